@@ -21,8 +21,8 @@ from jitaccess.text import parse_duration, parse_time, printable
 def parse_ledger(text: str) -> tuple[Decision, ...]:
     """Parse a ledger: lines end at U+000A and nowhere else, the name ends at the first `: `.
 
-    A line without a name, or with characters that the API server never lets in, is nobody's (`by` is empty): it can never count as
-    an approval, and as a denial or revocation it still counts.
+    A line without a name, or with characters that the API server never lets in, is nobody's (`by` is empty): it can never
+    count as an approval, and as a denial or revocation it still counts.
     """
     return tuple(_parse_line(line) for line in text.split("\n") if line)
 

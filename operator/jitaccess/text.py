@@ -26,16 +26,16 @@ def printable(text: str) -> bool:
     return _UNPRINTABLE.search(text) is None
 
 
-def parse_duration(text: str) -> timedelta:
-    """Parse a Go duration such as `90m` or `1h30m`; ValueError unless 0 < duration <= 720h."""
+def parse_duration(text: str, longest: timedelta = LONGEST_DURATION) -> timedelta:
+    """Parse a Go duration such as `90m` or `1h30m`; ValueError unless it is longer than 0 and at most `longest`."""
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: write it like 30m, 4h or 1h30m")
     nanoseconds = sum(Fraction(number) * _NANOSECONDS[unit] for number, unit in _TERM.findall(text))
     duration = timedelta(microseconds=int(nanoseconds) // 1000)
     if int(nanoseconds) <= 0:
         raise ValueError(f"{text!r} is not longer than 0s")
-    if duration > LONGEST_DURATION:
-        raise ValueError(f"{text!r} is longer than 720h (30 days)")
+    if duration > longest:
+        raise ValueError(f"{text!r} is longer than {format_duration(longest)}")
     return duration
 
 

@@ -1,0 +1,113 @@
+"""Installs a kustomize overlay and waits until all of it is in force."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from controlplane.errors import ControlPlaneError
+from controlplane.plane import ControlPlane
+from controlplane.sentinel import policies_in_force
+
+Probe = Callable[[ControlPlane], bool]
+
+# What an API server says while CRDs and the policies on them are settling; everything else is a mistake in the overlay.
+SETTLING = (
+    "no matches for kind",
+    "resource mapping not found",
+    "Resource kind",  # 503, `... not found`: an admission policy has not seen the CRD yet
+    "could not find the requested resource",
+    "not yet ready to handle request",
+    "failed to call webhook",
+    "the server is currently unable to handle the request",
+)
+_STEP = 0.3  # seconds between two attempts
+
+FORGED = """\
+apiVersion: jitaccess.dev/v1alpha1
+kind: AccessRequest
+metadata: {name: install-probe, namespace: default}
+spec:
+  policyRef: {kind: AccessPolicy, name: install-probe}
+  roleRef: {kind: ClusterRole, name: view}
+  duration: 1h
+  reason: probes whether a forged request is refused
+  requester: nobody-of-this-name
+"""
+
+
+def forged_request_refused(plane: ControlPlane) -> bool:
+    """Tell whether a request in another's name is refused by an admission policy, as it must be."""
+    answer = plane.kubectl(
+        "create", "--dry-run=server", "-f", "-", input=FORGED, check=False, timeout=20
+    )
+    refused = "ValidatingAdmissionPolicy" in answer.stderr and "denied request" in answer.stderr
+    return refused and not _settling(answer.stderr)
+
+
+def install(
+    plane: ControlPlane,
+    overlay: Path = Path("deploy"),
+    *,
+    probe: Probe = forged_request_refused,
+    timeout: float = 90,
+) -> None:
+    """Apply the overlay and return when CRDs are established, admission policies are in force and `probe` says yes.
+
+    ControlPlaneError after `timeout` seconds, or at once if the overlay itself is wrong.
+    """
+    deadline = time.monotonic() + timeout
+    objects = _rendered(plane, overlay)
+    _until(deadline, "the overlay is not accepted", lambda: _apply(plane, overlay))
+    crds = _names(objects, "CustomResourceDefinition")
+    _until(deadline, f"not Established: {', '.join(crds)}", lambda: _established(plane, crds))
+    if _names(objects, "ValidatingAdmissionPolicy"):
+        mutating = bool(_names(objects, "MutatingAdmissionPolicy"))
+        policies_in_force(plane, deadline, mutating=mutating)
+        _until(deadline, f"{probe.__name__} still says no", lambda: _verdict(probe(plane)))
+
+
+def _rendered(plane: ControlPlane, overlay: Path) -> list[dict[str, Any]]:
+    rendered = plane.kubectl("kustomize", str(overlay)).stdout
+    return [document for document in yaml.safe_load_all(rendered) if document]
+
+
+def _names(objects: list[dict[str, Any]], kind: str) -> list[str]:
+    return [each["metadata"]["name"] for each in objects if each["kind"] == kind]
+
+
+def _settling(said: str) -> bool:
+    return any(words in said for words in SETTLING)
+
+
+def _verdict(answer: bool) -> str:
+    return "" if answer else "no"
+
+
+def _apply(plane: ControlPlane, overlay: Path) -> str:
+    done = plane.kubectl("apply", "-k", str(overlay), check=False)
+    if done.returncode == 0:
+        return ""
+    mistakes = [line for line in done.stderr.splitlines() if line.strip() and not _settling(line)]
+    mistakes = [line for line in mistakes if not line.startswith(("Warning:", "ensure CRDs"))]
+    if mistakes:
+        raise ControlPlaneError(f"kubectl apply -k {overlay} failed:\n{done.stderr.strip()}")
+    return done.stderr.strip()
+
+
+def _established(plane: ControlPlane, crds: list[str]) -> str:
+    if not crds:
+        return ""
+    names = [f"crd/{name}" for name in crds]
+    done = plane.kubectl("wait", "--for=condition=Established", "--timeout=2s", *names, check=False)
+    return "" if done.returncode == 0 else done.stderr.strip()
+
+
+def _until(deadline: float, complaint: str, step: Callable[[], str]) -> None:
+    """Repeat a step until it has nothing to say; ControlPlaneError with its last words at the deadline."""
+    while said := step():
+        if time.monotonic() >= deadline:
+            raise ControlPlaneError(f"the installation did not settle in time: {complaint}: {said}")
+        time.sleep(_STEP)

@@ -1,0 +1,121 @@
+"""A real Kubernetes control plane on loopback, for tests and for the demo."""
+
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from controlplane.audit import read_events
+from controlplane.errors import ControlPlaneError, KubectlError
+from controlplane.kubeconfig import Login, write_private
+from controlplane.lifecycle import Lifecycle
+
+_FENCE = "/version?fence="
+_FENCE_TIMEOUT = 10.0  # seconds
+
+
+class ControlPlane(Lifecycle):
+    """A control plane with token users: `with ControlPlane() as plane: plane.kubectl("get", "ns")`."""
+
+    def token(self, user: str) -> str:
+        """Return the user's bearer token; ControlPlaneError for a user the plane was not started with."""
+        if user not in self.users:
+            raise ControlPlaneError(f"no user {user!r}; add it: ControlPlane(users=[User(...)])")
+        return self._tokens[user]
+
+    def kubeconfig(self, user: str, *, namespace: str = "") -> Path:
+        """Return a kubeconfig that holds this user's token and no other."""
+        login = Login(token=self.token(user), namespace=namespace)
+        return self._write_kubeconfig(f"user {user} {namespace}", {user: login})
+
+    def kubeconfig_with_contexts(self, users: Iterable[str], *, namespace: str = "") -> Path:
+        """Return one kubeconfig with a context per user, named like the user."""
+        logins = {user: Login(token=self.token(user), namespace=namespace) for user in users}
+        return self._write_kubeconfig(f"contexts {[*logins]} {namespace}", logins)
+
+    def service_account_kubeconfig(
+        self, namespace: str, name: str, *, duration: str = "24h"
+    ) -> Path:
+        """Return a kubeconfig with `tokenFile:` for a ServiceAccount; a further call writes a new token into that file."""
+        token = self.kubectl(
+            "create", "token", name, f"--namespace={namespace}", f"--duration={duration}"
+        ).stdout.strip()
+        file = self.files.kubeconfigs / f"{namespace}.{name}.token"
+        write_private(file, token)
+        return self._write_kubeconfig(
+            f"service account {namespace}/{name}", {name: Login(token_file=file)}
+        )
+
+    # --- use
+
+    def environment(self, user: str = "admin") -> dict[str, str]:
+        """Return the environment for a program that is to use kubectl as this user."""
+        return {
+            **os.environ,
+            "KUBECONFIG": str(self.kubeconfig(user)),
+            "KUBECACHEDIR": str(
+                self.files.root / "kubectl-cache"
+            ),  # ports and CRDs change per plane
+            "KUBERC": "off",  # the reader's own preferences must not change the outcome
+            "PATH": f"{self.binaries['kubectl'].parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+
+    def kubectl(
+        self,
+        *args: str,
+        user: str = "admin",
+        input: str | None = None,
+        check: bool = True,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as a user; KubectlError (with what it said) if it fails and `check`; `timeout` in seconds."""
+        argv = [str(self.binaries["kubectl"]), *args]
+        feed: dict[str, Any] = {"stdin": subprocess.DEVNULL} if input is None else {"input": input}
+        done = subprocess.run(
+            argv,
+            env=self.environment(user),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
+            check=False,
+            **feed,
+        )
+        if check and done.returncode != 0:
+            raise KubectlError(done.returncode, argv, done.stdout, done.stderr)
+        return done
+
+    # --- audit
+
+    @property
+    def audit_log(self) -> Path:
+        """The audit log file, one JSON event per line; ControlPlaneError without audit=True."""
+        if not self._audit:
+            raise ControlPlaneError("no audit log is kept: start it with ControlPlane(audit=True)")
+        return self.files.audit_log
+
+    def audit_position(self) -> int:
+        """Return the place in the audit log after every request answered so far, for `audit_events(since=...)`."""
+        self._audit_fence()
+        return self.audit_log.stat().st_size
+
+    def audit_events(self, since: int = 0) -> list[dict[str, Any]]:
+        """Return the audit events of every request answered so far, from position `since` on."""
+        self._audit_fence()
+        events = read_events(self.audit_log, since)
+        return [event for event in events if not event["requestURI"].startswith(_FENCE)]
+
+    def _audit_fence(self) -> None:
+        """Wait until a request of our own is in the log: an event is written just after its answer was sent."""
+        start = self.audit_log.stat().st_size
+        uri = _FENCE + secrets.token_hex(8)
+        deadline = time.monotonic() + _FENCE_TIMEOUT
+        self.client.get(uri)
+        while not any(event["requestURI"] == uri for event in read_events(self.audit_log, start)):
+            if time.monotonic() >= deadline:
+                raise ControlPlaneError(
+                    "the API server writes no audit events; is it running and not paused?"
+                )
+            time.sleep(0.02)

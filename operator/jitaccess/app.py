@@ -1,0 +1,162 @@
+"""The operator as a whole: one of everything, put together, started, and stopped in order."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+import kopf
+
+from jitaccess import handlers, health
+from jitaccess.announce import Announcer
+from jitaccess.clock import Clock, Target, utcnow
+from jitaccess.cluster import Cluster, Outage, Refused
+from jitaccess.credentials import Connection
+from jitaccess.installation import FIX, Installation
+from jitaccess.policies import Policies
+from jitaccess.reconcile import Requests
+from jitaccess.resources import SCOPES
+from jitaccess.store import Store
+from jitaccess.sweep import remove_old, sweep_grants, sweep_store
+
+log = logging.getLogger(__name__)
+
+CALL_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+CHECK_SECONDS, RECHECK_SECONDS = 60.0, 3.0
+RETENTION_CHECK_SECONDS = 3600.0
+SETTLE_SECONDS = 5.0  # a burst of listed objects is over when none came for that long
+PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be configured; see `jitaccess run --help`."""
+
+    retention: timedelta = timedelta(days=30)
+    sweep_every: timedelta = timedelta(minutes=5)
+    health_host: str = "127.0.0.1"
+    health_port: int = 8080
+
+
+class Operator:
+    """Watches, decides, grants, ends, records; until it is told to stop."""
+
+    def __init__(self, connection: Connection, session: aiohttp.ClientSession, options: Options) -> None:
+        self._connection = connection
+        self._options = options
+        self._cluster = Cluster(session, connection.server)
+        self._installation = Installation()
+        self._store = Store()
+        self._clock = Clock(self._fire)
+        self._announcer = Announcer(self._cluster)
+        self._relisted = asyncio.Event()
+        self._watching = asyncio.Event()
+        shared = (self._store, self._clock, self._announcer)
+        self._reconcilers = {scope.request: Requests(self._cluster, scope, *shared, self._installation) for scope in SCOPES} | {
+            scope.policy: Policies(self._cluster, scope, *shared) for scope in SCOPES
+        }
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, then let what is under way finish."""
+        runner = await health.serve(self._options.health_host, self._options.health_port, self._clock, self._problems)
+        tasks = [asyncio.create_task(work) for work in (self._clock.run(), self._announcer.run(), self._check_for_ever())]
+        try:
+            if await self._installed(stop):
+                tasks += [asyncio.create_task(work) for work in (self._sweep_for_ever(), self._retire_for_ever())]
+                await self._watch(stop)
+        finally:
+            await self._clock.stop(PATIENCE_SECONDS)
+            await self._announcer.flush(2.0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await runner.cleanup()
+            log.info("stopped")
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        registry = handlers.registry(SCOPES, self._connection, self._store, self._clock, self._relisted.set)
+        await kopf.operator(
+            registry=registry,
+            settings=handlers.settings(SCOPES),
+            clusterwide=True,
+            stop_flag=stop,
+            ready_flag=self._watching,
+        )
+
+    async def _fire(self, target: Target) -> None:
+        await self._reconcilers[target.resource].reconcile(target.key)
+
+    def _problems(self) -> tuple[str, ...]:
+        return self._installation.problems or (() if self._watching.is_set() else ("not watching yet",))
+
+    async def _installed(self, stop: asyncio.Event) -> bool:
+        """Wait until there are CRDs to watch; False if told to stop before."""
+        while not self._installation.has_crds:
+            waits = [asyncio.create_task(stop.wait()), asyncio.create_task(asyncio.sleep(0.2))]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            if stop.is_set():
+                return False
+        return True
+
+    async def _check_for_ever(self) -> None:
+        while True:
+            try:
+                changed = await self._installation.check(self._cluster)
+            except Outage as error:
+                log.warning("cannot check the installation: %s", error)
+                changed = False
+            if changed:
+                self._installation_changed()
+            await asyncio.sleep(RECHECK_SECONDS if self._installation.problems else CHECK_SECONDS)
+
+    def _installation_changed(self) -> None:
+        problems = self._installation.problems
+        if problems:
+            log.error("nothing is granted: %s", FIX, extra={"problems": list(problems)})
+            return
+        log.info("the installation is complete")
+        for key, _ in self._store.requests():
+            for scope in SCOPES:
+                self._clock.now(Target(scope.request, key))
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await asyncio.wait_for(self._relisted.wait(), self._options.sweep_every / timedelta(seconds=1))
+            except TimeoutError:
+                await self._sweep()
+            else:
+                await self._quiet()
+                await self._sweep()
+
+    async def _quiet(self) -> None:
+        while self._relisted.is_set():
+            self._relisted.clear()
+            await asyncio.sleep(SETTLE_SECONDS)
+
+    async def _sweep(self) -> None:
+        try:
+            for scope in SCOPES:
+                await sweep_store(self._cluster, scope, self._store, self._clock)
+                await sweep_grants(self._cluster, scope)
+        except (Outage, Refused) as error:
+            log.warning("sweep put off: %s", error)
+
+    async def _retire_for_ever(self) -> None:
+        while True:
+            try:
+                for scope in SCOPES:
+                    await remove_old(self._cluster, scope, self._options.retention, utcnow())
+            except (Outage, Refused) as error:
+                log.warning("removal of settled requests put off: %s", error)
+            await asyncio.sleep(RETENTION_CHECK_SECONDS)
+
+
+async def sweep_once(connection: Connection) -> int:
+    """End every grant that is over, once, without watching anything; returns how many were ended."""
+    async with connection.session(CALL_TIMEOUT) as session:
+        cluster = Cluster(session, connection.server)
+        return sum([await sweep_grants(cluster, scope) for scope in SCOPES])

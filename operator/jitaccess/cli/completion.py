@@ -1,0 +1,42 @@
+"""Setting up shell completion: scripts for `kubectl-jit`, and kubectl's own protocol for `kubectl jit`."""
+
+from collections.abc import Sequence
+
+import click
+from click.shell_completion import ShellComplete, get_completion_class
+
+from jitaccess.cli.options import Command
+
+_NO_FILES = 4  # cobra's ShellCompDirectiveNoFileComp
+
+
+@click.command(cls=Command)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print the completion script for your shell.
+
+    \b
+    bash   source <(kubectl jit completion bash)                 in ~/.bashrc
+    zsh    source <(kubectl jit completion zsh)                  in ~/.zshrc, after compinit
+    fish   kubectl jit completion fish | source                  in ~/.config/fish/config.fish
+
+    That completes `kubectl-jit`. For `kubectl jit`, kubectl's own completion is enough (kubectl 1.26+): it asks the program
+    kubectl_complete-jit, which is installed beside the plugin.
+    """
+    from jitaccess.cli.app import cli
+
+    chosen = get_completion_class(shell)
+    assert chosen is not None
+    click.echo(chosen(cli, {}, "kubectl-jit", "_KUBECTL_JIT_COMPLETE").source())
+
+
+def answer_kubectl(words: Sequence[str]) -> None:
+    """Print what may come next, as kubectl (cobra) reads it: value, tab, description; the last line tells it to offer no files."""
+    from jitaccess.cli.app import cli
+
+    *before, incomplete = words or [""]
+    completer = ShellComplete(cli, {}, "kubectl jit", "_KUBECTL_JIT_COMPLETE")
+    for item in completer.get_completions(list(before), incomplete):
+        if item.type == "plain":
+            click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
+    click.echo(f":{_NO_FILES}")

@@ -1,0 +1,141 @@
+"""What can go wrong, each with what to do next and with its exit code; and what the API server's refusals mean. Pure."""
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from typing import Any
+
+_DENIED = re.compile(r"denied request: (?P<sentence>.*)", re.DOTALL)
+_RBAC = re.compile(r'User "(?P<user>.*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)"')
+_NAMESPACE = re.compile(r'in the namespace "(?P<namespace>[^"]+)"')
+_PATTERN = re.compile(r"should match '")
+_NOT_INSTALLED = "the server could not find the requested resource"
+
+
+class ExitCode(IntEnum):
+    """What the exit code tells a script; documented in docs/cli.md, never changed."""
+
+    DONE = 0
+    ERROR = 1
+    USAGE = 2
+    NO = 3
+    TIMED_OUT = 4
+    INTERRUPTED = 130
+
+
+class CliError(Exception):
+    """Anything that ends a command: a sentence, what to do next, and the exit code."""
+
+    code = ExitCode.ERROR
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(CliError):
+    """The command line does not make sense."""
+
+    code = ExitCode.USAGE
+
+
+class Refused(CliError):
+    """The API server's rules say no."""
+
+    code = ExitCode.NO
+
+
+class TimedOut(CliError):
+    """Waited as long as was asked for."""
+
+    code = ExitCode.TIMED_OUT
+
+
+class NotFound(CliError):
+    """The object does not exist."""
+
+
+class Conflict(CliError):
+    """Somebody else changed the object meanwhile."""
+
+
+class AlreadyExists(CliError):
+    """An object of that name exists."""
+
+
+class Invalid(CliError):
+    """The API server does not take the object as it is."""
+
+    code = ExitCode.USAGE
+
+
+class Outage(CliError):
+    """The API server cannot answer now; that is not a no."""
+
+
+def api_error(code: int, status: Mapping[str, Any], server: str = "") -> CliError:
+    """Translate an answer of the API server into the error that says what to do."""
+    message = str(status.get("message") or f"the API server answered {code}")
+    if code == 401:
+        return CliError("the API server does not accept your credentials", "log in again; `kubectl auth whoami` shows who you are")
+    if code == 403:
+        return _refusal(message)
+    if code == 404:
+        return _absence(message, status)
+    if code == 409:
+        return AlreadyExists(message) if status.get("reason") == "AlreadyExists" else Conflict(message, "try again")
+    if code in (400, 422):
+        return Invalid(_causes(status) or message)
+    if code in (429, 500, 503, 504):
+        return Outage(f"the API server {server} cannot answer now ({code}): {message}", "try again in a moment")
+    return CliError(message)
+
+
+def _refusal(message: str) -> Refused:
+    denied = _DENIED.search(message)
+    if denied:
+        return Refused(denied["sentence"])
+    rbac, place = _RBAC.search(message), _NAMESPACE.search(message)
+    if rbac is None:
+        return Refused(message)
+    ours = rbac["resource"].startswith(("accessrequests", "accesspolicies"))
+    if not ours:
+        return Refused(message, "this needs rights beyond jitaccess; ask a cluster administrator")
+    if place is None:
+        return Refused(
+            f"{rbac['user']} may not {rbac['verb']} {rbac['resource']} in all namespaces at once",
+            "that needs cluster-wide rights; look at one namespace instead: -n NAMESPACE",
+        )
+    return Refused(
+        f"{rbac['user']} may not {rbac['verb']} {rbac['resource']} in namespace {place['namespace']}: "
+        "no AccessPolicy there names you, or none is Ready",
+        "is it the right namespace (-n) and context (--context)? Otherwise ask the team that owns it to name you in a policy",
+    )
+
+
+def _absence(message: str, status: Mapping[str, Any]) -> CliError:
+    if _NOT_INSTALLED in message:
+        return CliError("jitaccess is not installed in this cluster", "is it the right context? `kubectl config current-context`")
+    details = status.get("details") or {}
+    name, kind = details.get("name", ""), details.get("kind", "")
+    hint = "`kubectl jit ls --all` shows what there is; is it another namespace (-n)?" if kind == "accessrequests" else ""
+    return NotFound(f"there is no {kind or 'such object'} {name}".rstrip() if name else message, hint)
+
+
+def _causes(status: Mapping[str, Any]) -> str:
+    causes: Iterable[Mapping[str, Any]] = (status.get("details") or {}).get("causes") or ()
+    return "; ".join(dict.fromkeys(_cause(cause) for cause in causes))
+
+
+def _cause(cause: Mapping[str, Any]) -> str:
+    field, message = cause.get("field", ""), str(cause.get("message", ""))
+    if _PATTERN.search(message):
+        message = _PATTERN_WORDS.get(field.rpartition(".")[2], "contains characters that are not allowed there")
+    return f"{field}: {message.removeprefix('Invalid value: ')}" if field else message
+
+
+_PATTERN_WORDS = {
+    "duration": "write it like 30m, 4h or 1h30m",
+    "reason": "one line of text, without control or invisible characters",
+}

@@ -1,0 +1,74 @@
+"""Which requests: mine, those that wait for me, the active ones, or all."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import click
+
+from jitaccess.cli.client import ACTIVE, OPEN, Client
+from jitaccess.cli.errors import UsageError
+from jitaccess.model import AccessRequest, Manifest, State
+from jitaccess.parse import parse_request
+
+F = TypeVar("F", bound=Callable[..., object])
+Found = tuple[AccessRequest, Manifest]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A choice of requests; the selector is what the API server can sort out itself."""
+
+    name: str
+    selector: str
+    nothing: str
+
+
+MINE = Filter("mine", "", "You have no requests in {place}; ask with: kubectl jit request")
+REVIEWABLE = Filter("reviewable", OPEN, "Nothing waits for your decision in {place}.")
+ACTIVE_ONES = Filter("active", ACTIVE, "Nobody has access through jitaccess in {place} now.")
+ALL = Filter("all", "", "There are no requests in {place}.")
+
+
+def filter_options(function: F) -> F:
+    """Add the options that choose requests."""
+    for option in (
+        click.option("--all", "everybody", is_flag=True, help="Everybody's requests, whatever became of them."),
+        click.option("--active", is_flag=True, help="Everybody's access that is active now."),
+        click.option("--reviewable", is_flag=True, help="Pending requests that you may decide."),
+    ):
+        function = option(function)
+    return function
+
+
+def chosen_filter(reviewable: bool, active: bool, everybody: bool) -> Filter:
+    """The filter that the options name; mine without any."""
+    named = [f for flag, f in ((reviewable, REVIEWABLE), (active, ACTIVE_ONES), (everybody, ALL)) if flag]
+    if len(named) > 1:
+        raise UsageError(f"--{named[0].name} and --{named[1].name} exclude each other")
+    return named[0] if named else MINE
+
+
+def chosen_requests(client: Client, namespace: str, which: Filter) -> list[Found]:
+    """The requests that the filter lets through, newest first."""
+    found = [(parse_request(item), item) for item in client.requests(namespace, which.selector)]
+    passed = passing(client, which, (request for request, _ in found))
+    return sorted((f for f in found if f[0].key in passed), key=lambda f: (f[0].created, f[0].key), reverse=True)
+
+
+def passing(client: Client, which: Filter, requests: Iterable[AccessRequest]) -> set[object]:
+    """The keys of those requests that the filter lets through."""
+    if which is MINE:
+        return {request.key for request in requests if request.requester == client.me}
+    if which is ACTIVE_ONES:
+        return {request.key for request in requests if request.state is State.ACTIVE}
+    if which is ALL:
+        return {request.key for request in requests}
+    undecided = [request for request in requests if _undecided(request, client.me)]
+    may = client.may("approve", (request.policy for request in undecided))
+    return {request.key for request in undecided if may[request.policy]}
+
+
+def _undecided(request: AccessRequest, me: str) -> bool:
+    decided = {decision.by for decision in (*request.approvals, *request.denials)}
+    return request.state is State.PENDING and request.requester != me and me not in decided

@@ -1,0 +1,170 @@
+"""How things look: escaped text, tables that fit the terminal, colour only where it helps, and the machine formats."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jitaccess.model import Manifest, State
+from jitaccess.text import printable
+
+_STYLES = {
+    State.PENDING: "yellow",
+    State.ACTIVE: "green",
+    State.DENIED: "red",
+    State.REVOKED: "red",
+    State.FAILED: "red",
+    State.EXPIRED: "dim",
+    State.WITHDRAWN: "dim",
+    State.TIMED_OUT: "dim",
+}
+_GAP = 2
+_UNLIMITED = 10_000  # columns, where the output is not a terminal: grep and awk want whole values
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: `least` is how narrow it may get (0: never cut), `keep` how long it stays when there is no room (0: always)."""
+
+    title: str
+    least: int = 0
+    keep: int = 0
+
+
+@cache
+def out() -> Console:
+    """The console for results."""
+    return _console(sys.stdout.isatty(), stderr=False)
+
+
+@cache
+def err() -> Console:
+    """The console for progress, questions and errors."""
+    return _console(sys.stderr.isatty(), stderr=True)
+
+
+def _console(terminal: bool, stderr: bool) -> Console:
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=None if terminal else _UNLIMITED)
+
+
+def escaped(text: str) -> str:
+    """The text with everything made visible that could steer a terminal or hide in it."""
+    return "".join(char if printable(char) else _visible(char) for char in text).encode("utf-8", "backslashreplace").decode()
+
+
+def _visible(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def state_text(state: State, suffix: str = "") -> Text:
+    """A state in its colour; the word says it too."""
+    return Text(f"{state}{suffix}", style=_STYLES[state])
+
+
+def say(*parts: str | Text, indent: int = 0) -> None:
+    """Print one line of results; strings are escaped, and wrapped under themselves on a terminal."""
+    out().print(_line(parts, indent), soft_wrap=not out().is_terminal)
+
+
+def note(*parts: str | Text) -> None:
+    """Print one line beside the results: progress, hints."""
+    err().print(_line(parts, 0), soft_wrap=not err().is_terminal)
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Print an error and what to do next."""
+    note(Text("error: ", style="bold red"), message)
+    if hint:
+        note(Text("  try: ", style="dim"), hint)
+
+
+def command(text: str) -> None:
+    """Print a command to copy, unwrapped, beside the results."""
+    err().print(Text(f"  {escaped(text)}", style="bold"), soft_wrap=True)
+
+
+def _line(parts: Iterable[str | Text], indent: int) -> Text:
+    return Text.assemble(" " * indent, *(part if isinstance(part, Text) else escaped(part) for part in parts))
+
+
+def fields(pairs: Iterable[tuple[str, str | Text]], to_stderr: bool = False) -> None:
+    """Print `name  value` lines, values wrapped under themselves; pairs without a value are left out."""
+    table = Table(box=None, show_header=False, padding=(0, _GAP, 0, 0), pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        if value:
+            table.add_row(Text(name), value if isinstance(value, Text) else Text(escaped(value)))
+    (err() if to_stderr else out()).print(table)
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], width: int | None = None) -> Table:
+    """A table that fits the width: columns get narrower, then the least important ones go."""
+    cells = [[cell if isinstance(cell, Text) else Text(escaped(cell)) for cell in row] for row in rows]
+    natural = [max([cell_len(c.title), *(row[i].cell_len for row in cells)]) for i, c in enumerate(columns)]
+    widths = fitted(columns, natural, width or out().width)
+    result = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    for i, wide in widths.items():
+        result.add_column(Text(columns[i].title), no_wrap=True, overflow="ellipsis", width=wide)
+    for row in cells:
+        result.add_row(*(row[i] for i in widths))
+    return result
+
+
+def fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> dict[int, int]:
+    """The columns that are shown (by index) and how wide, so that all fit as long as that is possible."""
+    least = [min(column.least or wide, wide) for column, wide in zip(columns, natural, strict=True)]
+    shown = list(range(len(columns)))
+    while sum(least[i] + _GAP for i in shown) - _GAP > width and any(columns[i].keep for i in shown):
+        shown.remove(min((i for i in shown if columns[i].keep), key=lambda i: columns[i].keep))
+    widths = {i: natural[i] for i in shown}
+    for _ in range(sum(widths.values()) + _GAP * (len(shown) - 1) - width):
+        widest = max((i for i in shown if widths[i] > least[i]), key=lambda i: widths[i], default=None)
+        if widest is None:
+            break
+        widths[widest] -= 1
+    return widths
+
+
+def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]]) -> None:
+    """Print a table; what cannot fit at all is left to the terminal to wrap."""
+    out().print(table(columns, rows), crop=False, no_wrap=True, overflow="ignore")
+
+
+def dump(manifests: Manifest | Sequence[Manifest], form: str) -> None:
+    """Print manifests as json, yaml or names; several become a List, as kubectl has it."""
+    single = isinstance(manifests, dict)
+    items: Sequence[Any] = [manifests] if single else list(manifests)
+    if form == "name":
+        print("\n".join(f"{item['kind'].lower()}.jitaccess.dev/{item['metadata']['name']}" for item in items), end="\n" * bool(items))
+        return
+    whole = items[0] if single else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}
+    print(as_json(whole, indent=2) if form == "json" else as_yaml(whole))
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """JSON in which whatever could steer a terminal is written as an escape: the same data, harmless to look at."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    if _harmless(text.replace("\n", "")):
+        return text
+    return "".join(char if char == "\n" or _harmless(char) else json.dumps(char)[1:-1] for char in text)
+
+
+def as_yaml(value: Any) -> str:
+    """YAML in which whatever could steer a terminal is written as an escape."""
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
+    if not _harmless(text.replace("\n", "")):
+        text = yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=120)
+    return text.rstrip("\n")
+
+
+def _harmless(text: str) -> bool:
+    return printable(text) and text.encode("utf-8", "replace").decode() == text

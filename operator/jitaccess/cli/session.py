@@ -1,0 +1,100 @@
+"""One run of the plugin: where to connect, as whom, and whether there is a person at the terminal to ask."""
+
+import sys
+from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from jitaccess.cli.client import Client
+from jitaccess.cli.completing import complete_contexts, complete_namespaces
+from jitaccess.cli.errors import UsageError
+from jitaccess.text import parse_duration
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_META = "jitaccess.target"
+
+
+class Session:
+    """The connection that the command line describes, made when it is first needed."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._given = given
+
+    @cached_property
+    def client(self) -> Client:
+        """The client; importing the Kubernetes library takes longer than all else, so that waits until here."""
+        from jitaccess.cli.connect import Connection, Target
+
+        return Client(
+            Connection(Target(
+                kubeconfig=self._given.get("kubeconfig", ""),
+                context=self._given.get("context", ""),
+                namespace=self._given.get("namespace", ""),
+                user=self._given.get("as_user", ""),
+                groups=tuple(self._given.get("as_group", ())),
+                timeout=parse_seconds(self._given.get("request_timeout", "30s"), "--request-timeout"),
+            ))
+        )
+
+    def scope(self, everywhere: bool) -> str:
+        """The namespace to look at; empty for all of them."""
+        return "" if everywhere else self.client.namespace
+
+    @property
+    def kubeconfig(self) -> str:
+        """The kubeconfig of the command line, if any."""
+        return str(self._given.get("kubeconfig", ""))
+
+    @property
+    def interactive(self) -> bool:
+        """Whether there is somebody to ask."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def parse_seconds(text: str, option: str) -> float:
+    """Read a duration option into seconds."""
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def current(ctx: click.Context) -> Session:
+    """The session of this command line."""
+    return Session(ctx.meta.get(_META, {}))
+
+
+def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value:
+        ctx.meta.setdefault(_META, {})[param.name] = value
+
+
+def connects(function: F) -> F:
+    """Add the connection options; given after the command they win over those given before it."""
+    settings: dict[str, Any] = {"expose_value": False, "callback": _remember}
+    for option in reversed(
+        (
+            click.option("-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete_namespaces, **settings),
+            click.option("--context", metavar="NAME", help="The context.", shell_complete=complete_contexts, **settings),
+            click.option("--kubeconfig", metavar="FILE", type=click.Path(), help="The kubeconfig file.", **settings),
+            click.option("--as", "as_user", metavar="USER", help="Act as this user.", **settings),
+            click.option("--as-group", metavar="GROUP", multiple=True, help="With --as: and as a member of this group.", **settings),
+            click.option("--request-timeout", metavar="DURATION", help="How long to wait for the API server (30s).", **settings),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def pass_session(function: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+    """Give the session to a command as its first argument."""
+
+    def with_session(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(current(click.get_current_context()), *args, **kwargs)
+
+    return update_wrapper(with_session, function)

@@ -1,0 +1,49 @@
+"""Times as people say them; pure, the clock is an argument."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from jitaccess.cli.errors import UsageError
+
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_AGO = re.compile(r"(?:\d+[wdhm])+")
+_TERM = re.compile(r"(\d+)([wdhm])")
+_SECONDS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60}
+
+
+def span(length: timedelta) -> str:
+    """A length of time in at most two units: `43m`, `1h12m`, `9s`, `3d4h`."""
+    seconds = max(0, round(length.total_seconds()))
+    for (unit, size), (lesser, small) in zip(_UNITS, _UNITS[1:], strict=False):
+        if seconds >= size:
+            rest = seconds % size // small
+            fine = rest and (unit != "m" or seconds < 600)  # seconds only matter in the last minutes
+            return f"{seconds // size}{unit}{rest}{lesser}" if fine else f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def relative(moment: datetime, now: datetime) -> str:
+    """`in 43m` or `5m ago`."""
+    return f"in {span(moment - now)}" if moment > now else f"{span(now - moment)} ago"
+
+
+def clock(moment: datetime, now: datetime) -> str:
+    """The local wall-clock time, with the date where it is another day."""
+    local, today = moment.astimezone(), now.astimezone().date()
+    return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
+
+
+def zone(now: datetime) -> str:
+    """The name of the local time zone."""
+    return now.astimezone().tzname() or "local time"
+
+
+def since(text: str, now: datetime) -> datetime:
+    """Parse how far to look back: `30d`, `12h`, `2w`, or a date or time in ISO form (UTC without an offset)."""
+    if _AGO.fullmatch(text):
+        return now - timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _TERM.findall(text)))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is neither a time span (30d, 12h, 2w) nor a date (2026-01-31)") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

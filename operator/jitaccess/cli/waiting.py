@@ -1,0 +1,110 @@
+"""Waiting for a verdict with a live status line."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from jitaccess.cli.client import Client
+from jitaccess.cli.describe import deadline, outcome
+from jitaccess.cli.errors import CliError, ExitCode, NotFound, TimedOut
+from jitaccess.cli.output import command, dump, err, escaped, note, say, state_text
+from jitaccess.cli.times import relative, span
+from jitaccess.model import AccessPolicy, AccessRequest, Key, Manifest, State
+
+CODES = {
+    State.PENDING: ExitCode.DONE,
+    State.ACTIVE: ExitCode.DONE,
+    State.EXPIRED: ExitCode.DONE,
+    State.DENIED: ExitCode.NO,
+    State.REVOKED: ExitCode.NO,
+    State.WITHDRAWN: ExitCode.NO,
+    State.FAILED: ExitCode.NO,
+    State.TIMED_OUT: ExitCode.TIMED_OUT,
+}
+
+
+class StatusLine:
+    """One line that says what is awaited, drawn anew while nothing happens; nothing where there is no terminal."""
+
+    def __init__(self, words: Callable[[datetime], str]) -> None:
+        self._words = words
+        self._spinner = Spinner("dots")
+        self._live = Live(self, console=err(), transient=True, refresh_per_second=4) if err().is_terminal else None
+
+    def __rich__(self) -> Spinner:
+        self._spinner.update(text=Text(escaped(self._words(datetime.now(UTC))), overflow="ellipsis", no_wrap=True))
+        return self._spinner
+
+    def __enter__(self) -> "StatusLine":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+
+def wait_for(client: Client, key: Key, policy: AccessPolicy | None, seconds: float | None, output: str | None = None) -> int:
+    """Wait until the request is granted or settled, say so, and return the exit code."""
+    try:
+        request, manifest = _verdict(client, key, policy, seconds)
+    except KeyboardInterrupt:
+        note("Stopped waiting; the request stays. Look again, or take it back:")
+        command(f"kubectl jit watch {key.name} -n {key.namespace}")
+        command(f"kubectl jit withdraw {key.name} -n {key.namespace}")
+        return ExitCode.INTERRUPTED
+    except NotFound:
+        raise CliError(f"{key.name} was deleted, and with it whatever it gave") from None
+    if output:
+        dump(manifest, output)
+    else:
+        say_outcome(request, policy)
+    return CODES[request.state]
+
+
+def say_outcome(request: AccessRequest, policy: AccessPolicy | None) -> None:
+    """Print where a request stands, in one line."""
+    words = outcome(request, policy, datetime.now(UTC))
+    say(f"accessrequest/{request.key.name}  ", state_text(request.state), f": {words}" if words else "")
+
+
+def _verdict(client: Client, key: Key, policy: AccessPolicy | None, seconds: float | None) -> tuple[AccessRequest, Manifest]:
+    started = time.monotonic()
+    seen: dict[str, str] = {"line": f"{key.name}  asking the API server"}
+
+    def words(_: datetime) -> str:
+        return f"{seen['line']} · {span_since(started)}"
+
+    with StatusLine(words):
+        for change in client.follow(key.namespace, key.name, None if seconds is None else started + seconds):
+            request = change.request
+            if change.deleted:
+                raise NotFound(f"{key.name} was deleted")
+            if request and request.state is not State.PENDING:
+                return request, change.manifest
+            _tell(seen, f"{key.name}  {_pending(request, policy) if request else change.trouble}")
+    raise TimedOut(f"nobody decided within {span_since(started)}; the request stays", f"kubectl jit watch {key.name}")
+
+
+def _pending(request: AccessRequest, policy: AccessPolicy | None) -> str:
+    now = datetime.now(UTC)
+    until = deadline(request)
+    return f"{request.state}: {outcome(request, policy, now)}" + (f", times out {relative(until, now)}" if until else "")
+
+
+def _tell(seen: dict[str, str], line: str) -> None:
+    if not err().is_terminal and line != seen["line"]:
+        note(line)
+    seen["line"] = line
+
+
+def span_since(started: float) -> str:
+    """How long ago that was, by the monotonic clock."""
+    from datetime import timedelta
+
+    return span(timedelta(seconds=time.monotonic() - started))

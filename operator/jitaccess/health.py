@@ -1,0 +1,32 @@
+"""Liveness and readiness over HTTP, for kubelet's probes."""
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+
+from jitaccess.clock import LONGEST_SLEEP, Clock
+
+# The waiter looks at least every LONGEST_SLEEP seconds; three missed looks are a hang.
+STALE_AFTER = 3 * LONGEST_SLEEP
+
+
+async def serve(host: str, port: int, clock: Clock, problems: Callable[[], tuple[str, ...]]) -> web.AppRunner:
+    """Serve /livez and /readyz until the runner is cleaned up; what is wrong is in the body of a 503."""
+
+    async def livez(_: web.Request) -> web.Response:
+        silent = time.monotonic() - clock.beat
+        if silent > STALE_AFTER:
+            return web.Response(status=503, text=f"the clock has not looked for {silent:.0f} s\n")
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        found = problems()
+        return web.Response(status=503, text="\n".join(found) + "\n") if found else web.Response(text="ok\n")
+
+    app = web.Application()
+    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    return runner
