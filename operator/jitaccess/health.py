@@ -1,5 +1,6 @@
 """Liveness and readiness over HTTP, for kubelet's probes."""
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -7,12 +8,14 @@ from aiohttp import web
 
 from jitaccess.clock import LONGEST_SLEEP, Clock
 
+log = logging.getLogger(__name__)
+
 # The waiter looks at least every LONGEST_SLEEP seconds; three missed looks are a hang.
 STALE_AFTER = 3 * LONGEST_SLEEP
 
 
 async def serve(host: str, port: int, clock: Clock, problems: Callable[[], tuple[str, ...]]) -> web.AppRunner:
-    """Serve /livez and /readyz until the runner is cleaned up; what is wrong is in the body of a 503."""
+    """Serve /livez and /readyz until the runner is cleaned up; port 0 takes a free one. What is wrong is in the body of a 503."""
 
     async def livez(_: web.Request) -> web.Response:
         silent = time.monotonic() - clock.beat
@@ -29,4 +32,6 @@ async def serve(host: str, port: int, clock: Clock, problems: Callable[[], tuple
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
+    address = "{}:{}".format(*runner.addresses[0])
+    log.info("serving /livez and /readyz", extra={"health_address": address})
     return runner

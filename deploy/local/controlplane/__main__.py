@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 from controlplane.binaries import ensure_binaries
-from controlplane.errors import ControlPlaneError
-from controlplane.install import install
+from controlplane.errors import ControlPlaneError, KubectlError
+from controlplane.install import OVERLAY, install
 from controlplane.plane import ControlPlane
 from controlplane.progress import say
 
@@ -33,7 +33,14 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("build", help="find or build the binaries and print their paths")
     commands.add_parser("kubectl-path", help="print the path of kubectl, building it if needed")
     up = commands.add_parser("up", help="run a control plane until Ctrl-C")
-    up.add_argument("--install", type=Path, metavar="OVERLAY", help="apply this kustomize overlay")
+    up.add_argument(
+        "--install",
+        type=Path,
+        nargs="?",
+        const=OVERLAY,
+        metavar="OVERLAY",
+        help="apply a kustomize overlay, by default all of deploy/",
+    )
     up.add_argument("--audit", action="store_true", help="keep an audit log")
     up.add_argument(
         "--data-dir",
@@ -77,7 +84,7 @@ def main() -> int:
                 [binaries["kubectl"]] if options.command == "kubectl-path" else binaries.values()
             )
             print(*shown, sep="\n")
-    except ControlPlaneError as error:
+    except (ControlPlaneError, KubectlError) as error:
         say(f"error: {error}")
         return 1
     except KeyboardInterrupt:

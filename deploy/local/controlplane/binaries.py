@@ -48,7 +48,7 @@ def build_flags() -> list[str]:
     told = {"gitVersion": f"v{major}.{minor}.{patch}", "gitMajor": major, "gitMinor": minor}
     stamps = [f"-X k8s.io/component-base/version.{name}={value}" for name, value in told.items()]
     ldflags = " ".join(["-s -w", *stamps])
-    return ["-trimpath", "-buildvcs=false", "-mod=readonly", "-ldflags", ldflags]
+    return ["-ldflags", ldflags]
 
 
 def build_env() -> dict[str, str]:
@@ -61,7 +61,9 @@ def build_env() -> dict[str, str]:
         "GOARCH": _ARCHITECTURES[machine],
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
-        "GOFLAGS": "",
+        "GOAMD64": "v1",
+        "GOARM64": "v8.0",
+        "GOFLAGS": "-trimpath -buildvcs=false -mod=readonly",  # here, so that nobody's own GOFLAGS count
         "GOEXPERIMENT": "",
         "CGO_ENABLED": "0",  # the same result with and without a C compiler
     }

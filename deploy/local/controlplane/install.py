@@ -7,11 +7,12 @@ from typing import Any
 
 import yaml
 
+from controlplane.binaries import MODULE
 from controlplane.errors import ControlPlaneError
 from controlplane.plane import ControlPlane
 from controlplane.sentinel import policies_in_force
 
-Probe = Callable[[ControlPlane], bool]
+Probe = Callable[[ControlPlane], str]  # what is still wrong; empty when nothing is
 
 # What an API server says while CRDs and the policies on them are settling; everything else is a mistake in the overlay.
 SETTLING = (
@@ -23,6 +24,7 @@ SETTLING = (
     "failed to call webhook",
     "the server is currently unable to handle the request",
 )
+OVERLAY = MODULE.parent  # deploy/: everything, for the newest Kubernetes
 _STEP = 0.3  # seconds between two attempts
 
 FORGED = """\
@@ -38,23 +40,28 @@ spec:
 """
 
 
-def forged_request_refused(plane: ControlPlane) -> bool:
-    """Tell whether a request in another's name is refused by an admission policy, as it must be."""
+def forged_request_refused(plane: ControlPlane) -> str:
+    """Say what is wrong as long as no admission policy refuses a request in another's name."""
     answer = plane.kubectl(
         "create", "--dry-run=server", "-f", "-", input=FORGED, check=False, timeout=20
     )
-    refused = "ValidatingAdmissionPolicy" in answer.stderr and "denied request" in answer.stderr
-    return refused and not _settling(answer.stderr)
+    said = answer.stderr.strip()
+    refused = "ValidatingAdmissionPolicy" in said and "denied request" in said
+    if refused and not _settling(said):
+        return ""
+    return (
+        f"a forged AccessRequest was not refused by a policy; the answer was: {said or 'created'}"
+    )
 
 
 def install(
     plane: ControlPlane,
-    overlay: Path = Path("deploy"),
+    overlay: Path = OVERLAY,
     *,
     probe: Probe = forged_request_refused,
     timeout: float = 90,
 ) -> None:
-    """Apply the overlay and return when CRDs are established, admission policies are in force and `probe` says yes.
+    """Apply the overlay and return when CRDs are established, admission policies are in force and `probe` finds nothing wrong.
 
     ControlPlaneError after `timeout` seconds, or at once if the overlay itself is wrong.
     """
@@ -66,7 +73,7 @@ def install(
     if _names(objects, "ValidatingAdmissionPolicy"):
         mutating = bool(_names(objects, "MutatingAdmissionPolicy"))
         policies_in_force(plane, deadline, mutating=mutating)
-        _until(deadline, f"{probe.__name__} still says no", lambda: _verdict(probe(plane)))
+        _until(deadline, "the probe still fails", lambda: probe(plane))
 
 
 def _rendered(plane: ControlPlane, overlay: Path) -> list[dict[str, Any]]:
@@ -80,10 +87,6 @@ def _names(objects: list[dict[str, Any]], kind: str) -> list[str]:
 
 def _settling(said: str) -> bool:
     return any(words in said for words in SETTLING)
-
-
-def _verdict(answer: bool) -> str:
-    return "" if answer else "no"
 
 
 def _apply(plane: ControlPlane, overlay: Path) -> str:

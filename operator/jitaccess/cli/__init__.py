@@ -1,32 +1,43 @@
 """`kubectl jit`: asking, deciding and looking, in the terminal, with the user's own credentials."""
 
+import gc
 import sys
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
 
-_NEEDED = ("kubernetes", "rich")
+_EXTRA = ("kubernetes", "rich")
 
 
 def main() -> None:
-    """Run the plugin; says what to install where the extra `cli` is missing."""
-    _check_extra()
-    from jitaccess.cli.app import run
-
-    sys.exit(run(sys.argv[1:]))
+    """Run the plugin."""
+    sys.exit(_with_extra(_run, sys.argv[1:]))
 
 
 def complete() -> None:
     """Answer kubectl's completion call: kubectl runs `kubectl_complete-jit` with the words of the command line."""
-    _check_extra()
+    sys.exit(_with_extra(_complete, sys.argv[1:]))
+
+
+def _run(words: Sequence[str]) -> int:
+    from jitaccess.cli.app import run
+
+    return run(words)
+
+
+def _complete(words: Sequence[str]) -> int:
     from jitaccess.cli.completion import answer_kubectl
 
-    answer_kubectl(sys.argv[1:])
+    return answer_kubectl(words)
 
 
-def _check_extra() -> None:
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
+def _with_extra(action: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
+    gc.disable()  # importing makes no garbage, and looking for it takes a tenth of the start; the session turns it on again
+    try:
+        return action(words)
+    except ModuleNotFoundError as missing:
+        if missing.name not in _EXTRA:
+            raise
         print(
-            f"error: kubectl jit needs {' and '.join(missing)}, which the operator does not\n  pip install 'jitaccess[cli]'",
+            f"error: kubectl jit needs {missing.name}, which the operator does not\n  try: pip install 'jitaccess[cli]'",
             file=sys.stderr,
         )
-        sys.exit(1)
+        return 1

@@ -77,7 +77,9 @@ def request(
 
 @click.command(cls=options.Command)
 @click.argument("name", shell_complete=complete_requests)
-@click.option("--for", "duration", metavar="DURATION", help="How long, from the moment it is granted. Default: as long as before.")
+@click.option(
+    "--for", "duration", metavar="DURATION", help="How long, from the moment it is granted. Default: as long as before."
+)
 @click.option("-r", "--reason", metavar="TEXT", help="Why. Default: the reason of the request that is continued.")
 @options.waiting
 @options.timeout
@@ -132,7 +134,9 @@ def _requestable(client: Client) -> list[AccessPolicy]:
 def _nothing(client: Client, policies: Sequence[AccessPolicy]) -> CliError:
     where = place(client.namespace)
     why = "; ".join(f"{policy.key.name} is not in force: {said}" for policy in policies if (said := not_ready(policy)))
-    there = f"none of its policies ({', '.join(p.key.name for p in policies)}) names you" if policies else "it has no AccessPolicy"
+    there = (
+        f"none of its policies ({', '.join(p.key.name for p in policies)}) names you" if policies else "it has no AccessPolicy"
+    )
     return Refused(
         f"there is nothing you may request in {where}: {why or there}",
         "another namespace (-n), or `kubectl jit explain` for who may ask for what",
@@ -145,7 +149,7 @@ def _ask_choice(client: Client, choices: Sequence[Choice]) -> Choice:
         (str(number), policy.key.name, str(role), shortened(policy.max_duration), who_decides(policy))
         for number, (policy, role) in enumerate(choices, 1)
     ]
-    err().print(table(_CHOICES, rows, err().width))
+    err().print(table(_CHOICES, rows, err().width), soft_wrap=True)
     number = click.prompt("Which", type=click.IntRange(1, len(choices)), err=True)
     return choices[number - 1]
 

@@ -54,7 +54,9 @@ def ambiguity(choices: Sequence[tuple[AccessPolicy, RoleRef]]) -> UsageError:
     """Says which words would make the choice clear."""
     policies = list(dict.fromkeys(policy.key.name for policy, _ in choices))
     if len(policies) > 1:
-        return UsageError(f"you may use several policies: say which, {' or '.join(policies)}", "`kubectl jit policies` compares them")
+        return UsageError(
+            f"you may use several policies: say which, {' or '.join(policies)}", "`kubectl jit policies` compares them"
+        )
     roles = [role for _, role in choices]
     same_name = len({role.name for role in roles}) < len(roles)
     words = [f"--role {role.kind}/{role.name}" if same_name else f"--role {role.name}" for role in roles]

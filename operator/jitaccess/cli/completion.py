@@ -30,8 +30,8 @@ def completion(shell: str) -> None:
     click.echo(chosen(cli, {}, "kubectl-jit", "_KUBECTL_JIT_COMPLETE").source())
 
 
-def answer_kubectl(words: Sequence[str]) -> None:
-    """Print what may come next, as kubectl (cobra) reads it: value, tab, description; the last line tells it to offer no files."""
+def answer_kubectl(words: Sequence[str]) -> int:
+    """Print what may come next as kubectl (cobra) reads it: value, tab, description; the last line says to offer no files."""
     from jitaccess.cli.app import cli
 
     *before, incomplete = words or [""]
@@ -40,3 +40,4 @@ def answer_kubectl(words: Sequence[str]) -> None:
         if item.type == "plain":
             click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
     click.echo(f":{_NO_FILES}")
+    return 0

@@ -84,7 +84,7 @@ class Connection:
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         payload = None if body is None else json.dumps(body).encode()
         try:
-            return self._pool.request(  # type: ignore[no-any-return]
+            return self._pool.request(
                 method,
                 url,
                 body=payload,
@@ -100,8 +100,11 @@ class Connection:
             ) from error
 
     def _headers(self, content_type: str) -> urllib3.HTTPHeaderDict:
-        headers = urllib3.HTTPHeaderDict({"Accept": "application/json", "Content-Type": content_type, "User-Agent": "kubectl-jit"})
-        for setting in self._configuration.auth_settings().values():
+        headers = urllib3.HTTPHeaderDict(
+            {"Accept": "application/json", "Content-Type": content_type, "User-Agent": "kubectl-jit"}
+        )
+        settings: Any = self._configuration.auth_settings()
+        for setting in settings.values():
             if setting["value"]:
                 headers[setting["key"]] = setting["value"]
         for name, value in self._impersonation:
@@ -182,6 +185,6 @@ def _root_cause(error: urllib3.exceptions.HTTPError) -> str:
 
 
 def _quiet_libraries() -> None:
-    # kubectl says nothing either where a kubeconfig asks for insecure-skip-tls-verify; exec plugins' failures are logged as they are.
+    # kubectl says nothing either where a kubeconfig asks for insecure-skip-tls-verify; what exec plugins say is passed on.
     urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     logging.basicConfig(format="%(message)s", level=logging.ERROR)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
+from rich.text import Text
 
 from jitaccess.cli import options
 from jitaccess.cli.choosing import parse_name
@@ -14,13 +15,12 @@ from jitaccess.cli.describe import deadline, how_long, in_brief, place, risks_of
 from jitaccess.cli.errors import CliError, ExitCode, Refused, UsageError
 from jitaccess.cli.filters import REVIEWABLE, chosen_requests
 from jitaccess.cli.ledger import checked_text
-from jitaccess.cli.output import complain, dump, fields, note, say
+from jitaccess.cli.output import complain, dump, fields, note, say, styled
 from jitaccess.cli.session import Session, connects, pass_session
 from jitaccess.cli.times import relative
 from jitaccess.model import AccessPolicy, AccessRequest, Key, Ledger, State
 from jitaccess.parse import parse_request
 from jitaccess.policy import awaited, counting_approvals
-from rich.text import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +57,22 @@ approve = _command(
     "Approve requests, after a look at what they ask for.\n\nWithout a name, offers the requests that wait for you. "
     "Nobody approves their own.",
 )
-deny = _command(_DENY, "Deny requests; one denial wins over any number of approvals.\n\nAccess that was granted already ends at once.")
+deny = _command(
+    _DENY, "Deny requests; one denial wins over any number of approvals.\n\nAccess that was granted already ends at once."
+)
 revoke = _command(_REVOKE, "End access that was granted, at once.\n\nFor approvers, and for requesters who are done early.")
 withdraw = _command(_WITHDRAW, "Take back your own request, or end your own access early.")
 
 
-def _decide_all(session: Session, verb: Verb, names: Sequence[str], note: str | None, yes: bool, output: str | None) -> int:
+def _decide_all(session: Session, verb: Verb, names: Sequence[str], text: str | None, yes: bool, output: str | None) -> int:
     if not yes and not session.interactive:
         raise UsageError("there is no terminal to ask at: look with `kubectl jit show NAME`, then decide with --yes")
     client = session.client
-    checked_text(note or "", "note")
+    checked_text(text or "", "note")
     codes = [ExitCode.DONE]
     for key in [parse_name(name, client.namespace) for name in names] or _offered(session, verb):
         try:
-            codes.append(_decide(client, verb, key, note, yes, output))
+            codes.append(_decide(client, verb, key, text, yes, output))
         except CliError as error:
             complain(error.message, error.hint)
             codes.append(error.code)
@@ -121,13 +123,18 @@ def _show(client: Client, request: AccessRequest) -> None:
     policy = client.policy_if_any(request.policy)
     until = deadline(request)
     wait = f", times out {relative(until, now)}" if until and request.state is State.PENDING else ""
-    note(Text.assemble((request.requester, "bold"), f" asks for {request.role} in {place(request.key.namespace)}"))
+    note(styled(request.requester, "bold"), f" asks for {request.role} in {place(request.key.namespace)}")
     fields(
         [
             ("Request", f"{request.key.name}, {request.state}, asked {relative(request.created, now)}{wait}"),
             ("Why", request.reason),
             ("For", how_long(request, now)),
-            ("Policy", f"{request.policy.name}: {who_decides(policy)}" if policy else f"{request.policy.name} (gone, or not yours to read)"),
+            (
+                "Policy",
+                f"{request.policy.name}: {who_decides(policy)}"
+                if policy
+                else f"{request.policy.name} (gone, or not yours to read)",
+            ),
             *(("Approved", f"by {approval.by}: {approval.note}") for approval in counting_approvals(request)),
             *_role(client, request, policy),
         ],
@@ -137,8 +144,10 @@ def _show(client: Client, request: AccessRequest) -> None:
 
 def _role(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> list[tuple[str, str | Text]]:
     rules = client.rules(request.role, request.key.namespace)
-    lines: list[tuple[str, str | Text]] = [("Allows" if n == 0 else "", f"{v}: {w}") for n, (v, w) in enumerate(in_brief(rules or ()))]
+    lines: list[tuple[str, str | Text]] = [
+        ("Allows" if n == 0 else "", f"{v}: {w}") for n, (v, w) in enumerate(in_brief(rules or ()))
+    ]
     if rules is None:
         lines = [("Allows", f"you may not read {request.role}; ask a cluster administrator what is in it")]
     risks = risks_of(request.role, rules, policy)
-    return lines + ([("Warning", Text(f"outlives the grant: {', '.join(risks)}", style="bold red"))] if risks else [])
+    return lines + ([("Warning", styled(f"outlives the grant: {', '.join(risks)}", "bold red"))] if risks else [])

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 from jitaccess.cli.times import clock, relative, span
 from jitaccess.model import AccessPolicy, AccessRequest, Manifest, RoleRef, State
-from jitaccess.parse import parse_conditions, parse_time
+from jitaccess.parse import parse_conditions
 from jitaccess.policy import awaited, counting_approvals, in_words
 from jitaccess.risk import role_risks
-from jitaccess.text import format_duration
+from jitaccess.text import format_duration, parse_time
 
 _FEW = 6  # resources that are named before "and 12 more"
 
@@ -55,7 +55,9 @@ def outcome(request: AccessRequest, policy: AccessPolicy | None, now: datetime) 
     if request.state is State.PENDING and not said and policy:
         missing = policy.required_approvals - len(counting_approvals(request))
         return awaited(policy, len(counting_approvals(request))) if missing > 0 else "about to be granted"
-    return said or ("waiting for the operator" if request.state is State.PENDING else "")
+    if request.state.settled:
+        return _ending(request) or said
+    return said or "waiting for the operator"
 
 
 def how_long(request: AccessRequest, now: datetime) -> str:
@@ -115,8 +117,22 @@ def _cut(names: Sequence[str]) -> str:
 def timeline(request: AccessRequest) -> list[tuple[datetime, str, str, str]]:
     """The history as (time, event, by, message); what was recorded, or the asking alone while nothing is."""
     recorded: Iterable[Manifest] = (request.status or {}).get("history") or []
-    entries = [(parse_time(e["at"]), _event(e), e.get("by", ""), e.get("message", "")) for e in recorded]
+    entries = [(parse_time(e["at"]), _event(e), e.get("by", ""), _said(e)) for e in recorded]
     return entries or [(request.created, "Requested", request.requester, request.reason)]
+
+
+def _ending(request: AccessRequest) -> str:
+    history: Sequence[Manifest] = (request.status or {}).get("history") or []
+    if not history or not history[-1].get("by"):
+        return ""
+    said = _said(history[-1])
+    return f"by {history[-1]['by']}" + (f": {said}" if said else "")
+
+
+def _said(entry: Manifest) -> str:
+    """The message of a history entry without the name in front, which has its own place."""
+    by, message = entry.get("by", ""), str(entry.get("message", ""))
+    return "" if message == by else message.removeprefix(f"{by}: ") if by else message
 
 
 def _event(entry: Manifest) -> str:

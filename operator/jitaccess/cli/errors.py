@@ -78,7 +78,9 @@ def api_error(code: int, status: Mapping[str, Any], server: str = "") -> CliErro
     """Translate an answer of the API server into the error that says what to do."""
     message = str(status.get("message") or f"the API server answered {code}")
     if code == 401:
-        return CliError("the API server does not accept your credentials", "log in again; `kubectl auth whoami` shows who you are")
+        return CliError(
+            "the API server does not accept your credentials", "log in again; `kubectl auth whoami` shows who you are"
+        )
     if code == 403:
         return _refusal(message)
     if code == 404:

@@ -19,7 +19,7 @@ class Command(click.Command):
 
 def write_options(command: click.Command, ctx: click.Context, formatter: click.HelpFormatter) -> None:
     """Write the options of a command in two sections."""
-    params = command.get_params(ctx)
+    params = [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
     sections = {
         "Options": [p for p in params if p.name not in CONNECTION],
         "Connection, as in kubectl": [p for p in params if p.name in CONNECTION],
@@ -37,7 +37,9 @@ def output(*forms: str) -> Callable[[F], F]:
     return click.option("-o", "--output", type=click.Choice(forms), metavar="|".join(forms), help=help_text)
 
 
-everywhere = click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="All namespaces (needs cluster-wide rights).")
+everywhere = click.option(
+    "-A", "--all-namespaces", "everywhere", is_flag=True, help="All namespaces (needs cluster-wide rights)."
+)
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 note = click.option("-m", "--note", metavar="TEXT", help="A line for the record.")
 waiting = click.option("--wait", is_flag=True, help="Wait until it is granted or refused, and show what is going on.")

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import yaml
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from jitaccess.model import Manifest, State
@@ -69,6 +68,11 @@ def state_text(state: State, suffix: str = "") -> Text:
     return Text(f"{state}{suffix}", style=_STYLES[state])
 
 
+def styled(text: str, style: str) -> Text:
+    """Escaped text in a style."""
+    return Text(escaped(text), style=style)
+
+
 def say(*parts: str | Text, indent: int = 0) -> None:
     """Print one line of results; strings are escaped, and wrapped under themselves on a terminal."""
     out().print(_line(parts, indent), soft_wrap=not out().is_terminal)
@@ -97,26 +101,33 @@ def _line(parts: Iterable[str | Text], indent: int) -> Text:
 
 def fields(pairs: Iterable[tuple[str, str | Text]], to_stderr: bool = False) -> None:
     """Print `name  value` lines, values wrapped under themselves; pairs without a value are left out."""
-    table = Table(box=None, show_header=False, padding=(0, _GAP, 0, 0), pad_edge=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in pairs:
-        if value:
-            table.add_row(Text(name), value if isinstance(value, Text) else Text(escaped(value)))
-    (err() if to_stderr else out()).print(table)
+    console = err() if to_stderr else out()
+    shown = [(name, value if isinstance(value, Text) else Text(escaped(value))) for name, value in pairs if value]
+    indent = max((cell_len(name) for name, _ in shown), default=0) + _GAP
+    for name, value in shown:
+        first, *rest = value.wrap(console, max(20, console.width - indent)) or [Text()]
+        console.print(Text.assemble((name.ljust(indent), "dim"), first), soft_wrap=True)
+        for line in rest:
+            console.print(Text.assemble(" " * indent, line), soft_wrap=True)
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], width: int | None = None) -> Table:
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], width: int | None = None) -> Text:
     """A table that fits the width: columns get narrower, then the least important ones go."""
     cells = [[cell if isinstance(cell, Text) else Text(escaped(cell)) for cell in row] for row in rows]
-    natural = [max([cell_len(c.title), *(row[i].cell_len for row in cells)]) for i, c in enumerate(columns)]
+    head = [Text(column.title, style="bold") for column in columns]
+    natural = [max(row[i].cell_len for row in [head, *cells]) for i in range(len(columns))]
     widths = fitted(columns, natural, width or out().width)
-    result = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    return Text("\n").join(_table_line(row, widths) for row in [head, *cells])
+
+
+def _table_line(row: Sequence[Text], widths: Mapping[int, int]) -> Text:
+    line = Text()
     for i, wide in widths.items():
-        result.add_column(Text(columns[i].title), no_wrap=True, overflow="ellipsis", width=wide)
-    for row in cells:
-        result.add_row(*(row[i] for i in widths))
-    return result
+        cell = row[i].copy()
+        cell.truncate(wide, overflow="ellipsis", pad=True)
+        line.append_text(cell).append(" " * _GAP)
+    line.rstrip()
+    return line
 
 
 def fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> dict[int, int]:
@@ -136,7 +147,7 @@ def fitted(columns: Sequence[Column], natural: Sequence[int], width: int) -> dic
 
 def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]]) -> None:
     """Print a table; what cannot fit at all is left to the terminal to wrap."""
-    out().print(table(columns, rows), crop=False, no_wrap=True, overflow="ignore")
+    out().print(table(columns, rows), soft_wrap=True)
 
 
 def dump(manifests: Manifest | Sequence[Manifest], form: str) -> None:
@@ -144,7 +155,10 @@ def dump(manifests: Manifest | Sequence[Manifest], form: str) -> None:
     single = isinstance(manifests, dict)
     items: Sequence[Any] = [manifests] if single else list(manifests)
     if form == "name":
-        print("\n".join(f"{item['kind'].lower()}.jitaccess.dev/{item['metadata']['name']}" for item in items), end="\n" * bool(items))
+        print(
+            "\n".join(f"{item['kind'].lower()}.jitaccess.dev/{item['metadata']['name']}" for item in items),
+            end="\n" * bool(items),
+        )
         return
     whole = items[0] if single else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}
     print(as_json(whole, indent=2) if form == "json" else as_yaml(whole))

@@ -1,5 +1,6 @@
 """One run of the plugin: where to connect, as whom, and whether there is a person at the terminal to ask."""
 
+import gc
 import sys
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
@@ -30,15 +31,18 @@ class Session:
         """The client; importing the Kubernetes library takes longer than all else, so that waits until here."""
         from jitaccess.cli.connect import Connection, Target
 
+        gc.enable()
         return Client(
-            Connection(Target(
-                kubeconfig=self._given.get("kubeconfig", ""),
-                context=self._given.get("context", ""),
-                namespace=self._given.get("namespace", ""),
-                user=self._given.get("as_user", ""),
-                groups=tuple(self._given.get("as_group", ())),
-                timeout=parse_seconds(self._given.get("request_timeout", "30s"), "--request-timeout"),
-            ))
+            Connection(
+                Target(
+                    kubeconfig=self._given.get("kubeconfig", ""),
+                    context=self._given.get("context", ""),
+                    namespace=self._given.get("namespace", ""),
+                    user=self._given.get("as_user", ""),
+                    groups=tuple(self._given.get("as_group", ())),
+                    timeout=parse_seconds(self._given.get("request_timeout", "30s"), "--request-timeout"),
+                )
+            )
         )
 
     def scope(self, everywhere: bool) -> str:
@@ -79,11 +83,15 @@ def connects(function: F) -> F:
     settings: dict[str, Any] = {"expose_value": False, "callback": _remember}
     for option in reversed(
         (
-            click.option("-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete_namespaces, **settings),
+            click.option(
+                "-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete_namespaces, **settings
+            ),
             click.option("--context", metavar="NAME", help="The context.", shell_complete=complete_contexts, **settings),
             click.option("--kubeconfig", metavar="FILE", type=click.Path(), help="The kubeconfig file.", **settings),
             click.option("--as", "as_user", metavar="USER", help="Act as this user.", **settings),
-            click.option("--as-group", metavar="GROUP", multiple=True, help="With --as: and as a member of this group.", **settings),
+            click.option(
+                "--as-group", metavar="GROUP", multiple=True, help="With --as: and as a member of this group.", **settings
+            ),
             click.option("--request-timeout", metavar="DURATION", help="How long to wait for the API server (30s).", **settings),
         )
     ):

@@ -1,7 +1,9 @@
-"""Times as people say them; pure, the clock is an argument."""
+"""Times as people say them."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from jitaccess.cli.errors import UsageError
 
@@ -14,7 +16,7 @@ _SECONDS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60}
 def span(length: timedelta) -> str:
     """A length of time in at most two units: `43m`, `1h12m`, `9s`, `3d4h`."""
     seconds = max(0, round(length.total_seconds()))
-    for (unit, size), (lesser, small) in zip(_UNITS, _UNITS[1:], strict=False):
+    for (unit, size), (lesser, small) in pairwise(_UNITS):
         if seconds >= size:
             rest = seconds % size // small
             fine = rest and (unit != "m" or seconds < 600)  # seconds only matter in the last minutes
@@ -47,3 +49,8 @@ def since(text: str, now: datetime) -> datetime:
     except ValueError:
         raise UsageError(f"{text!r} is neither a time span (30d, 12h, 2w) nor a date (2026-01-31)") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def span_since(started: float) -> str:
+    """How long ago that was, by the monotonic clock."""
+    return span(timedelta(seconds=time.monotonic() - started))

@@ -1,18 +1,13 @@
 """Waiting for a verdict with a live status line."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
-
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
 
 from jitaccess.cli.client import Client
 from jitaccess.cli.describe import deadline, outcome
 from jitaccess.cli.errors import CliError, ExitCode, NotFound, TimedOut
-from jitaccess.cli.output import command, dump, err, escaped, note, say, state_text
-from jitaccess.cli.times import relative, span
+from jitaccess.cli.output import command, dump, err, note, say, state_text
+from jitaccess.cli.times import relative, span_since
 from jitaccess.model import AccessPolicy, AccessRequest, Key, Manifest, State
 
 CODES = {
@@ -25,28 +20,6 @@ CODES = {
     State.FAILED: ExitCode.NO,
     State.TIMED_OUT: ExitCode.TIMED_OUT,
 }
-
-
-class StatusLine:
-    """One line that says what is awaited, drawn anew while nothing happens; nothing where there is no terminal."""
-
-    def __init__(self, words: Callable[[datetime], str]) -> None:
-        self._words = words
-        self._spinner = Spinner("dots")
-        self._live = Live(self, console=err(), transient=True, refresh_per_second=4) if err().is_terminal else None
-
-    def __rich__(self) -> Spinner:
-        self._spinner.update(text=Text(escaped(self._words(datetime.now(UTC))), overflow="ellipsis", no_wrap=True))
-        return self._spinner
-
-    def __enter__(self) -> "StatusLine":
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
 
 
 def wait_for(client: Client, key: Key, policy: AccessPolicy | None, seconds: float | None, output: str | None = None) -> int:
@@ -74,6 +47,8 @@ def say_outcome(request: AccessRequest, policy: AccessPolicy | None) -> None:
 
 
 def _verdict(client: Client, key: Key, policy: AccessPolicy | None, seconds: float | None) -> tuple[AccessRequest, Manifest]:
+    from jitaccess.cli.statusline import StatusLine
+
     started = time.monotonic()
     seen: dict[str, str] = {"line": f"{key.name}  asking the API server"}
 
@@ -101,10 +76,3 @@ def _tell(seen: dict[str, str], line: str) -> None:
     if not err().is_terminal and line != seen["line"]:
         note(line)
     seen["line"] = line
-
-
-def span_since(started: float) -> str:
-    """How long ago that was, by the monotonic clock."""
-    from datetime import timedelta
-
-    return span(timedelta(seconds=time.monotonic() - started))

@@ -1,0 +1,106 @@
+"""jitaccess as its users have it, on a local control plane: installed from deploy/, the operator under its own ServiceAccount."""
+
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from controlplane.install import install
+from controlplane.plane import ControlPlane
+from controlplane.process import Process
+from controlplane.users import User
+
+ROOT = Path(__file__).resolve().parents[2]
+STAMPING = ROOT / "deploy"
+PRE_1_36 = ROOT / "deploy" / "overlays" / "pre-1.36"
+READY_TIMEOUT = 60.0  # seconds
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class System:
+    """A control plane with jitaccess installed; `operator` is the running operator once `start_operator` was called."""
+
+    def __init__(self, *, overlay: Path = STAMPING, users: Iterable[User] = (), audit: bool = False) -> None:
+        self.plane = ControlPlane(users=users, audit=audit)
+        self._overlay = overlay
+        self._stack = ExitStack()
+        self.operator: Process | None = None
+
+    def start(self) -> Self:
+        """Start the control plane and install; the operator is not running yet."""
+        self._stack.enter_context(self.plane)
+        install(self.plane, self._overlay)
+        return self
+
+    def start_operator(self, *flags: str, ready: bool = True) -> Process:
+        """Run the operator as `jitaccess run` with a token of its ServiceAccount, and wait until it says that it is ready."""
+        kubeconfig = self.plane.service_account_kubeconfig("jitaccess-system", "jitaccess")
+        command = [
+            sys.executable,
+            "-m",
+            "jitaccess",
+            "run",
+            "--kubeconfig",
+            str(kubeconfig),
+            "--health-address",
+            "127.0.0.1:0",
+        ]
+        log = self.plane.files.root / "operator.log"
+        # Only what a Pod would have: neither the reader's kubeconfig nor their settings may change the outcome.
+        environment = {"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
+        self.operator = Process("the operator", [*command, *flags], log, env=environment)
+        self._stack.enter_context(self.operator)
+        if ready:
+            self.operator.wait_until(lambda: self.health("/readyz")[0] == 200, READY_TIMEOUT)
+        return self.operator
+
+    def restart_operator(self, *flags: str) -> Process:
+        """Stop the operator, if it runs, and start it anew."""
+        if self.operator:
+            self.operator.terminate()
+        return self.start_operator(*flags)
+
+    def log(self) -> list[dict[str, Any]]:
+        """What the operator has logged since it was last started, as objects."""
+        output = self.operator.output() if self.operator else ""
+        return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+
+    def health(self, path: str) -> tuple[int, str]:
+        """The status and body of a health endpoint; (0, "") while it does not answer."""
+        address = next((entry["health_address"] for entry in self.log() if "health_address" in entry), "")
+        return _get(f"http://{address}{path}") if address else (0, "")
+
+    def stop(self) -> None:
+        """End the operator and the control plane."""
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _get(url: str) -> tuple[int, str]:
+    try:
+        with _DIRECT.open(url, timeout=2) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+    except OSError:
+        return 0, ""

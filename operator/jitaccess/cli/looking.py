@@ -1,0 +1,169 @@
+"""Looking: `ls` and `show`."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import click
+from rich.text import Text
+
+from jitaccess.cli import options
+from jitaccess.cli.choosing import parse_name
+from jitaccess.cli.client import Client
+from jitaccess.cli.completing import complete_requests
+from jitaccess.cli.decisions import decisions
+from jitaccess.cli.describe import how_long, outcome, place, progress, risks_of, rule_lines, timeline, when, who_decides
+from jitaccess.cli.errors import ExitCode, NotFound
+from jitaccess.cli.filters import MINE, chosen_filter, chosen_requests, filter_options
+from jitaccess.cli.output import Column, command, dump, err, fields, note, out, say, show_table, state_text, styled, table
+from jitaccess.cli.session import Session, connects, pass_session
+from jitaccess.cli.times import clock, span, zone
+from jitaccess.model import AccessPolicy, AccessRequest, Manifest, State
+from jitaccess.parse import parse_request
+from jitaccess.text import format_duration
+
+_NAMESPACE = Column("NAMESPACE", least=8, keep=4)
+_WHO = Column("WHO", least=8, keep=5)
+_COLUMNS = (
+    Column("NAME"),
+    Column("STATE"),
+    Column("ROLE", least=8, keep=3),
+    Column("FOR", keep=1),
+    Column("WHEN", keep=6),
+    Column("WHY", least=10, keep=2),
+)
+_EVENTS = (Column("TIME"), Column("AGO", keep=1), Column("WHAT"), Column("WHO", least=8, keep=2), Column("NOTE", least=12))
+
+
+@click.command(cls=options.Command)
+@filter_options
+@options.everywhere
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="The newest so many; 0 for all.")
+@options.output("json", "yaml", "name")
+@connects
+@pass_session
+def ls(
+    session: Session, reviewable: bool, active: bool, everybody: bool, everywhere: bool, limit: int, output: str | None
+) -> int:
+    """List requests: yours, or those that wait for you, or everybody's. The newest come first."""
+    which = chosen_filter(reviewable, active, everybody)
+    namespace = session.scope(everywhere)
+    found = chosen_requests(session.client, namespace, which)
+    shown = found[: limit or None]
+    if output:
+        dump([manifest for _, manifest in shown], output)
+        return ExitCode.DONE
+    if not found:
+        note(which.nothing.format(place="any namespace" if everywhere else place(namespace)))
+        return ExitCode.DONE
+    rows = requests_table((request for request, _ in shown), everywhere, with_who=which is not MINE)
+    out().print(rows, soft_wrap=True)
+    if len(shown) < len(found):
+        note(f"{len(found) - len(shown)} older ones are not shown: --limit 0 shows all")
+    return ExitCode.DONE
+
+
+def requests_table(requests: Iterable[AccessRequest], with_namespace: bool, with_who: bool) -> Text:
+    """Requests as a table that fits the terminal."""
+    now = datetime.now(UTC)
+    columns = [*_COLUMNS[:1], *([_NAMESPACE] * with_namespace), *_COLUMNS[1:2], *([_WHO] * with_who), *_COLUMNS[2:]]
+    return table(columns, (_row(request, now, with_namespace, with_who) for request in requests))
+
+
+def _row(request: AccessRequest, now: datetime, with_namespace: bool, with_who: bool) -> list[str | Text]:
+    return [
+        request.key.name,
+        *([request.key.namespace] * with_namespace),
+        state_text(request.state, progress(request)),
+        *([request.requester] * with_who),
+        request.role.name,
+        format_duration(request.duration),
+        when(request, now),
+        request.reason,
+    ]
+
+
+@click.command(cls=options.Command)
+@click.argument("name", required=False, shell_complete=complete_requests)
+@options.output("json", "yaml", "name")
+@connects
+@pass_session
+def show(session: Session, name: str | None, output: str | None) -> int:
+    """Show all there is to know about a request: what, why, who decided, what happened when, and what the role allows.
+
+    Without a name: your newest one.
+    """
+    client = session.client
+    manifest = client.request(parse_name(name, client.namespace)) if name else _newest(client)
+    if output:
+        dump(manifest, output)
+        return ExitCode.DONE
+    request = parse_request(manifest)
+    policy = client.policy_if_any(request.policy)
+    now = datetime.now(UTC)
+    _summary(request, policy, now)
+    _timeline(request, now)
+    _allows(client, request, policy)
+    if request.state is State.PENDING and err().is_terminal:
+        note("")
+        note("To approve, as somebody who decides:")
+        command(f"kubectl jit approve {request.key.name} -n {request.key.namespace}")
+    return ExitCode.DONE
+
+
+def _newest(client: Client) -> Manifest:
+    found = chosen_requests(client, client.namespace, MINE)
+    if not found:
+        raise NotFound(f"you have no requests in {place(client.namespace)}", "kubectl jit request")
+    return found[0][1]
+
+
+def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> None:
+    binding = f"RoleBinding {request.binding.name}" if request.binding and request.state is State.ACTIVE else ""
+    guarded = request.condition("ExpiryGuarded")
+    fields(
+        [
+            ("Request", f"{request.key.name} in {place(request.key.namespace)}"),
+            (
+                "State",
+                Text.assemble(state_text(request.state, progress(request)), styled(_colon(outcome(request, policy, now)), "")),
+            ),
+            ("Who", request.requester),
+            ("Role", str(request.role)),
+            ("Why", request.reason),
+            ("For", how_long(request, now)),
+            (
+                "Policy",
+                f"{request.policy.name}: {who_decides(policy)}"
+                if policy
+                else f"{request.policy.name} (gone, or not yours to read)",
+            ),
+            ("Binding", binding),
+            ("Warning", styled(guarded.message, "bold red") if guarded and guarded.status == "False" and binding else ""),
+        ]
+    )
+
+
+def _colon(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _timeline(request: AccessRequest, now: datetime) -> None:
+    out().print()
+    say(styled(f"What happened (times in {zone(now)})", "bold"))
+    rows = [(clock(at, now), span(now - at), event, by, said) for at, event, by, said in timeline(request)]
+    unrecorded = [d for d in decisions(request) if not d.at and not request.state.settled]
+    rows += [("now", "", d.verb.capitalize(), d.by or "somebody", d.note) for d in unrecorded]
+    show_table(_EVENTS, rows)
+
+
+def _allows(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> None:
+    rules = client.rules(request.role, request.key.namespace)
+    out().print()
+    say(styled(f"What {request.role} allows", "bold"))
+    if rules is None:
+        say("its rules are not yours to read, or it is gone; `kubectl auth can-i --list` shows what you may do now")
+    else:
+        fields(rule_lines(rules))
+    risks = risks_of(request.role, rules, policy)
+    if risks:
+        say(styled(f"Outlives the grant: {', '.join(risks)}", "bold red"))
