@@ -82,6 +82,7 @@ class Operator:
             clusterwide=True,
             stop_flag=stop,
             ready_flag=self._watching,
+            identity="jitaccess",  # type: ignore[arg-type]  # else Kopf asks for the name of a user whom a Pod need not have
         )
 
     async def _fire(self, target: Target) -> None:

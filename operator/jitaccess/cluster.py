@@ -1,4 +1,4 @@
-"""The one adapter to the Kubernetes API, in the domain's words: absence is a value, deletion is idempotent, outages are raised."""
+"""The one adapter to the Kubernetes API, in the domain's words: absence is a value, deletion is idempotent, outages raise."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -81,7 +81,7 @@ class Cluster:
             return
 
     async def write_status(self, resource: Resource, key: Key, version: str, status: Manifest) -> str | None:
-        """Record a status; returns its new resourceVersion, None if the object is gone; Conflict if it changed since `version`."""
+        """Record a status; returns its new resourceVersion, None if the object is gone; Conflict if changed since `version`."""
         patch = {"metadata": {"resourceVersion": version}, "status": status}
         try:
             written = await self._call("PATCH", resource.path(key, subresource="status"), patch)

@@ -3,7 +3,7 @@
 Names are deterministic, what is there is compared exactly, and deletes carry UIDs, so nothing rests on being the only replica.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from jitaccess.cluster import Cluster, Conflict, Refused
@@ -32,6 +32,15 @@ class Blocked(Exception):
         self.obstacle = obstacle
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The Job that was made for a grant, or why there is none."""
+
+    grant: Grant
+    job: ObjectRef | None
+    missing: str = ""
+
+
 class Grants:
     """The bindings and Jobs of one scope."""
 
@@ -39,16 +48,38 @@ class Grants:
         self._cluster = cluster
         self._scope = scope
 
-    async def make(self, grant: Grant, now: datetime) -> tuple[Grant, Made]:
-        """Make the access exist; returns it as it is, which after a crash is as it was begun. Blocked says what is in the way."""
+    async def guard(self, grant: Grant, now: datetime) -> Guard | None:
+        """Make the Job behind a grant, ahead of the binding; None if its name is taken, which `make` then looks into."""
+        if not self._scope.job_guard:
+            return Guard(grant, None, "a cluster-wide binding cannot be owned by a Job")
         try:
-            return grant, await self._create(grant, now)
+            return Guard(grant, await self._cluster.create(JOBS, job_manifest(grant, now)))
+        except Refused as error:
+            return Guard(grant, None, f"the Job that would end it without the operator was refused: {error}")
         except Conflict:
-            begun = await self._begun(grant)
+            return None
+
+    async def unguard(self, guard: Guard) -> None:
+        """Take back a Job whose grant is not to be."""
+        if guard.job:
+            await self._cluster.delete(JOBS, self._key(guard.grant), guard.job.uid)
+
+    async def make(self, grant: Grant, now: datetime, guard: Guard | None = None) -> tuple[Grant, Made]:
+        """Make the access exist; returns it as it is, which after a crash is as it was begun. Blocked says what is in the way."""
+        guard = guard if guard and guard.grant == grant else await self.guard(grant, now)
+        try:
+            if guard:
+                return grant, await self._bind(grant, guard)
+        except Conflict:
+            pass  # a binding of that name is there already: begun before a crash, or not ours
+        begun = await self._begun(grant)
         if begun:
             return begun
         await self.end(grant.request, grant.request_uid)
-        return grant, await self._create(grant, now)
+        guard = await self.guard(grant, now)
+        if guard is None:
+            raise Conflict(f"Job {self._key(grant).name} was made by somebody else meanwhile")
+        return grant, await self._bind(grant, guard)
 
     async def rehearse(self, grant: Grant) -> None:
         """Ask the API server whether the binding could be made, without making anything; Blocked says what is in the way."""
@@ -78,23 +109,13 @@ class Grants:
         if self._scope.job_guard:
             await self._remove(JOBS, name, uid, job)
 
-    async def _create(self, grant: Grant, now: datetime) -> Made:
-        job, unguarded = await self._create_job(grant, now)
+    async def _bind(self, grant: Grant, guard: Guard) -> Made:
         try:
-            binding = await self._cluster.create(self._scope.binding, binding_manifest(grant, job, self._scope))
+            binding = await self._cluster.create(self._scope.binding, binding_manifest(grant, guard.job, self._scope))
         except Refused as error:
-            if job:
-                await self._cluster.delete(JOBS, self._key(grant), job.uid)
+            await self.unguard(guard)
             raise Blocked(_binding_obstacle(grant, str(error))) from error
-        return Made(binding, job, unguarded)
-
-    async def _create_job(self, grant: Grant, now: datetime) -> tuple[ObjectRef | None, str]:
-        if not self._scope.job_guard:
-            return None, "a cluster-wide binding cannot be owned by a Job"
-        try:
-            return await self._cluster.create(JOBS, job_manifest(grant, now)), ""
-        except Refused as error:
-            return None, f"the Job that would end it without the operator was refused: {error}"
+        return Made(binding, guard.job, guard.missing)
 
     async def _begun(self, grant: Grant) -> tuple[Grant, Made] | None:
         key = self._key(grant)

@@ -12,7 +12,7 @@ from jitaccess.clock import Clock, Target
 from jitaccess.credentials import Connection
 from jitaccess.manifests import GRANT_SELECTOR, REQUEST_NAME
 from jitaccess.model import Key
-from jitaccess.parse import parse_request
+from jitaccess.parse import parse_policy, parse_request
 from jitaccess.resources import Resource, Scope
 from jitaccess.store import Store
 
@@ -110,10 +110,10 @@ def _watch(handlers: kopf.OperatorRegistry, scope: Scope, store: Store, clock: C
             relisted()
 
     @on(scope.policy)
-    async def policy_changed(type: str | None, body: kopf.Body, namespace: str | None, name: str | None, **_: Any) -> None:
-        key = Key(namespace or "", name or "")
-        if store.see_policy(key, body["metadata"]["resourceVersion"]) or type == "DELETED":
-            clock.now(Target(scope.policy, key))
+    async def policy_changed(type: str | None, body: kopf.Body, **_: Any) -> None:
+        policy = parse_policy(body)
+        if store.see_policy(policy) or type == "DELETED":
+            clock.now(Target(scope.policy, policy.key))
 
     @on(scope.binding)
     async def binding_changed(type: str | None, namespace: str | None, annotations: kopf.Annotations, **_: Any) -> None:

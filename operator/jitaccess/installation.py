@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from jitaccess.cluster import Cluster, Refused
 from jitaccess.model import GROUP, Key, Manifest
-from jitaccess.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, Resource
+from jitaccess.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, Resource
 
 # Raised with every change of crds/ and deploy/base/admission/ that the operator relies on.
 MANIFESTS_VERSION = "v1"
@@ -32,6 +32,8 @@ class Installation:
         """Look again; returns whether the findings have changed."""
         before = self.problems
         self.problems = tuple([problem async for problem in _problems(cluster)])
+        if not self.problems:
+            self.problems = await _proof(cluster)
         return self.problems != before
 
 
@@ -45,6 +47,31 @@ async def _problems(cluster: Cluster) -> AsyncIterator[str]:
             found = await _read(cluster, resource, name)
             for fault in [found] if isinstance(found, str) else faults(found):
                 yield f"{resource.kind} {name} {fault}"
+
+
+async def _proof(cluster: Cluster) -> tuple[str, ...]:
+    """Try what must be refused, without a trace: objects that are there prove nothing if the API server does not enforce them."""
+    try:
+        await cluster.create(REQUESTS, _FORGED, dry_run=True)
+    except Refused as error:
+        return (
+            () if "spec.requester must be your own" in str(error) else (f"a forged AccessRequest meets another refusal: {error}",)
+        )
+    return ("a forged AccessRequest is not refused: the API server does not enforce the ValidatingAdmissionPolicies",)
+
+
+_FORGED = {
+    "apiVersion": REQUESTS.api_version,
+    "kind": REQUESTS.kind,
+    "metadata": {"name": "jitaccess-forged", "namespace": "default"},
+    "spec": {
+        "policyRef": {"kind": "AccessPolicy", "name": "none"},
+        "roleRef": {"kind": "ClusterRole", "name": "none"},
+        "duration": "1s",
+        "reason": "must be refused",
+        "requester": "somebody-else",
+    },
+}
 
 
 async def _read(cluster: Cluster, resource: Resource, name: str) -> Manifest | str:

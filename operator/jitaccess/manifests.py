@@ -18,6 +18,7 @@ COMPONENT = f"{GROUP}/component"
 GRANT = {COMPONENT: "grant"}
 DERIVED = {COMPONENT: "policy"}
 GRANT_SELECTOR = f"{MANAGED_SELECTOR},{COMPONENT}=grant"
+DERIVED_SELECTOR = f"{MANAGED_SELECTOR},{COMPONENT}=policy"
 REQUEST_UID = f"{GROUP}/request-uid"
 REQUEST_NAME = f"{GROUP}/request"
 GRANTED_AT = f"{GROUP}/granted-at"
@@ -131,6 +132,11 @@ def expires_at(binding: Manifest) -> datetime | None:
 def derived_names(policy: Key) -> tuple[str, str]:
     """The names of the Roles, and of their bindings, that are derived from a policy: requesters', approvers'."""
     return f"jitaccess:{policy.name}:requester", f"jitaccess:{policy.name}:approver"
+
+
+def policy_of(derived: Key) -> Key:
+    """The policy that a derived Role or RoleBinding of that key belongs to; a policy's name has no colon."""
+    return Key(derived.namespace, derived.name.split(":")[1])
 
 
 def derived_manifests(policy: AccessPolicy, scope: Scope = NAMESPACED) -> tuple[tuple[Object, Object], ...]:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jitaccess.announce import Announcer, News
@@ -35,7 +36,7 @@ class Policies:
         policy = await self._cluster.policy(key, self._scope)
         if policy is None or policy.deleting:
             await self._withdraw(key)
-            self._store.policies.pop(key, None)
+            self._store.forget_policy(key)
             return self._wake_dependents(key)
         roles = await asyncio.gather(*(self._look_at(role, key.namespace) for role in policy.roles))
         try:
@@ -99,7 +100,8 @@ class Policies:
         if status == policy.status:
             return
         version = await self._cluster.write_status(self._scope.policy, policy.key, policy.resource_version, status)
-        self._store.see_policy(policy.key, version or "")
+        if version is not None:
+            self._store.see_policy(replace(policy, resource_version=version, risky=_risky_refs(roles)))
         in_force, reason, message = ready
         level = logging.INFO if in_force else logging.WARNING
         log.log(level, "policy %s", reason, extra={"policy": str(policy.key), "reason": reason, "note": message})
@@ -131,6 +133,10 @@ def _refusal(policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready | None:
 def _risky(roles: list[dict[str, Any]]) -> str:
     named = [f"{role['kind']} {role['name']} ({', '.join(role['risks'])})" for role in roles if role["risks"]]
     return f"these roles allow what outlives a grant: {'; '.join(named)}" if named else ""
+
+
+def _risky_refs(roles: list[dict[str, Any]]) -> tuple[RoleRef, ...]:
+    return tuple(RoleRef(role["kind"], role["name"]) for role in roles if role["risks"])
 
 
 def _summary(policy: AccessPolicy, roles: list[dict[str, Any]]) -> str:

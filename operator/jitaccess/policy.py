@@ -20,7 +20,7 @@ class Objection:
 
 def objection(request: AccessRequest, policy: AccessPolicy | None) -> Objection | None:
     """What in the policy speaks against the request, approvals aside; None when nothing does."""
-    if policy is None or policy.deleting:
+    if policy is None or policy.deleting or policy.key != request.policy:
         return Objection(
             "PolicyNotFound", f"there is no AccessPolicy {request.policy.name} in namespace {request.policy.namespace}"
         )

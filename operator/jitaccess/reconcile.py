@@ -7,29 +7,18 @@ from datetime import datetime
 
 from jitaccess.announce import Announcer, News
 from jitaccess.clock import Clock, Target, utcnow
-from jitaccess.cluster import Cluster, Conflict, Refused
-from jitaccess.grants import Blocked, Grants
+from jitaccess.cluster import Cluster, Conflict
+from jitaccess.facts import Facts, RoleFacts, read_facts, role_obstacle
+from jitaccess.grants import Blocked, Grants, Guard
 from jitaccess.installation import FIX, Installation
-from jitaccess.lifecycle import (
-    NOT_INSTALLED,
-    OBSTACLES,
-    ROLE_NOT_FOUND,
-    ROLE_UNREADABLE,
-    Grant,
-    Verdict,
-    blocked,
-    decide,
-)
-from jitaccess.model import AccessPolicy, AccessRequest, Key, Manifest, State
-from jitaccess.policy import Objection, risk_objection
+from jitaccess.lifecycle import NOT_INSTALLED, OBSTACLES, Grant, Verdict, blocked, decide
+from jitaccess.model import AccessPolicy, AccessRequest, Key, State
+from jitaccess.policy import Objection, counting_approvals, risk_objection
 from jitaccess.record import Incident, Made, request_status
 from jitaccess.resources import Scope
-from jitaccess.risk import role_risks
 from jitaccess.store import Open, Store
 
 log = logging.getLogger(__name__)
-
-Rules = list[Manifest] | Refused | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,80 +46,67 @@ class Requests:
 
     async def reconcile(self, key: Key) -> None:
         """Make the cluster agree with what should be true of that request now."""
-        known = self._store.get(key)
-        request, policy, rules = await self._read(key, known)
-        if known and (request is None or request.uid != known.uid):
-            await self._end_deleted(key, known)
-        if request is None:
-            self._clock.forget(self._target(key))
-            return
-        if request.state.settled:
-            self._store.forget(key)
-            return
-        self._store.see(request)
         now = utcnow()
+        known = self._store.get(key)
+        foreseen = self._foresee(self._store.take(key), now)
+        facts, guard = await asyncio.gather(read_facts(self._cluster, self._scope, key, known), self._guard(foreseen, now))
+        request = facts.request
+        if known and (request is None or request.uid != known.uid):
+            # Another of the same name may be there already: its policy and role have not been read yet.
+            await self._end_deleted(key, known)
+            return self._clock.now(self._target(key))
+        if request is None:
+            return self._clock.forget(self._target(key))
+        if request.state.settled:
+            return self._store.forget(key)
+        self._store.remember(request, request.resource_version, request.state)
         try:
-            outcome = await self._act(request, policy, rules, now)
-            await self._record(request, policy, outcome, now)
+            outcome = await self._act(request, facts, now, guard)
+            if guard and not outcome.made:
+                await self._grants.unguard(guard)
+            await self._record(request, facts.policy, outcome, now)
         except Conflict:
             # Somebody decided, or another replica acted, since we read: what is true now is for a fresh look to say.
             self._clock.now(self._target(key))
 
-    async def _read(self, key: Key, known: Open | None) -> tuple[AccessRequest | None, AccessPolicy | None, Rules]:
-        if known is None:
-            request = await self._cluster.request(key, self._scope)
-            if request is None:
-                return None, None, None
-            known = Open(request.uid, -1, request.policy, request.role, request.state is State.ACTIVE)
-            return request, await self._cluster.policy(known.policy, self._scope), await self._rules(known, key.namespace)
-        request, policy, rules = await asyncio.gather(
-            self._cluster.request(key, self._scope),
-            self._cluster.policy(known.policy, self._scope),
-            self._rules(known, key.namespace),
-        )
-        return request, policy, rules
+    def _foresee(self, request: AccessRequest | None, now: datetime) -> Grant | None:
+        """The grant that is about to begin, going by what the watch has just told.
 
-    async def _rules(self, known: Open, namespace: str) -> Rules:
-        if known.active:
+        Reason enough to make its Job while everything is read anew; the binding waits for what is true.
+        """
+        if request is None or request.state is not State.PENDING or self._installation.problems or _obstructed(request):
             return None
-        try:
-            return await self._cluster.role_rules(known.role, namespace)
-        except Refused as error:
-            return error
+        return decide(request, self._store.policy(request.policy), now).grant
 
-    async def _act(self, request: AccessRequest, policy: AccessPolicy | None, rules: Rules, now: datetime) -> Outcome:
-        verdict = decide(request, policy, now)
+    async def _guard(self, foreseen: Grant | None, now: datetime) -> Guard | None:
+        return await self._grants.guard(foreseen, now) if foreseen else None
+
+    async def _act(self, request: AccessRequest, facts: Facts, now: datetime, guard: Guard | None) -> Outcome:
+        verdict = decide(request, facts.policy, now)
         if verdict.state.settled:
             await self._grants.end(request.key, request.uid, request.binding, request.job)
-            return Outcome(verdict)
-        if verdict.grant is None or policy is None:
+        if verdict.grant is None or facts.policy is None:
             return Outcome(verdict)
         try:
             if request.state is State.ACTIVE:
                 made, incident = await self._grants.verify(request, verdict.grant, now)
                 return Outcome(verdict, made, incident)
-            self._clear(request, rules)
-            return _refused_for_risk(request, policy, verdict, rules) or await self._begin(request, verdict, verdict.grant, now)
+            refusal = _refused_for_risk(request, facts.policy, facts.role)
+            if refusal:
+                return Outcome(refusal)
+            self._raise_obstacle(request, facts)
+            if _obstructed(request):
+                await self._grants.rehearse(verdict.grant)
+            grant, made = await self._grants.make(verdict.grant, now, guard)
+            return Outcome(replace(verdict, grant=grant, wake_at=grant.expires_at), made)
         except Blocked as block:
             return Outcome(blocked(verdict, block.obstacle, request.state))
 
-    async def _begin(self, request: AccessRequest, verdict: Verdict, grant: Grant, now: datetime) -> Outcome:
-        before = request.condition("Granted")
-        if before and before.reason in OBSTACLES:
-            await self._grants.rehearse(grant)
-        grant, made = await self._grants.make(grant, now)
-        return Outcome(replace(verdict, grant=grant, wake_at=grant.expires_at), made)
-
-    def _clear(self, request: AccessRequest, rules: Rules) -> None:
-        """Raise Blocked if something that can be seen beforehand stands in the way of a binding."""
-        if self._installation.problems:
-            raise Blocked(Objection(NOT_INSTALLED, f"{'; '.join(self._installation.problems)}: {FIX}"))
-        if rules is None:
-            where = f" in namespace {request.key.namespace}" if request.role.kind == "Role" else ""
-            raise Blocked(Objection(ROLE_NOT_FOUND, f"there is no {request.role}{where}: create it"))
-        if isinstance(rules, Refused):
-            fix = "add it, with the verbs get and bind, to the ClusterRole jitaccess-grantable-roles"
-            raise Blocked(Objection(ROLE_UNREADABLE, f"the operator may not read {request.role}: {fix}"))
+    def _raise_obstacle(self, request: AccessRequest, facts: Facts) -> None:
+        problems = self._installation.problems
+        missing = Objection(NOT_INSTALLED, f"{'; '.join(problems)}: {FIX}") if problems else None
+        if obstacle := missing or role_obstacle(request, facts.role):
+            raise Blocked(obstacle)
 
     async def _record(self, request: AccessRequest, policy: AccessPolicy | None, outcome: Outcome, now: datetime) -> None:
         verdict, target = outcome.verdict, self._target(request.key)
@@ -139,7 +115,7 @@ class Requests:
             version = await self._cluster.write_status(self._scope.request, request.key, request.resource_version, status)
             if version is None:
                 return await self._grants.end(request.key, request.uid)
-            self._store.wrote(request, version, verdict.state)
+            self._store.remember(request, version, verdict.state)
             self._announce(request, outcome)
         if verdict.state.settled:
             self._store.forget(request.key)
@@ -178,9 +154,13 @@ class Requests:
         return Target(self._scope.request, key)
 
 
-def _refused_for_risk(request: AccessRequest, policy: AccessPolicy, verdict: Verdict, rules: Rules) -> Outcome | None:
-    risks = role_risks(rules) if isinstance(rules, list) else ()
-    if not risks or policy.allow_persistent_risk:
+def _obstructed(request: AccessRequest) -> bool:
+    granted = request.condition("Granted")
+    return granted is not None and granted.reason in OBSTACLES
+
+
+def _refused_for_risk(request: AccessRequest, policy: AccessPolicy, role: RoleFacts | None) -> Verdict | None:
+    if role is None or not role.risks or policy.allow_persistent_risk:
         return None
-    against = risk_objection(policy, request.role, risks)
-    return Outcome(Verdict(State.DENIED, against.reason, against.message, approvals=verdict.approvals))
+    against = risk_objection(policy, request.role, role.risks)
+    return Verdict(State.DENIED, against.reason, against.message, approvals=counting_approvals(request))

@@ -6,6 +6,15 @@ from dataclasses import dataclass
 from jitaccess.model import Manifest
 
 _WRITE = ("create", "update", "patch")
+# Constrained impersonation, Kubernetes 1.36+, has verbs of its own.
+_WHO = ("uids", "userextras", "users", "groups", "serviceaccounts", "nodes")
+_IMPERSONATE = (
+    "impersonate",
+    "impersonate:user-info",
+    "impersonate:serviceaccount",
+    "impersonate:arbitrary-node",
+    "impersonate:associated-node",
+)
 _WORKLOADS = (
     ("", ("pods", "podtemplates", "replicationcontrollers")),
     ("apps", ("deployments", "daemonsets", "statefulsets", "replicasets")),
@@ -30,13 +39,11 @@ DANGERS = (
         ("roles", "rolebindings", "clusterroles", "clusterrolebindings"),
         (*_WRITE, "bind", "escalate"),
     ),
-    Danger("read Secrets", "", ("secrets",), ("get", "list", "watch")),
+    Danger("read Secrets", "", ("secrets",), ("get", "list", "watch", "deletecollection")),  # which answers with what it deletes
     Danger("write Secrets", "", ("secrets",), _WRITE),
     Danger("mint ServiceAccount tokens", "", ("serviceaccounts/token",), ("create",)),
     Danger("impersonate", "", ("users", "groups", "serviceaccounts"), ("impersonate",)),
-    Danger(
-        "impersonate", "authentication.k8s.io", ("uids", "userextras", "users", "groups", "serviceaccounts"), ("impersonate",)
-    ),
+    Danger("impersonate", "authentication.k8s.io", _WHO, _IMPERSONATE),
     *(Danger("create Pods", group, resources, _WRITE) for group, resources in _WORKLOADS),
     Danger("run commands in Pods", "", ("pods/exec", "pods/attach", "pods/proxy"), ("create", "get")),
     Danger("run commands in Pods", "", ("pods/ephemeralcontainers",), ("update", "patch")),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from jitaccess.model import AccessRequest, Key, RoleRef, State
+from jitaccess.model import AccessPolicy, AccessRequest, Key, RoleRef, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Store:
     def __init__(self) -> None:
         self._requests: dict[Key, Open] = {}
         self._by_policy: dict[Key, set[Key]] = {}
-        self.policies: dict[Key, int] = {}  # key -> the last version that is no news
+        self._policies: dict[Key, AccessPolicy] = {}
+        self._news: dict[Key, AccessRequest] = {}  # as the watch told it, until somebody looks
 
     def __len__(self) -> int:
         return len(self._requests)
@@ -43,19 +44,37 @@ class Store:
         version = version_of(request.resource_version)
         if known and known.uid == request.uid and 0 <= version <= known.version:
             return False
-        self.wrote(request, request.resource_version, request.state)
+        self.remember(request, request.resource_version, request.state)
+        if not request.state.settled:
+            self._news[request.key] = request
         return True
 
-    def see_policy(self, key: Key, resource_version: str) -> bool:
+    def take(self, key: Key) -> AccessRequest | None:
+        """The request as the watch told it since it was last taken, if it did; a hint, not the truth."""
+        return self._news.pop(key, None)
+
+    def policy(self, key: Key) -> AccessPolicy | None:
+        """The policy as the watch told it last; a hint, not the truth."""
+        return self._policies.get(key)
+
+    def policies(self) -> list[Key]:
+        """All policies that are known at this moment."""
+        return list(self._policies)
+
+    def see_policy(self, policy: AccessPolicy) -> bool:
         """Remember a policy as it is now; False if it is no news."""
-        version = version_of(resource_version)
-        if 0 <= version <= self.policies.get(key, -1):
+        known = self._policies.get(policy.key)
+        if known and 0 <= version_of(policy.resource_version) <= version_of(known.resource_version):
             return False
-        self.policies[key] = version
+        self._policies[policy.key] = policy
         return True
 
-    def wrote(self, request: AccessRequest, resource_version: str, state: State) -> None:
-        """Remember what was just written, so that its echo is no news."""
+    def forget_policy(self, key: Key) -> None:
+        """Drop a policy that is gone."""
+        self._policies.pop(key, None)
+
+    def remember(self, request: AccessRequest, resource_version: str, state: State) -> None:
+        """Remember what was just read or written, so that its echo is no news."""
         if state.settled:
             self.forget(request.key)
             return
@@ -65,6 +84,7 @@ class Store:
 
     def forget(self, key: Key) -> None:
         """Drop a request that is settled or gone."""
+        self._news.pop(key, None)
         record = self._requests.pop(key, None)
         if record is None:
             return

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from jitaccess.clock import Clock, Target, utcnow
 from jitaccess.cluster import Cluster
 from jitaccess.grants import Grants
-from jitaccess.manifests import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, expires_at
+from jitaccess.manifests import DERIVED_SELECTOR, GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, expires_at, policy_of
 from jitaccess.model import Key, Manifest
-from jitaccess.resources import Scope
+from jitaccess.resources import ROLE_BINDINGS, Scope
 from jitaccess.store import Store
 from jitaccess.text import parse_time
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 async def sweep_store(cluster: Cluster, scope: Scope, store: Store, clock: Clock) -> None:
     """Compare what we remember with what there is, metadata only, and look again at whatever differs."""
-    known, policies = store.requests(), list(store.policies)
+    known, policies = store.requests(), store.policies()
     found = {
         key_of(item): item["metadata"]["uid"]
         async for item in cluster.list_metadata(scope.request, fieldSelector="status.settled!=true")
@@ -28,8 +28,9 @@ async def sweep_store(cluster: Cluster, scope: Scope, store: Store, clock: Clock
     for key in found:
         if store.get(key) is None:
             clock.now(Target(scope.request, key))
+    derived = [key_of(item) async for item in cluster.list_metadata(ROLE_BINDINGS, labelSelector=DERIVED_SELECTOR)]
     present = [key_of(item) async for item in cluster.list_metadata(scope.policy)]
-    for key in {*policies, *present}:
+    for key in {*policies, *present, *(policy_of(key) for key in derived)}:
         clock.now(Target(scope.policy, key))
 
 

@@ -132,7 +132,7 @@ def _build(name: str, go: Path, scratch: Path, title: str) -> None:
         raise BuildError(
             f"{name} could not be built; the last lines of go:\n{process.log_tail(25)}\n"
             "If a download failed, check the network and GOPROXY and run again: what is done stays done. "
-            "If memory or disk ran out, it takes about 3 GB of each. "
+            "If memory or disk ran out, it takes about 2 GB of memory and 5 GB of disk. "
             "Or set KUBEBUILDER_ASSETS to a directory that holds the binaries."
         )
     result.replace(cache_dir() / name)

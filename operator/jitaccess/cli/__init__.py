@@ -1,6 +1,7 @@
 """`kubectl jit`: asking, deciding and looking, in the terminal, with the user's own credentials."""
 
 import gc
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -32,12 +33,15 @@ def _complete(words: Sequence[str]) -> int:
 def _with_extra(action: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:
     gc.disable()  # importing makes no garbage, and looking for it takes a tenth of the start; the session turns it on again
     try:
-        return action(words)
+        code = action(words)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (`| head`) has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
     except ModuleNotFoundError as missing:
         if missing.name not in _EXTRA:
             raise
-        print(
-            f"error: kubectl jit needs {missing.name}, which the operator does not\n  try: pip install 'jitaccess[cli]'",
-            file=sys.stderr,
-        )
-        return 1
+        told = f"error: kubectl jit needs {missing.name}, which the operator does not\n  hint: pip install 'jitaccess[cli]'\n"
+        sys.stderr.write(told)
+        code = 1
+    return code

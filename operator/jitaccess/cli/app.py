@@ -1,16 +1,15 @@
 """The command `kubectl jit`: its commands, what it says without arguments, and how errors become exit codes."""
 
-import errno
-import os
-import sys
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
 import click
 
+from jitaccess import __version__
 from jitaccess.cli.errors import CliError, ExitCode
 from jitaccess.cli.options import write_options
+from jitaccess.cli.output import complain
 from jitaccess.cli.session import connects
 
 # Section -> command -> (its module, its line in the help); a module is imported when its command is run.
@@ -37,7 +36,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "completion": ("completion", "Print the completion script for your shell."),
     },
 }
-_MODULES = {name: module for commands in _SECTIONS.values() for name, (module, _) in commands.items()}
+_COMMANDS = {name: command for commands in _SECTIONS.values() for name, command in commands.items()}
 _ALIASES = {"list": "ls", "get": "show", "describe": "show", "reject": "deny", "cancel": "withdraw", "policy": "policies"}
 _WELCOME = """\
 Just-in-time access: ask for a role for a while, somebody approves, it ends by itself.
@@ -53,19 +52,20 @@ class _Jit(click.Group):
     """The commands in sections, a few other people's words for them, and a guess at typing errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        return list(_MODULES)
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's signature)
         name = _ALIASES.get(cmd_name, cmd_name)
-        if name not in _MODULES:
+        if name not in _COMMANDS:
             return None
-        command = getattr(import_module(f"jitaccess.cli.{_MODULES[name]}"), name)
-        assert isinstance(command, click.Command)
+        module, words = _COMMANDS[name]
+        command: click.Command = getattr(import_module(f"jitaccess.cli.{module}"), name)
+        command.short_help = words
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not ctx.resilient_parsing and _ALIASES.get(args[0], args[0]) not in _MODULES:
-            close = get_close_matches(args[0], [*_MODULES, *_ALIASES], 1)
+        if args and not ctx.resilient_parsing and _ALIASES.get(args[0], args[0]) not in _COMMANDS:
+            close = get_close_matches(args[0], [*_COMMANDS, *_ALIASES], 1)
             ctx.fail(f"there is no command {args[0]!r}" + (f"; did you mean {close[0]}?" if close else ""))
         return super().resolve_command(ctx, args)
 
@@ -80,14 +80,15 @@ class _Jit(click.Group):
     cls=_Jit, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @connects
-@click.version_option(package_name="jitaccess", prog_name="kubectl jit")
+@click.version_option(__version__, prog_name="kubectl jit")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Just-in-time access to Kubernetes: ask for a role for a while, have it approved, and it ends by itself.
 
     The plugin acts with your own credentials, through the same checks as plain kubectl, which can do all of this too.
 
-    Exit codes: 0 granted or done, 1 error, 2 usage, 3 the answer is no (refused, denied, revoked, withdrawn, failed), 4 timed out.
+    Exit codes: 0 granted or done, 1 error, 2 usage, 3 the answer is no (refused, denied, revoked, withdrawn or
+    failed), 4 timed out.
     """
     if ctx.invoked_subcommand is None:
         click.echo(_WELCOME)
@@ -97,30 +98,24 @@ def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code."""
     try:
         code = cli.main(args=list(args), prog_name="kubectl jit", complete_var="_KUBECTL_JIT_COMPLETE", standalone_mode=False)
-        sys.stdout.flush()
         return int(code or ExitCode.DONE)
-    except click.UsageError as error:
-        return _usage(error)
-    except click.ClickException as error:
-        return _fail(error.format_message(), "", ExitCode.ERROR)
-    except CliError as error:
-        return _fail(error.message, error.hint, error.code)
-    except click.Abort:
-        return _fail("interrupted", "", ExitCode.INTERRUPTED)
-    except OSError as error:
-        if error.errno != errno.EPIPE:
-            return _fail(str(error), "", ExitCode.ERROR)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (`| head`) has had enough
-        return ExitCode.DONE
+    except BrokenPipeError:
+        raise
+    except (CliError, click.ClickException, click.Abort, OSError) as error:
+        message, hint, code = _told(error)
+        complain(message, hint)
+        return code
 
 
-def _usage(error: click.UsageError) -> int:
-    command = error.ctx.command_path if error.ctx else "kubectl jit"
-    return _fail(error.format_message(), f"{command} --help", ExitCode.USAGE)
-
-
-def _fail(message: str, hint: str, code: ExitCode) -> int:
-    from jitaccess.cli.output import complain
-
-    complain(message, hint)
-    return code
+def _told(error: Exception) -> tuple[str, str, ExitCode]:
+    match error:
+        case CliError():
+            return error.message, error.hint, error.code
+        case click.UsageError():
+            command = error.ctx.command_path if error.ctx else "kubectl jit"
+            return error.format_message(), f"{command} --help", ExitCode.USAGE
+        case click.ClickException():
+            return error.format_message(), "", ExitCode.ERROR
+        case click.Abort():
+            return "interrupted", "", ExitCode.INTERRUPTED
+    return str(error), "", ExitCode.ERROR

@@ -1,6 +1,7 @@
 """Asking for access: `request` and `extend`."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -18,12 +19,12 @@ from jitaccess.cli.choosing import (
 )
 from jitaccess.cli.client import Client
 from jitaccess.cli.completing import complete_policies, complete_requests, complete_roles
-from jitaccess.cli.describe import not_ready, outcome, place, shortened, who_decides
-from jitaccess.cli.errors import AlreadyExists, CliError, ExitCode, Refused, UsageError
+from jitaccess.cli.describe import not_ready, place, shortened, who_decides
+from jitaccess.cli.errors import AlreadyExists, CliError, ExitCode, Refused, TimedOut, UsageError
 from jitaccess.cli.ledger import checked_text
-from jitaccess.cli.output import Column, command, dump, err, note, say, state_text, table
-from jitaccess.cli.session import Session, connects, parse_seconds, pass_session
-from jitaccess.cli.waiting import wait_for
+from jitaccess.cli.output import Column, command, dump, err, note, say, table
+from jitaccess.cli.session import Session, connects, pass_session
+from jitaccess.cli.waiting import Waiting, say_outcome, wait_for
 from jitaccess.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
 from jitaccess.parse import parse_request
 from jitaccess.policy import objection
@@ -31,6 +32,8 @@ from jitaccess.text import format_duration
 
 _NAMES = 3  # tries for a free name
 _CHOICES = (Column("#"), Column("POLICY"), Column("ROLE"), Column("AT MOST", keep=2), Column("DECIDED BY", least=12, keep=1))
+
+_AT_ONCE = 5.0  # seconds that a request which needs no approval is waited for
 
 Choice = tuple[AccessPolicy, RoleRef]
 
@@ -72,7 +75,7 @@ def request(
     length = chosen_duration(duration or "", chosen)
     why = checked_text(reason or _ask_reason(ask), "reason")
     manifest = _made(client, chosen, granted, length, why, dry_run)
-    return _report(client, manifest, chosen, wait and not dry_run, timeout, dry_run, output)
+    return _report(client, manifest, chosen, Waiting.given(wait, timeout), dry_run, output)
 
 
 @click.command(cls=options.Command)
@@ -109,7 +112,7 @@ def extend(
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
     why = continued_reason(old.key.name, checked_text(reason or old.reason, "reason"))
     manifest = _made(client, policy, old.role, length, why, dry_run)
-    return _report(client, manifest, policy, wait and not dry_run, timeout, dry_run, output)
+    return _report(client, manifest, policy, Waiting.given(wait, timeout), dry_run, output)
 
 
 def _choose(client: Client, name: str, role: RoleRef | None, ask: bool) -> Choice:
@@ -184,23 +187,29 @@ def _made(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta
     raise AssertionError("unreachable")
 
 
-def _report(
-    client: Client, manifest: Manifest, policy: AccessPolicy, wait: bool, timeout: str | None, dry_run: bool, output: str | None
-) -> int:
+def _report(client: Client, manifest: Manifest, policy: AccessPolicy, how: Waiting, dry_run: bool, output: str | None) -> int:
     made = parse_request(manifest)
-    if output and not wait:
+    if dry_run:
+        return _report_dry_run(made, manifest, policy, output)
+    if how.wait:
+        return wait_for(client, made.key, policy, how.seconds, output)
+    if policy.required_approvals == 0 and not output:
+        with suppress(TimedOut):
+            return wait_for(client, made.key, policy, _AT_ONCE)
+    if output:
         dump(manifest, output)
         return ExitCode.DONE
-    if dry_run:
-        say(f"The API server would accept this: {made.role} in {place(made.key.namespace)} for {format_duration(made.duration)}.")
-        say(f"Then it needs {who_decides(policy)}." if policy.required_approvals else "It would be granted at once.")
-        return ExitCode.DONE
-    if wait or policy.required_approvals == 0:
-        seconds = parse_seconds(timeout, "--timeout") if timeout else None
-        return wait_for(client, made.key, policy, seconds if wait else 5.0, output)
-    now = datetime.now(UTC)
-    say(f"accessrequest/{made.key.name}  ", state_text(made.state), f": {outcome(made, policy, now)}")
+    say_outcome(made, policy)
     if err().is_terminal:
         note("Follow it:")
         command(f"kubectl jit watch {made.key.name} -n {made.key.namespace}")
+    return ExitCode.DONE
+
+
+def _report_dry_run(made: AccessRequest, manifest: Manifest, policy: AccessPolicy, output: str | None) -> int:
+    if output:
+        dump(manifest, output)
+    else:
+        say(f"The API server would accept this: {made.role} in {place(made.key.namespace)} for {format_duration(made.duration)}.")
+        say(f"Then: {who_decides(policy)}." if policy.required_approvals else "It would be granted at once.")
     return ExitCode.DONE

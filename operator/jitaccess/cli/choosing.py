@@ -43,9 +43,8 @@ def offers(policies: Sequence[AccessPolicy], policy: str, role: RoleRef | None) 
     """What of these policies fits the words of the command line; UsageError where nothing does."""
     named = [p for p in policies if not policy or p.key.name == policy]
     found = [(p, r) for p in named for r in (matching(role, p.roles) if role else p.roles)]
-    if found or not named:
+    if found or role is None:
         return found
-    assert role is not None
     offered = "; ".join(f"{p.key.name} offers {in_words(p.roles)}" for p in named)
     raise UsageError(f"no policy that you may use offers {f'{role.kind} ' if role.kind else ''}{role.name}: {offered}")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jitaccess.cli.errors import Conflict, NotFound, Outage, Refused
+from jitaccess.cli.errors import SEE_ALL, Conflict, NotFound, Outage, Refused
 from jitaccess.cli.ledger import added_line
 from jitaccess.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, RoleRef
 from jitaccess.parse import parse_policy, parse_request
@@ -101,8 +101,9 @@ class Client:
         """Make a request, or ask the API server whether it would let me."""
         query = {"dryRun": "All"} if dry_run else {}
         path = self._scope.request.path(namespace=manifest["metadata"]["namespace"])
-        made: Manifest = self._connection.post(path, manifest, **query)
-        return made
+        made = self._connection.post(path, manifest, **query)
+        made["metadata"].setdefault("resourceVersion", "")  # a dry run has none
+        return dict(made)
 
     def decide(self, key: Key, ledger: Ledger, note: str, dry_run: bool = False) -> Manifest:
         """Add my line to a ledger of the request as it is now, again if somebody else was faster."""
@@ -162,7 +163,7 @@ class Client:
         selector = f"metadata.name={name}" if name else ""
         items, version = self._list(path, selector)
         if name and not items:
-            raise NotFound(f"there is no request {name} in namespace {namespace}", "`kubectl jit ls --all` shows what there is")
+            raise NotFound(f"there is no request {name} in namespace {namespace}", SEE_ALL)
         yield from (Change(parse_request(item), item) for item in items)
         while until is None or time.monotonic() < until:
             seconds = _WATCH if until is None else max(1, min(_WATCH, round(until - time.monotonic())))

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 import click
-from click.shell_completion import ShellComplete, get_completion_class
+from click.shell_completion import BashComplete, FishComplete, ShellComplete, ZshComplete
 
 from jitaccess.cli.options import Command
 
+_CLASSES: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
 _NO_FILES = 4  # cobra's ShellCompDirectiveNoFileComp
 
 
 @click.command(cls=Command)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(list(_CLASSES)))
 def completion(shell: str) -> None:
     """Print the completion script for your shell.
 
@@ -25,9 +26,7 @@ def completion(shell: str) -> None:
     """
     from jitaccess.cli.app import cli
 
-    chosen = get_completion_class(shell)
-    assert chosen is not None
-    click.echo(chosen(cli, {}, "kubectl-jit", "_KUBECTL_JIT_COMPLETE").source())
+    click.echo(_CLASSES[shell](cli, {}, "kubectl-jit", "_KUBECTL_JIT_COMPLETE").source())
 
 
 def answer_kubectl(words: Sequence[str]) -> int:

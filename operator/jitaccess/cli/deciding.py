@@ -11,7 +11,7 @@ from jitaccess.cli import options
 from jitaccess.cli.choosing import parse_name
 from jitaccess.cli.client import Client
 from jitaccess.cli.completing import complete_requests
-from jitaccess.cli.describe import deadline, how_long, in_brief, place, risks_of, who_decides
+from jitaccess.cli.describe import deadline, how_long, in_brief, place, risks_of, unreadable, who_decides
 from jitaccess.cli.errors import CliError, ExitCode, Refused, UsageError
 from jitaccess.cli.filters import REVIEWABLE, chosen_requests
 from jitaccess.cli.ledger import checked_text
@@ -148,6 +148,6 @@ def _role(client: Client, request: AccessRequest, policy: AccessPolicy | None) -
         ("Allows" if n == 0 else "", f"{v}: {w}") for n, (v, w) in enumerate(in_brief(rules or ()))
     ]
     if rules is None:
-        lines = [("Allows", f"you may not read {request.role}; ask a cluster administrator what is in it")]
+        lines = [("Allows", unreadable(request.role))]
     risks = risks_of(request.role, rules, policy)
     return lines + ([("Warning", styled(f"outlives the grant: {', '.join(risks)}", "bold red"))] if risks else [])

@@ -31,5 +31,7 @@ def _made(verb: str, lines: tuple[Decision, ...], times: dict[str, str]) -> list
 
 
 def _recorded(status: Manifest, field: str) -> dict[str, str]:
-    entry = status.get(field)
-    return {entry["by"]: entry["at"]} if entry else {}
+    """When that decision was recorded, by person; the last entry of the history tells where the field does not."""
+    last = (status.get("history") or [{}])[-1]
+    entries = [status.get(field) or {}, last if status.get("settled") else {}]
+    return {entry["by"]: entry["at"] for entry in reversed(entries) if entry.get("by")}

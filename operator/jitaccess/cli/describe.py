@@ -3,13 +3,20 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from jitaccess.cli.times import clock, relative, span
+from jitaccess.cli.times import clock, localized, relative, span
 from jitaccess.model import AccessPolicy, AccessRequest, Manifest, RoleRef, State
 from jitaccess.parse import parse_conditions
 from jitaccess.policy import awaited, counting_approvals, in_words
 from jitaccess.risk import role_risks
 from jitaccess.text import format_duration, parse_time
 
+# What the roles that come with Kubernetes are for, where their rules cannot be read.
+_STANDARD = {
+    "view": "Kubernetes' own role for reading most objects, but no Secrets",
+    "edit": "Kubernetes' own role for reading and writing most objects, Secrets too, but no RBAC",
+    "admin": "Kubernetes' own role for everything in a namespace, RBAC too",
+    "cluster-admin": "Kubernetes' own role for everything",
+}
 _FEW = 6  # resources that are named before "and 12 more"
 
 
@@ -21,7 +28,7 @@ def place(namespace: str) -> str:
 def who_decides(policy: AccessPolicy) -> str:
     """How many approvals a policy asks for, and from whom."""
     if policy.required_approvals == 0:
-        return "nobody: granted at once"
+        return "no approval needed"
     noun = "approval" if policy.required_approvals == 1 else "approvals"
     return f"{policy.required_approvals} {noun} from {in_words(policy.approvers, 'or')}"
 
@@ -56,8 +63,8 @@ def outcome(request: AccessRequest, policy: AccessPolicy | None, now: datetime) 
         missing = policy.required_approvals - len(counting_approvals(request))
         return awaited(policy, len(counting_approvals(request))) if missing > 0 else "about to be granted"
     if request.state.settled:
-        return _ending(request) or said
-    return said or "waiting for the operator"
+        return _ending(request) or localized(said, now)
+    return localized(said, now) or "waiting for the operator"
 
 
 def how_long(request: AccessRequest, now: datetime) -> str:
@@ -82,9 +89,12 @@ def risks_of(role: RoleRef, rules: Sequence[Manifest] | None, policy: AccessPoli
     return next((tuple(r.get("risks") or ()) for r in recorded if (r["kind"], r["name"]) == (role.kind, role.name)), ())
 
 
-def rule_lines(rules: Sequence[Manifest]) -> list[tuple[str, str]]:
-    """The exact rules of a role as (verbs, what) pairs, in their order."""
-    return [(", ".join(rule.get("verbs") or ()), _objects(rule)) for rule in rules]
+def exact_rules(rules: Sequence[Manifest]) -> dict[str, list[str]]:
+    """The exact rules of a role: for each list of verbs the objects they are for, one rule an entry."""
+    grouped: dict[str, list[str]] = {}
+    for rule in rules:
+        grouped.setdefault(", ".join(rule.get("verbs") or ()), []).append(_objects(rule))
+    return grouped
 
 
 def in_brief(rules: Sequence[Manifest]) -> list[tuple[str, str]]:
@@ -94,6 +104,16 @@ def in_brief(rules: Sequence[Manifest]) -> list[tuple[str, str]]:
         names = grouped.setdefault(", ".join(rule.get("verbs") or ()), [])
         names += [name for name in _names(rule) if name not in names]
     return [(verbs, _cut(names)) for verbs, names in grouped.items()]
+
+
+def unreadable(role: RoleRef) -> str:
+    """What to say about a role whose rules cannot be read."""
+    standard = _STANDARD.get(role.name, "") if role.kind == "ClusterRole" else ""
+    return (
+        f"{standard} (the exact rules are not yours to read)"
+        if standard
+        else f"the rules of {role} are not yours to read, or gone"
+    )
 
 
 def _names(rule: Manifest) -> list[str]:

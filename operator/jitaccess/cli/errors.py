@@ -12,6 +12,13 @@ _PATTERN = re.compile(r"should match '")
 _NOT_INSTALLED = "the server could not find the requested resource"
 
 
+SEE_ALL = "`kubectl jit ls --all` shows what there is; is it another namespace (-n)?"
+_OURS = {
+    "accessrequests": ("request", SEE_ALL),
+    "accesspolicies": ("policy", "`kubectl jit policies` shows what there is; is it another namespace (-n)?"),
+}
+
+
 class ExitCode(IntEnum):
     """What the exit code tells a script; documented in docs/cli.md, never changed."""
 
@@ -77,21 +84,24 @@ class Outage(CliError):
 def api_error(code: int, status: Mapping[str, Any], server: str = "") -> CliError:
     """Translate an answer of the API server into the error that says what to do."""
     message = str(status.get("message") or f"the API server answered {code}")
-    if code == 401:
-        return CliError(
-            "the API server does not accept your credentials", "log in again; `kubectl auth whoami` shows who you are"
-        )
-    if code == 403:
-        return _refusal(message)
-    if code == 404:
-        return _absence(message, status)
-    if code == 409:
-        return AlreadyExists(message) if status.get("reason") == "AlreadyExists" else Conflict(message, "try again")
-    if code in (400, 422):
-        return Invalid(_causes(status) or message)
-    if code in (429, 500, 503, 504):
-        return Outage(f"the API server {server} cannot answer now ({code}): {message}", "try again in a moment")
-    return CliError(message)
+    match code:
+        case 401:
+            error = CliError(
+                "the API server does not accept your credentials", "log in again; `kubectl auth whoami` tells who you are"
+            )
+        case 403:
+            error = _refusal(message)
+        case 404:
+            error = _absence(message, status)
+        case 409:
+            error = AlreadyExists(message) if status.get("reason") == "AlreadyExists" else Conflict(message, "try again")
+        case 400 | 422:
+            error = Invalid(_causes(status) or message)
+        case 429 | 500 | 503 | 504:
+            error = Outage(f"the API server {server} cannot answer now ({code}): {message}", "try again in a moment")
+        case _:
+            error = CliError(message)
+    return error
 
 
 def _refusal(message: str) -> Refused:
@@ -109,9 +119,10 @@ def _refusal(message: str) -> Refused:
             f"{rbac['user']} may not {rbac['verb']} {rbac['resource']} in all namespaces at once",
             "that needs cluster-wide rights; look at one namespace instead: -n NAMESPACE",
         )
+    part = {"create": " as a requester", "patch": " as a requester or approver"}.get(rbac["verb"], "")
     return Refused(
         f"{rbac['user']} may not {rbac['verb']} {rbac['resource']} in namespace {place['namespace']}: "
-        "no AccessPolicy there names you, or none is Ready",
+        f"no AccessPolicy there names you{part}, or none is Ready",
         "is it the right namespace (-n) and context (--context)? Otherwise ask the team that owns it to name you in a policy",
     )
 
@@ -120,9 +131,8 @@ def _absence(message: str, status: Mapping[str, Any]) -> CliError:
     if _NOT_INSTALLED in message:
         return CliError("jitaccess is not installed in this cluster", "is it the right context? `kubectl config current-context`")
     details = status.get("details") or {}
-    name, kind = details.get("name", ""), details.get("kind", "")
-    hint = "`kubectl jit ls --all` shows what there is; is it another namespace (-n)?" if kind == "accessrequests" else ""
-    return NotFound(f"there is no {kind or 'such object'} {name}".rstrip() if name else message, hint)
+    name, (word, hint) = details.get("name", ""), _OURS.get(details.get("kind", ""), ("", ""))
+    return NotFound(f"there is no {word} {name}" if name and word else message, hint)
 
 
 def _causes(status: Mapping[str, Any]) -> str:

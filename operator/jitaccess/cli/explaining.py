@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 import click
 
 from jitaccess.cli import options
-from jitaccess.cli.choosing import matching, parse_role
+from jitaccess.cli.choosing import chosen_duration, matching, parse_role
 from jitaccess.cli.client import ACTIVE, Client, Person, usual_groups
 from jitaccess.cli.completing import complete_policies, complete_roles
 from jitaccess.cli.describe import not_ready, place, risks_of, shortened, who_decides
 from jitaccess.cli.errors import ExitCode, Refused
-from jitaccess.cli.output import Column, as_json, as_yaml, command, err, fields, note, say, show_table, styled
+from jitaccess.cli.output import Column, command, err, fields, note, say, show_table, styled
 from jitaccess.cli.session import Session, connects, pass_session
+from jitaccess.cli.standing import Standing, dump_standings, standings_of
 from jitaccess.cli.times import relative
-from jitaccess.model import AccessPolicy, AccessRequest, RoleRef
+from jitaccess.model import AccessPolicy, RoleRef
 from jitaccess.parse import parse_request
 from jitaccess.policy import in_words
 from jitaccess.text import format_duration
@@ -31,20 +32,32 @@ _COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What somebody may do under a policy."""
+class Question:
+    """What `explain` is asked: about a policy, about a role, about somebody; empty means any, or oneself."""
 
-    policy: AccessPolicy
-    may_request: bool
-    may_approve: bool
+    policy: str
+    role: RoleRef | None
+    user: str
+    groups: tuple[str, ...]
 
     @property
-    def words(self) -> str:
-        """In words, for a column."""
-        if not_ready(self.policy):
-            return "not in force"
-        may = [word for flag, word in ((self.may_request, "may ask"), (self.may_approve, "decide")) if flag]
-        return ", ".join(may) or "-"
+    def person(self) -> Person | None:
+        """Whom to ask the API server about; None for oneself."""
+        return Person(self.user, usual_groups(self.user, self.groups)) if self.user or self.groups else None
+
+    def who(self, client: Client) -> str:
+        """The person in words."""
+        return self.user or (f"a member of group {' and '.join(self.groups)}" if self.groups else client.me)
+
+    def about(self, policy: AccessPolicy) -> bool:
+        """Whether the question is about this policy."""
+        return self.policy in ("", policy.key.name) and (self.role is None or bool(matching(self.role, policy.roles)))
+
+    def nothing(self, namespace: str) -> str:
+        """What there is to say when no policy fits."""
+        named = f" named {self.policy}" if self.policy else ""
+        offering = f" that offers {self.role.name}" if self.role else ""
+        return f"There is no policy{named} in {place(namespace)}{offering}; without one nobody gets access through jitaccess."
 
 
 @click.command(cls=options.Command)
@@ -59,9 +72,9 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
     """
     client = session.client
     namespace = session.scope(everywhere)
-    standings = _standings(client, client.policies(namespace), None)
+    standings = standings_of(client, client.policies(namespace), None)
     if output:
-        _dump(standings, output)
+        dump_standings(standings, output)
         return ExitCode.DONE
     if not standings:
         note(f"There are no policies in {'any namespace' if everywhere else place(namespace)}.")
@@ -72,12 +85,6 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
         if not_ready(standing.policy):
             note(f"{standing.policy.key.name} is not in force: {not_ready(standing.policy)}")
     return ExitCode.DONE
-
-
-def _standings(client: Client, found: Sequence[AccessPolicy], person: Person | None) -> list[Standing]:
-    request = client.may("request", (p.key for p in found), person)
-    approve = client.may("approve", (p.key for p in found), person)
-    return [Standing(p, request[p.key], approve[p.key]) for p in found]
 
 
 def _row(standing: Standing, with_namespace: bool) -> list[str]:
@@ -93,29 +100,6 @@ def _row(standing: Standing, with_namespace: bool) -> list[str]:
     ]
 
 
-def _dump(standings: Sequence[Standing], form: str) -> None:
-    if form == "name":
-        for standing in standings:
-            say(f"accesspolicy.jitaccess.dev/{standing.policy.key.name}")
-        return
-    values = [
-        {
-            "namespace": standing.policy.key.namespace,
-            "name": standing.policy.key.name,
-            "description": standing.policy.description,
-            "roles": [{"kind": role.kind, "name": role.name} for role in standing.policy.roles],
-            "maxDuration": format_duration(standing.policy.max_duration),
-            "requiredApprovals": standing.policy.required_approvals,
-            "approvers": [str(approver) for approver in standing.policy.approvers],
-            "mayRequest": standing.may_request,
-            "mayApprove": standing.may_approve,
-            "notReady": not_ready(standing.policy),
-        }
-        for standing in standings
-    ]
-    print(as_json(values, indent=2) if form == "json" else as_yaml(values))
-
-
 @click.command(cls=options.Command)
 @click.argument("policy", required=False, shell_complete=complete_policies)
 @click.option("--role", metavar="ROLE", help="Only policies that offer this role.", shell_complete=complete_roles)
@@ -125,56 +109,53 @@ def _dump(standings: Sequence[Standing], form: str) -> None:
 @click.option(
     "--group", "groups", metavar="GROUP", multiple=True, help="With --user: their groups, which the cluster cannot know."
 )
+@options.output("json", "yaml")
 @connects
 @pass_session
-def explain(session: Session, policy: str | None, role: str | None, user: str | None, groups: tuple[str, ...]) -> int:
+def explain(
+    session: Session, policy: str | None, role: str | None, user: str | None, groups: tuple[str, ...], output: str | None
+) -> int:
     """May somebody have access here, under which policy, who can approve it, and if not, why not?
 
     The answers are the API server's own authorization, not a reading of the policies. Exit code 0: they may ask; 3: they may not.
     """
     client = session.client
-    person = Person(user or "", usual_groups(user or "", groups)) if user or groups else None
-    who = user or (f"a member of {in_words_of(groups)}" if groups else client.me)
-    wanted = parse_role(role) if role else None
-    found = [
-        p for p in client.policies(client.namespace) if policy in (None, p.key.name) and (not wanted or matching(wanted, p.roles))
-    ]
-    standings = _asked(client, found, person)
-    allowed = [standing for standing in standings if standing.may_request and not not_ready(standing.policy)]
-    what = f"{wanted.kind or 'role'} {wanted.name}" if wanted else "any role"
-    answer = styled("yes, by asking", "bold green") if allowed else styled("no", "bold red")
-    say(styled(f"May {who} have {what} in {place(client.namespace)}? ", "bold"), answer)
+    question = Question(policy or "", parse_role(role) if role else None, user or "", groups)
+    try:
+        standings = standings_of(client, [p for p in client.policies(client.namespace) if question.about(p)], question.person)
+    except Refused as refusal:
+        return _unanswerable(client, question, refusal)
+    allowed = [standing for standing in standings if standing.allowed]
+    if output:
+        dump_standings(standings, output)
+        return ExitCode.DONE if allowed else ExitCode.NO
+    _say_answer(client, question, bool(allowed))
     if not standings:
-        say(_no_policy(client, policy, wanted))
+        say(question.nothing(client.namespace))
     for standing in standings:
-        _say_standing(standing, who, wanted)
-    if person is None:
-        _say_current(client, wanted)
-    _say_next(client, allowed, wanted, person, groups)
+        _say_standing(standing, question.who(client), question.role)
+    if question.person is None:
+        _say_current(client, question)
+    _say_next(client, question, allowed)
     return ExitCode.DONE if allowed else ExitCode.NO
 
 
-def in_words_of(groups: Sequence[str]) -> str:
-    """Groups in words."""
-    return f"group {' and '.join(groups)}"
+def _say_answer(client: Client, question: Question, allowed: bool) -> None:
+    answer = styled("yes, by asking", "bold green") if allowed else styled("no", "bold red")
+    what = f"{question.role.kind or 'role'} {question.role.name}" if question.role else "any role"
+    say(styled(f"May {question.who(client)} have {what} in {place(client.namespace)}? ", "bold"), answer)
 
 
-def _asked(client: Client, found: Sequence[AccessPolicy], person: Person | None) -> list[Standing]:
-    try:
-        return _standings(client, found, person)
-    except Refused as refusal:
-        if person is None:
-            raise
+def _unanswerable(client: Client, question: Question, refusal: Refused) -> int:
+    if question.person is not None:
         raise Refused(
-            "only those who may create SubjectAccessReviews can ask about others",
+            "only those who may create SubjectAccessReviews, and see the policies here, can ask about others",
             "ask about yourself (without --user), or have them run `kubectl jit explain`",
         ) from refusal
-
-
-def _no_policy(client: Client, policy: str | None, role: RoleRef | None) -> str:
-    named = f" named {policy}" if policy else ""
-    offering = f" that offers {role.name}" if role else ""
-    return f"There is no policy{named} in {place(client.namespace)}{offering}; without one nobody gets access through jitaccess."
+    _say_answer(client, question, allowed=False)
+    say(refusal.message)
+    note(refusal.hint)
+    return ExitCode.NO
 
 
 def _say_standing(standing: Standing, who: str, wanted: RoleRef | None) -> None:
@@ -205,28 +186,22 @@ def _reason(standing: Standing, who: str) -> str:
     return f"no: {who} does not hold the verb `request` on it; it names {named}"
 
 
-def _say_current(client: Client, wanted: RoleRef | None) -> None:
+def _say_current(client: Client, question: Question) -> None:
     now = datetime.now(UTC)
-    for request in _active(client):
-        if request.requester == client.me and request.expires_at and (not wanted or matching(wanted, [request.role])):
+    for request in (parse_request(item) for item in client.requests(client.namespace, ACTIVE)):
+        asked = not question.role or matching(question.role, [request.role])
+        if request.requester == client.me and request.expires_at and asked:
             say("")
             say(f"You have {request.role} now, through {request.key.name}, which ends {relative(request.expires_at, now)}.")
 
 
-def _active(client: Client) -> list[AccessRequest]:
-    try:
-        return [parse_request(item) for item in client.requests(client.namespace, ACTIVE)]
-    except Refused:
-        return []
-
-
-def _say_next(
-    client: Client, allowed: Sequence[Standing], wanted: RoleRef | None, person: Person | None, groups: Sequence[str]
-) -> None:
-    if person and person.name and not groups and not allowed:
+def _say_next(client: Client, question: Question, allowed: Sequence[Standing]) -> None:
+    if question.user and not question.groups and not allowed:
         note("")
         note("No groups were given, and only a login tells the cluster about groups: add them with --group.")
-    if person is None and allowed and err().is_terminal:
+    if question.person is None and allowed and err().is_terminal:
+        policy = allowed[0].policy
+        role = question.role.name if question.role else policy.roles[0].name
+        length = format_duration(chosen_duration("", policy))
         note("")
-        role = f" --role {wanted.name}" if wanted else ""
-        command(f'kubectl jit request {allowed[0].policy.key.name}{role} -n {client.namespace} --for 1h --reason "..."')
+        command(f'kubectl jit request {policy.key.name} --role {role} -n {client.namespace} --for {length} --reason "..."')

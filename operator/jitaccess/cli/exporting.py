@@ -10,7 +10,7 @@ import click
 
 from jitaccess.cli import options
 from jitaccess.cli.decisions import Made, decisions
-from jitaccess.cli.errors import ExitCode
+from jitaccess.cli.errors import ExitCode, UsageError
 from jitaccess.cli.output import as_json, escaped, note
 from jitaccess.cli.session import Session, connects, pass_session
 from jitaccess.cli.times import since
@@ -53,6 +53,8 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
     """
     now = datetime.now(UTC)
     start, stop = since(back, now), since(end, now) if end else now
+    if start > stop:
+        raise UsageError(f"the period ends before it begins: {format_time(start)} to {format_time(stop)}")
     found = [parse_request(item) for item in session.client.requests(session.scope(everywhere))]
     chosen = sorted((r for r in found if _overlaps(r, start, stop)), key=lambda request: (request.created, request.key))
     _WRITERS[output](record(request) for request in chosen)
@@ -95,12 +97,12 @@ def record(request: AccessRequest) -> dict[str, Any]:
 
 
 def _write_json(records: Iterator[dict[str, Any]]) -> None:
-    print(as_json(list(records), indent=2))
+    click.echo(as_json(list(records), indent=2))
 
 
 def _write_jsonl(records: Iterator[dict[str, Any]]) -> None:
     for line in records:
-        print(as_json(line))
+        click.echo(as_json(line))
 
 
 def _write_csv(records: Iterator[dict[str, Any]]) -> None:

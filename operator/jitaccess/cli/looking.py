@@ -11,12 +11,23 @@ from jitaccess.cli.choosing import parse_name
 from jitaccess.cli.client import Client
 from jitaccess.cli.completing import complete_requests
 from jitaccess.cli.decisions import decisions
-from jitaccess.cli.describe import how_long, outcome, place, progress, risks_of, rule_lines, timeline, when, who_decides
+from jitaccess.cli.describe import (
+    exact_rules,
+    how_long,
+    outcome,
+    place,
+    progress,
+    risks_of,
+    timeline,
+    unreadable,
+    when,
+    who_decides,
+)
 from jitaccess.cli.errors import ExitCode, NotFound
 from jitaccess.cli.filters import MINE, chosen_filter, chosen_requests, filter_options
-from jitaccess.cli.output import Column, command, dump, err, fields, note, out, say, show_table, state_text, styled, table
+from jitaccess.cli.output import Column, command, dump, err, fields, hanging, note, out, say, state_text, styled, table
 from jitaccess.cli.session import Session, connects, pass_session
-from jitaccess.cli.times import clock, span, zone
+from jitaccess.cli.times import clock, localized, span, zone
 from jitaccess.model import AccessPolicy, AccessRequest, Manifest, State
 from jitaccess.parse import parse_request
 from jitaccess.text import format_duration
@@ -31,7 +42,7 @@ _COLUMNS = (
     Column("WHEN", keep=6),
     Column("WHY", least=10, keep=2),
 )
-_EVENTS = (Column("TIME"), Column("AGO", keep=1), Column("WHAT"), Column("WHO", least=8, keep=2), Column("NOTE", least=12))
+_EVENTS = (Column("TIME"), Column("AGO", keep=1), Column("WHAT"), Column("WHO", least=8))
 
 
 @click.command(cls=options.Command)
@@ -150,10 +161,13 @@ def _colon(text: str) -> str:
 def _timeline(request: AccessRequest, now: datetime) -> None:
     out().print()
     say(styled(f"What happened (times in {zone(now)})", "bold"))
-    rows = [(clock(at, now), span(now - at), event, by, said) for at, event, by, said in timeline(request)]
+    rows = [((clock(at, now), span(now - at), event, by), said) for at, event, by, said in timeline(request)]
     unrecorded = [d for d in decisions(request) if not d.at and not request.state.settled]
-    rows += [("now", "", d.verb.capitalize(), d.by or "somebody", d.note) for d in unrecorded]
-    show_table(_EVENTS, rows)
+    rows += [(("now", "", d.verb.capitalize(), d.by or "somebody"), d.note) for d in unrecorded]
+    start, *lines = table(_EVENTS, [cells for cells, _ in rows]).split("\n")
+    out().print(start)
+    for line, (_, said) in zip(lines, rows, strict=True):
+        hanging(line, localized(said, now), max(line.cell_len for line in lines) + 2)
 
 
 def _allows(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> None:
@@ -161,9 +175,10 @@ def _allows(client: Client, request: AccessRequest, policy: AccessPolicy | None)
     out().print()
     say(styled(f"What {request.role} allows", "bold"))
     if rules is None:
-        say("its rules are not yours to read, or it is gone; `kubectl auth can-i --list` shows what you may do now")
-    else:
-        fields(rule_lines(rules))
+        say(unreadable(request.role))
+    for verbs, objects in exact_rules(rules or ()).items():
+        say(verbs)
+        fields((" ", each) for each in objects)
     risks = risks_of(request.role, rules, policy)
     if risks:
         say(styled(f"Outlives the grant: {', '.join(risks)}", "bold red"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import click
 import yaml
 from rich.cells import cell_len
 from rich.console import Console
@@ -87,7 +88,7 @@ def complain(message: str, hint: str = "") -> None:
     """Print an error and what to do next."""
     note(Text("error: ", style="bold red"), message)
     if hint:
-        note(Text("  try: ", style="dim"), hint)
+        note(Text("  hint: ", style="dim"), hint)
 
 
 def command(text: str) -> None:
@@ -100,15 +101,26 @@ def _line(parts: Iterable[str | Text], indent: int) -> Text:
 
 
 def fields(pairs: Iterable[tuple[str, str | Text]], to_stderr: bool = False) -> None:
-    """Print `name  value` lines, values wrapped under themselves; pairs without a value are left out."""
-    console = err() if to_stderr else out()
-    shown = [(name, value if isinstance(value, Text) else Text(escaped(value))) for name, value in pairs if value]
+    """Print `name  value` lines; pairs without a value are left out."""
+    shown = [(name, value) for name, value in pairs if value]
     indent = max((cell_len(name) for name, _ in shown), default=0) + _GAP
     for name, value in shown:
-        first, *rest = value.wrap(console, max(20, console.width - indent)) or [Text()]
-        console.print(Text.assemble((name.ljust(indent), "dim"), first), soft_wrap=True)
-        for line in rest:
-            console.print(Text.assemble(" " * indent, line), soft_wrap=True)
+        hanging(styled(name, "dim"), value, indent, err() if to_stderr else out())
+
+
+def hanging(name: Text, value: str | Text, indent: int, console: Console | None = None) -> None:
+    """Print `name  value` with the value wrapped under itself, or below the name where there is no room beside it."""
+    console = console or out()
+    text = value if isinstance(value, Text) else Text(escaped(value))
+    if indent > console.width // 2 and text:
+        console.print(name, soft_wrap=True)
+        name, indent = Text(), _GAP
+    lines = text.wrap(console, console.width - indent) or [Text()]
+    for line in lines:
+        whole = Text.assemble(name, " " * (indent - name.cell_len), line)
+        whole.rstrip()
+        name = Text()
+        console.print(whole, soft_wrap=True)
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], width: int | None = None) -> Text:
@@ -155,13 +167,11 @@ def dump(manifests: Manifest | Sequence[Manifest], form: str) -> None:
     single = isinstance(manifests, dict)
     items: Sequence[Any] = [manifests] if single else list(manifests)
     if form == "name":
-        print(
-            "\n".join(f"{item['kind'].lower()}.jitaccess.dev/{item['metadata']['name']}" for item in items),
-            end="\n" * bool(items),
-        )
+        for item in items:
+            click.echo(f"{item['kind'].lower()}.jitaccess.dev/{item['metadata']['name']}")
         return
     whole = items[0] if single else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}
-    print(as_json(whole, indent=2) if form == "json" else as_yaml(whole))
+    click.echo(as_json(whole, indent=2) if form == "json" else as_yaml(whole))
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

@@ -1,12 +1,14 @@
 """Waiting for a verdict with a live status line."""
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jitaccess.cli.client import Client
 from jitaccess.cli.describe import deadline, outcome
 from jitaccess.cli.errors import CliError, ExitCode, NotFound, TimedOut
 from jitaccess.cli.output import command, dump, err, note, say, state_text
+from jitaccess.cli.session import parse_seconds
 from jitaccess.cli.times import relative, span_since
 from jitaccess.model import AccessPolicy, AccessRequest, Key, Manifest, State
 
@@ -20,6 +22,19 @@ CODES = {
     State.FAILED: ExitCode.NO,
     State.TIMED_OUT: ExitCode.TIMED_OUT,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Whether to wait for the verdict, and for how many seconds at most (None: until it times out by itself)."""
+
+    wait: bool
+    seconds: float | None = None
+
+    @classmethod
+    def given(cls, wait: bool, timeout: str | None) -> "Waiting":
+        """Read the options --wait and --timeout; the second includes the first."""
+        return cls(wait or timeout is not None, parse_seconds(timeout, "--timeout") if timeout else None)
 
 
 def wait_for(client: Client, key: Key, policy: AccessPolicy | None, seconds: float | None, output: str | None = None) -> int:
@@ -53,7 +68,7 @@ def _verdict(client: Client, key: Key, policy: AccessPolicy | None, seconds: flo
     seen: dict[str, str] = {"line": f"{key.name}  asking the API server"}
 
     def words(_: datetime) -> str:
-        return f"{seen['line']} · {span_since(started)}"
+        return f"{span_since(started)}  {seen['line']}"
 
     with StatusLine(words):
         for change in client.follow(key.namespace, key.name, None if seconds is None else started + seconds):

@@ -17,8 +17,8 @@ from jitaccess.cli.filters import MINE, Filter, chosen_filter, filter_options, p
 from jitaccess.cli.looking import requests_table
 from jitaccess.cli.output import escaped, note, out, say, state_text
 from jitaccess.cli.session import Session, connects, parse_seconds, pass_session
-from jitaccess.cli.times import clock, span_since
 from jitaccess.cli.statusline import StatusLine
+from jitaccess.cli.times import clock, localized, span_since
 from jitaccess.cli.waiting import CODES
 from jitaccess.model import AccessRequest, Key
 
@@ -58,14 +58,15 @@ def _follow(client: Client, key: Key, until: float | None) -> int:
 
     current: AccessRequest | None = None
     started = time.monotonic()
-    with StatusLine(words):
+    with StatusLine(words) as status:
         for change in client.follow(key.namespace, key.name, until):
             if change.deleted:
                 raise CliError(f"{key.name} was deleted, and with it whatever it gave")
             current, line = change.request, f"{key.name}  {change.trouble}"
             if current is None:
                 continue
-            seen = _say_news(current, seen)
+            with status.away():
+                seen = _say_news(current, seen)
             if current.state.settled:
                 return CODES[current.state]
     raise TimedOut(f"{key.name} is still {current.state if current else 'unknown'} after {span_since(started)}")
@@ -76,7 +77,7 @@ def _say_news(request: AccessRequest, seen: int) -> int:
     entries = timeline(request)
     for at, event, by, message in entries[seen:]:
         who = f" by {by}" if by and event != "Requested" else f" {by}" if by else ""
-        say(f"{clock(at, now)}  {event}{who}", f": {message}" if message else "")
+        say(f"{clock(at, now)}  {event}{who}", f": {localized(message, now)}" if message else "")
     return len(entries)
 
 

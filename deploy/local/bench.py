@@ -1,0 +1,232 @@
+"""How fast approval becomes access and access ends, as ratios against a bare client in the same run.
+
+Each round makes one bare RoleBinding and takes one request through its life, in turn, so that a machine whose speed drifts
+slows both. A second connection watches RoleBindings; a time ends when the watcher sees the object.
+"""
+
+import argparse
+import asyncio
+import json
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import median, quantiles
+from typing import Any
+
+import aiohttp
+from system import System
+
+from jitaccess.text import parse_time
+
+NAMESPACE = "bench"
+RBAC = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings"
+JIT = f"/apis/jitaccess.dev/v1alpha1/namespaces/{NAMESPACE}"
+DURATION = 0.4  # seconds; every round waits for the end of its grant
+GOAL_RATIO, GOAL_EXPIRY = 3.0, 0.1
+
+
+@dataclass
+class Figures:
+    """Seconds, one entry a round."""
+
+    bare: list[float] = field(default_factory=list)  # bare create sent -> seen by the watcher
+    bare_answered: list[float] = field(default_factory=list)  # bare create sent -> answered
+    approved: list[float] = field(default_factory=list)  # approval sent -> binding seen
+    stored: list[float] = field(default_factory=list)  # approval answered -> binding seen
+    expired: list[float] = field(default_factory=list)  # status.expiresAt -> deletion seen
+
+    @property
+    def ratio(self) -> float:
+        """Approval sent until binding seen, over bare create sent until seen: the ratio of the medians."""
+        return median(self.approved) / median(self.bare)
+
+    @property
+    def expiry(self) -> float:
+        """The median of how long after status.expiresAt the binding was gone, in seconds."""
+        return median(self.expired)
+
+    def table(self) -> str:
+        """The figures for people, in milliseconds."""
+        rows = (
+            ("bare create, answered", self.bare_answered),
+            ("bare create, seen by a watcher", self.bare),
+            ("approval sent, binding seen", self.approved),
+            ("approval answered, binding seen", self.stored),
+            ("status.expiresAt, binding gone", self.expired),
+        )
+        lines = [f"{'ms':34}{'min':>8}{'median':>8}{'p90':>8}{'max':>8}"]
+        for name, seconds in rows:
+            figures = (min(seconds), median(seconds), quantiles(seconds, n=10)[-1], max(seconds))
+            lines.append(f"{name:34}" + "".join(f"{1000 * figure:8.1f}" for figure in figures))
+        return "\n".join(lines)
+
+
+class Watcher:
+    """Sees RoleBindings come and go, with the moment on two clocks."""
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Callable[[str, str], bool], asyncio.Future[tuple[float, float]]]] = []
+
+    def next(self, matches: Callable[[str, str], bool]) -> asyncio.Future[tuple[float, float]]:
+        """The moment (monotonic, wall clock) of the next event whose type and object name match."""
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.append((matches, future))
+        return future
+
+    async def run(self, session: aiohttp.ClientSession) -> None:
+        """Watch until cancelled."""
+        async with session.get(RBAC, params={"watch": "1"}, timeout=aiohttp.ClientTimeout(total=None)) as response:
+            async for line in response.content:
+                moment = (time.perf_counter(), time.time())
+                event = json.loads(line)
+                self._seen(event["type"], event["object"]["metadata"]["name"], moment)
+
+    def _seen(self, kind: str, name: str, moment: tuple[float, float]) -> None:
+        for entry in [entry for entry in self._waiting if entry[0](kind, name)]:
+            self._waiting.remove(entry)
+            entry[1].set_result(moment)
+
+
+async def measure(system: System, rounds: int) -> Figures:
+    """Run that many rounds on a system whose operator runs."""
+    _prepare(system)
+    plane = system.plane
+    figures = Figures()
+    operator = plane.kubectl("create", "token", "jitaccess", "-n", "jitaccess-system").stdout.strip()
+    async with (
+        _session(system, operator) as bare,
+        _session(system, plane.token("alice")) as alice,
+        _session(system, plane.token("bob")) as bob,
+        _session(system, plane.token("admin")) as admin,
+    ):
+        watcher = Watcher()
+        watching = asyncio.create_task(watcher.run(admin))
+        await asyncio.sleep(0.5)
+        for number in range(rounds + 2):
+            one = Figures()
+            await _bare_round(bare, watcher, number, one)
+            await _request_round(alice, bob, watcher, number, one)
+            if number >= 2:  # the first ones open connections
+                _add(figures, one)
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+    return figures
+
+
+def _add(figures: Figures, one: Figures) -> None:
+    for name, values in vars(one).items():
+        getattr(figures, name).extend(values)
+
+
+async def _bare_round(session: aiohttp.ClientSession, watcher: Watcher, number: int, figures: Figures) -> None:
+    name = f"bare-{number}"
+    labels = {"app.kubernetes.io/managed-by": "jitaccess"}  # the same admission policies as for a real one
+    body = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name, "labels": labels},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "alice"}],
+    }
+    seen = watcher.next(lambda kind, its: kind == "ADDED" and its == name)
+    sent = time.perf_counter()
+    await _call(session, "POST", RBAC, body)
+    figures.bare_answered.append(time.perf_counter() - sent)
+    figures.bare.append((await seen)[0] - sent)
+    await _call(session, "DELETE", f"{RBAC}/{name}", {})
+
+
+async def _request_round(
+    alice: aiohttp.ClientSession, bob: aiohttp.ClientSession, watcher: Watcher, number: int, figures: Figures
+) -> None:
+    name = f"r{number}"
+    spec = {"policyRef": {"name": "bench"}, "roleRef": {"kind": "ClusterRole", "name": "view"}}
+    body = {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {"name": name},
+        "spec": {**spec, "duration": f"{DURATION:.1f}s", "reason": "benchmark"},
+    }
+    await _call(alice, "POST", f"{JIT}/accessrequests", body)
+    await _until(alice, name, lambda status: bool(status.get("state")))
+    made = watcher.next(lambda kind, its: kind == "ADDED" and its.startswith(f"jit-{name}-"))
+    gone = watcher.next(lambda kind, its: kind == "DELETED" and its.startswith(f"jit-{name}-"))
+    sent = time.perf_counter()
+    patch = {"metadata": {"annotations": {"jitaccess.dev/approve": "benchmark"}}}
+    await _call(bob, "PATCH", f"{JIT}/accessrequests/{name}", patch)
+    answered = time.perf_counter()
+    seen = (await made)[0]
+    figures.approved.append(seen - sent)
+    figures.stored.append(seen - answered)
+    status = await _until(alice, name, lambda status: bool(status.get("expiresAt")))
+    expires: datetime = parse_time(status["expiresAt"])
+    figures.expired.append((await gone)[1] - expires.timestamp())
+    await _until(alice, name, lambda status: status.get("settled") is True)
+
+
+async def _until(session: aiohttp.ClientSession, name: str, enough: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    for _ in range(500):
+        found = await _call(session, "GET", f"{JIT}/accessrequests/{name}")
+        status: dict[str, Any] = found.get("status") or {}
+        if enough(status):
+            return status
+        await asyncio.sleep(0.02)
+    raise RuntimeError(f"{name} did not get there in 10 s; its status: {status}")
+
+
+async def _call(session: aiohttp.ClientSession, verb: str, path: str, body: Any = None) -> dict[str, Any]:
+    kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
+    async with session.request(verb, path, json=body, headers={"Content-Type": kind} if body is not None else {}) as response:
+        answer: dict[str, Any] = await response.json()
+        if response.status >= 300:
+            raise RuntimeError(f"{verb} {path}: {response.status} {answer.get('message')}")
+        return answer
+
+
+@asynccontextmanager
+async def _session(system: System, token: str) -> AsyncIterator[aiohttp.ClientSession]:
+    tls = ssl.create_default_context(cafile=str(system.plane.ca_file))
+    connector = aiohttp.TCPConnector(ssl=tls, keepalive_timeout=75)
+    head = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(system.plane.server, connector=connector, headers=head) as session:
+        yield session
+
+
+def _prepare(system: System) -> None:
+    plane = system.plane
+    plane.kubectl("create", "namespace", NAMESPACE)
+    policy = {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessPolicy",
+        "metadata": {"name": "bench", "namespace": NAMESPACE},
+        "spec": {
+            "roles": [{"kind": "ClusterRole", "name": "view"}],
+            "requesters": [{"kind": "Group", "name": "developers"}],
+            "approvers": [{"kind": "Group", "name": "leads"}],
+            "maxDuration": "1h",
+        },
+    }
+    plane.kubectl("create", "-f", "-", input=json.dumps(policy))
+    plane.kubectl("wait", "-n", NAMESPACE, "--for=condition=Ready", "accesspolicy/bench", "--timeout=30s")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure on a fresh control plane, print the figures, and say whether the goals are met."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=40, help="how many rounds to measure (default 40)")
+    options = parser.parse_args(arguments)
+    with System() as system:
+        system.start_operator()
+        figures = asyncio.run(measure(system, options.rounds))
+    print(figures.table())
+    print(f"approval to access: {figures.ratio:.2f} x a bare create (goal: under {GOAL_RATIO:.0f})")
+    print(f"end of access: {1000 * figures.expiry:.0f} ms after status.expiresAt (goal: within {1000 * GOAL_EXPIRY:.0f})")
+    return 0 if figures.ratio < GOAL_RATIO and figures.expiry <= GOAL_EXPIRY else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

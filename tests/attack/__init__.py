@@ -1,0 +1,1 @@
+"""Attempts on the installed system by people who want in; see table.py."""

@@ -1,0 +1,163 @@
+"""Asking: what is inferred, what is refused and why, waiting, and going on."""
+
+import json
+
+import pytest
+
+from cli.plugin import Plugin
+from conftest import eventually
+
+REASON = "INC-42 pods crash looping"
+
+
+def test_one_policy_with_one_role_needs_nothing_but_a_reason(jit: Plugin) -> None:
+    jit.team.policy()
+    answer = jit("request", "--reason", REASON)
+    assert answer.code == 0, answer
+    assert answer.out.startswith("accessrequest/alice-")
+    assert "Pending: needs 1 approval from Group leads" in answer.out
+    spec = jit.team.get(answer.out.split()[0].partition("/")[2])["spec"]
+    assert spec == {
+        "policyRef": {"kind": "AccessPolicy", "name": "debug"},
+        "roleRef": {"kind": "ClusterRole", "name": "view"},
+        "duration": "1h",
+        "reason": REASON,
+        "requester": "alice",
+    }
+
+
+def test_what_needs_no_approval_is_reported_as_granted(jit: Plugin) -> None:
+    jit.team.policy(requiredApprovals=0, approvers=[], maxDuration="15m")
+    answer = jit("request", "--reason", "just looking")
+    assert answer.code == 0, answer
+    assert "Active: ClusterRole view until " in answer.out
+    assert "(in 15m)" in answer.out, "an hour, or the policy's longest if that is shorter"
+
+
+@pytest.mark.parametrize(
+    ("user", "words", "code", "said"),
+    [
+        pytest.param("alice", ["debug"], 2, "say why: --reason", id="without-a-reason"),
+        pytest.param("alice", ["debug", "-r", "x", "--for", "5h"], 2, "allows at most 4h, not 5h", id="too-long"),
+        pytest.param("alice", ["debug", "-r", "x", "--for", "1d"], 2, "write it like 30m, 4h or 1h30m", id="no-duration"),
+        pytest.param("alice", ["debug", "-r", "a\nb"], 2, "the reason is one line of text", id="two-lines"),
+        pytest.param("alice", ["debug", "-r", "x", "--role", "edit"], 2, "debug offers ClusterRole view", id="role-not-offered"),
+        pytest.param("alice", ["nope", "-r", "x"], 1, "there is no policy nope", id="no-such-policy"),
+        pytest.param("mallory", ["debug", "-r", "x"], 3, "no AccessPolicy there names you", id="in-no-policy"),
+        pytest.param("bob", ["debug", "-r", "x"], 3, "bob may not create accessrequests", id="an-approver-is-no-requester"),
+    ],
+)
+def test_a_refusal_says_why_and_has_its_exit_code(jit_stamped: Plugin, user: str, words: list[str], code: int, said: str) -> None:
+    jit_stamped.team.policy()
+    answer = jit_stamped("request", *words, user=user)
+    assert (answer.code, answer.out) == (code, ""), answer
+    assert said in answer.err
+
+
+def test_an_open_choice_is_named_in_a_script_and_offered_at_a_terminal(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy("debug")
+    jit_stamped.team.policy("look", maxDuration="30m")
+    answer = jit_stamped("request", "--reason", REASON)
+    assert answer.code == 2
+    assert "you may use several policies: say which, debug or look" in answer.err
+
+    terminal = jit_stamped.at_terminal("request")
+    seen = terminal.expect("Which: ")
+    assert "debug" in seen
+    assert "1 approval from Group leads" in seen
+    terminal.type("2")
+    terminal.expect("For how long (at most 30m) [30m]: ")
+    terminal.type("10m")
+    terminal.expect("Why: ")
+    terminal.type(REASON)
+    assert terminal.end() == 0, terminal.seen
+    name = jit_stamped.ok("ls", "-o", "name").strip().partition("/")[2]
+    assert jit_stamped.team.get(name)["spec"]["policyRef"]["name"] == "look"
+    assert jit_stamped.team.get(name)["spec"]["duration"] == "10m"
+    assert f"kubectl jit watch {name}" in terminal.seen
+
+
+def test_nothing_to_ask_for_says_what_is_the_matter(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy("other", requesters=[{"kind": "Group", "name": "admins"}])
+    jit_stamped.team.policy("mine", roles=[{"kind": "ClusterRole", "name": "edit"}], ready=False)
+    jit_stamped.team.kubectl("wait", "--for=condition=Ready=False", "accesspolicy/mine", "--timeout=20s")
+    jit_stamped.team.policy(
+        "visible", approvers=[{"kind": "User", "name": "alice"}], requesters=[{"kind": "User", "name": "erin"}]
+    )
+    answer = eventually(lambda: (a := jit_stamped("request", "--reason", "x")).code == 3 and "mine" in a.err and a, "an answer")
+    assert "there is nothing you may request" in answer.err
+    assert "mine is not in force: " in answer.err
+    assert "allowPersistentRisk" in answer.err
+
+
+def test_a_dry_run_asks_the_api_server_and_changes_nothing(jit: Plugin) -> None:
+    jit.team.policy()
+    answer = jit("request", "--dry-run", "--reason", REASON, "--for", "2h")
+    assert answer.code == 0, answer
+    assert "The API server would accept this: ClusterRole view in namespace " in answer.out
+    assert "for 2h" in answer.out
+    assert jit.ok("ls", "-o", "name") == ""
+    refused = jit("request", "debug", "--dry-run", "--reason", REASON, user="carol")
+    assert refused.code == 3
+
+
+def test_waiting_ends_with_the_grant(jit: Plugin) -> None:
+    jit.team.policy()
+    terminal = jit.at_terminal("request", "--reason", REASON, "--wait")
+    seen = terminal.expect("Pending: needs 1 approval from Group leads")
+    name = next(word for word in seen.split() if word.startswith("alice-"))
+    jit.ok("approve", name, "-y", "-m", "go ahead", user="bob")
+    assert terminal.end() == 0
+    assert f"accessrequest/{name}  Active: ClusterRole view until " in terminal.seen
+
+
+def test_waiting_ends_with_a_denial(jit: Plugin) -> None:
+    jit.team.policy()
+    run = jit.start("request", "--reason", REASON, "--wait")
+    name = eventually(lambda: jit.ok("ls", "-o", "name").strip().partition("/")[2], "the request")
+    jit.ok("deny", name, "-y", "-m", "not today", user="bob")
+    out, err = run.communicate(timeout=20)
+    assert run.returncode == 3
+    assert f"accessrequest/{name}  Denied: by bob: not today" in out
+    assert "Pending: needs 1 approval" in err
+
+
+def test_waiting_no_longer_than_asked(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    answer = jit_stamped("request", "--reason", REASON, "--timeout", "1s")
+    assert answer.code == 4
+    assert "nobody decided within" in answer.err
+    assert "the request stays" in answer.err
+
+
+def test_a_request_that_times_out_has_its_own_exit_code(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy(pendingTimeout="3s")
+    answer = jit_stamped("request", "--reason", REASON, "--wait")
+    assert answer.code == 4
+    assert "TimedOut: nobody decided until " in answer.out
+
+
+def test_an_interrupted_wait_says_that_the_request_stays(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    terminal = jit_stamped.at_terminal("request", "--reason", REASON, "--wait")
+    terminal.expect("Pending: needs 1 approval")
+    terminal.interrupt()
+    assert terminal.end() == 130
+    assert "the request stays" in terminal.seen
+    assert "kubectl jit withdraw alice-" in terminal.seen
+
+
+def test_going_on_is_a_new_request_that_needs_approval_again(jit: Plugin) -> None:
+    jit.team.policy()
+    old = jit.asked("--for", "2h")
+    jit.ok("approve", old, "-y", user="bob")
+    jit.team.until(old, "Active")
+    new = json.loads(jit.ok("extend", old, "--for", "30m", "-o", "json"))
+    assert new["metadata"]["name"] != old
+    assert new["spec"]["duration"] == "30m"
+    assert new["spec"]["reason"] == f"extends {old}: {REASON}"
+    jit.team.until(new["metadata"]["name"], "Pending")
+    jit.ok("approve", new["metadata"]["name"], "-y", user="carol")
+    jit.team.until(new["metadata"]["name"], "Active")
+    assert jit.team.state(old) == "Active", "the two overlap"
+    assert "only they can continue it" in jit("extend", old, user="bob").err

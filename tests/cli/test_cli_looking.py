@@ -1,0 +1,206 @@
+"""Looking: lists, one request with all there is to know, watching, policies, explanations, and the record."""
+
+import csv
+import io
+import json
+
+import pytest
+import yaml
+
+from cli.plugin import Plugin
+from conftest import eventually
+
+
+def columns(out: str) -> list[list[str]]:
+    """The cells of a table that was printed in a script."""
+    return [line.split("  ") for line in out.splitlines()]
+
+
+def test_ls_shows_mine_or_what_waits_or_what_is_active_or_all(jit: Plugin) -> None:
+    jit.team.policy()
+    mine, active = jit.asked(), jit.asked()
+    others = jit.asked(user="erin@example.com")
+    jit.ok("approve", active, "-y", user="bob")
+    jit.team.until(active, "Active")
+    jit.team.until(others, "Pending")
+
+    def names(*args: str, user: str = "alice") -> set[str]:
+        return {line.partition("/")[2] for line in jit.ok("ls", *args, "-o", "name", user=user).split()}
+
+    assert names() == {mine, active}
+    assert names(user="erin@example.com") == {others}
+    assert names("--all") == {mine, active, others}
+    assert names("--active") == {active}
+    assert names("--reviewable", user="bob") == {mine, others}
+    assert names("--reviewable") == set(), "alice decides nothing"
+    table = jit.ok("ls", "--all", user="bob")
+    assert [cell for cell in columns(table)[0] if cell][:3] == ["NAME", " STATE", "WHO"] or "WHO" in table.splitlines()[0]
+    assert "ends in 59m" in table or "ends in 1h" in table
+
+
+def test_a_request_that_i_decided_no_longer_waits_for_me(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy(requiredApprovals=2)
+    name = jit_stamped.asked()
+    jit_stamped.ok("approve", name, "-y", user="bob")
+    assert jit_stamped.ok("ls", "--reviewable", user="bob") == ""
+    jit_stamped.team.until(name, "Pending")
+    eventually(lambda: "Pending 1/2" in jit_stamped.ok("ls", "--reviewable", user="carol"), "progress for the second approver")
+
+
+def test_nothing_to_list_is_said_beside_the_output(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    answer = jit_stamped("ls")
+    assert (answer.code, answer.out) == (0, "")
+    assert "You have no requests in namespace" in answer.err
+
+
+def test_all_namespaces_need_rights(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    name = jit_stamped.asked()
+    refused = jit_stamped("ls", "-A")
+    assert refused.code == 3
+    assert "in all namespaces at once" in refused.err
+    assert "-n NAMESPACE" in refused.err
+    assert name in jit_stamped.ok("ls", "-A", "--all", "--limit", "0", user="admin")
+
+
+def test_show_tells_everything(jit: Plugin) -> None:
+    jit.team.policy()
+    name = jit.asked("--for", "2h")
+    jit.ok("approve", name, "-y", "-m", "go ahead, I'm watching", user="bob")
+    jit.team.until(name, "Active")
+    shown = jit.ok("show", name, user="alice")
+    for words in (
+        f"{name} in namespace {jit.team.namespace}",
+        "Active: ClusterRole view until ",
+        "INC-42 pods crash looping",
+        "debug: 1 approval from Group leads",
+        "Requested  alice",
+        "Approved   bob",
+        "go ahead, I'm watching",
+        "RoleBinding jit-alice-",
+        "the exact rules are not yours to read",
+    ):
+        assert words in shown
+    assert "get, list, watch" in jit.ok("show", name, user="admin"), "whoever may read the role sees its exact rules"
+    assert jit.ok("show") == shown or "INC-42" in jit.ok("show"), "without a name: my newest"
+
+
+def test_machine_formats_are_the_objects(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    name = jit_stamped.asked()
+    assert json.loads(jit_stamped.ok("show", name, "-o", "json"))["metadata"]["name"] == name
+    assert yaml.safe_load(jit_stamped.ok("show", name, "-o", "yaml"))["kind"] == "AccessRequest"
+    assert jit_stamped.ok("ls", "-o", "name") == f"accessrequest.jitaccess.dev/{name}\n"
+    listed = json.loads(jit_stamped.ok("ls", "-o", "json"))
+    assert (listed["kind"], [item["metadata"]["name"] for item in listed["items"]]) == ("List", [name])
+
+
+def test_watch_follows_a_request_to_its_end(jit: Plugin) -> None:
+    jit.team.policy()
+    name = jit.asked("--for", "2s")
+    run = jit.start("watch", name)
+    jit.ok("approve", name, "-y", user="bob")
+    out, _ = run.communicate(timeout=30)
+    assert run.returncode == 0
+    assert [line.split("  ")[1].split(":")[0] for line in out.splitlines()] == [
+        "Requested alice",
+        "Approved by bob",
+        "Active",
+        "Expired",
+    ]
+
+
+def test_watch_keeps_a_list_up_to_date(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    terminal = jit_stamped.at_terminal("watch", "--reviewable", user="bob")
+    terminal.expect("Nothing waits for your decision")
+    name = jit_stamped.asked()
+    terminal.expect(name)
+    terminal.interrupt()
+    assert terminal.end() == 0
+    script = jit_stamped("watch", "--all", "--timeout", "2s")
+    assert f"{jit_stamped.team.namespace}/{name}  Pending" in script.out
+
+
+def test_policies_say_what_one_may_do(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy(description="Debug production")
+    assert "may ask" in jit_stamped.ok("policies")
+    assert "decide" in jit_stamped.ok("policies", user="bob")
+    both = json.loads(jit_stamped.ok("policies", "-o", "json", user="dave"))
+    assert [(p["name"], p["mayRequest"], p["mayApprove"], p["maxDuration"]) for p in both] == [("debug", True, True, "4h")]
+    nobody = jit_stamped("policies", user="mallory")
+    assert nobody.code == 3
+    assert "no AccessPolicy there names you" in nobody.err
+
+
+def test_explain_answers_for_oneself(jit: Plugin) -> None:
+    jit.team.policy()
+    yes = jit.ok("explain", "--role", "view")
+    assert f"May alice have role view in namespace {jit.team.namespace}? yes, by asking" in yes
+    assert "1 approval from Group leads" in yes
+    name = jit.asked()
+    jit.ok("approve", name, "-y", user="bob")
+    jit.team.until(name, "Active")
+    assert f"You have ClusterRole view now, through {name}, which ends in " in jit.ok("explain")
+    no = jit("explain", "--role", "view", user="bob")
+    assert no.code == 3
+    assert "no: bob does not hold the verb `request` on it; it names Group developers" in no.out
+    assert "There is no policy in namespace" in jit("explain", "--role", "admin").out
+    nobody = jit("explain", user="mallory")
+    assert nobody.code == 3
+    assert "no AccessPolicy there names you" in nobody.out
+
+
+def test_explain_answers_admins_about_others(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    assert "? yes, by asking" in jit_stamped.ok("explain", "--user", "zoe", "--group", "developers", user="admin")
+    decides = jit_stamped("explain", "--user", "zoe", "--group", "leads", user="admin")
+    assert decides.code == 3
+    assert "yes, though not on zoe's own requests" in decides.out
+    groupless = jit_stamped("explain", "--user", "zoe", user="admin")
+    assert groupless.code == 3
+    assert "add them with --group" in groupless.err
+    refused = jit_stamped("explain", "--user", "zoe", user="bob")
+    assert refused.code == 3
+    assert "SubjectAccessReviews" in refused.err
+
+
+def test_a_policy_that_is_not_in_force_says_why(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    jit_stamped.team.policy("risky", roles=[{"kind": "ClusterRole", "name": "edit"}], ready=False)
+    jit_stamped.team.kubectl("wait", "--for=condition=Ready=False", "accesspolicy/risky", "--timeout=20s")
+    answer = jit_stamped("policies")
+    assert "not in force" in answer.out
+    assert "allowPersistentRisk" in answer.err
+    assert "the policy is not in force: " in jit_stamped("explain", "risky").out
+
+
+def test_the_record_is_complete(jit: Plugin) -> None:
+    jit.team.policy()
+    name = jit.asked("--for", "1s")
+    jit.ok("approve", name, "-y", "-m", "=1+1", user="bob")
+    jit.team.until(name, "Expired")
+    open_one = jit.asked()
+    (row, *others) = csv.DictReader(io.StringIO(jit.ok("export")))
+    assert [other["name"] for other in others] == [open_one]
+    assert (row["name"], row["requester"], row["role"], row["state"]) == (name, "alice", "view", "Expired")
+    assert row["grantedAt"] < row["expiresAt"] <= row["settledAt"]
+    assert row["decisions"].startswith("approved by bob (")
+    assert row["decisions"].endswith("): =1+1")
+    whole = json.loads(jit.ok("export", "-o", "json"))
+    lines = [json.loads(line) for line in jit.ok("export", "-o", "jsonl").splitlines()]
+    assert lines == whole
+    assert [(d["verb"], d["by"], d["note"]) for d in whole[0]["decisions"]] == [("approved", "bob", "=1+1")]
+    assert [entry["state"] for entry in whole[0]["history"]] == ["Pending", "Pending", "Active", "Expired"]
+
+
+@pytest.mark.parametrize("since", ["0h", "2099-01-01"])
+def test_the_record_of_another_period(jit_stamped: Plugin, since: str) -> None:
+    jit_stamped.team.policy()
+    name = jit_stamped.asked()
+    jit_stamped.ok("withdraw", name, "-y")
+    jit_stamped.team.until(name, "Withdrawn")
+    answer = jit_stamped("export", "--since", since, "-o", "jsonl")
+    assert answer.out == ""
+    assert answer.code == (0 if since == "0h" else 2)

@@ -1,0 +1,121 @@
+"""Alice, Bob and their request, as manifests and as values: what every unit test starts from."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from jitaccess.lifecycle import Grant
+from jitaccess.model import AccessPolicy, AccessRequest, Key, ObjectRef, RoleRef
+from jitaccess.parse import parse_policy, parse_request
+from jitaccess.record import Made
+from jitaccess.text import format_time
+
+T0 = datetime(2026, 7, 1, 2, 10, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+MS = timedelta(milliseconds=1)
+NAMESPACE = "team-a"
+NAME = "alice-7f3k"
+UID = "1a2b3c4d-0000-4000-8000-000000000001"
+KEY = Key(NAMESPACE, NAME)
+POLICY_KEY = Key(NAMESPACE, "prod-debug")
+ALICE, BOB, CAROL, DAVE = "alice@example.com", "bob@example.com", "carol@example.com", "dave@example.com"
+VIEW = RoleRef("ClusterRole", "view")
+EDIT = RoleRef("ClusterRole", "edit")
+BINDING_REF = ObjectRef("jit-alice-7f3k-1a2b3c4d", "b-1")
+JOB_REF = ObjectRef("jit-alice-7f3k-1a2b3c4d", "j-1")
+MADE = Made(BINDING_REF, JOB_REF)
+LEDGERS = ("approvals", "denials", "revocations")
+
+
+def request_manifest(name: str = NAME, *, uid: str = UID, created: datetime = T0, **fields: Any) -> dict[str, Any]:
+    """An AccessRequest as the API server has it; ledgers and `status` by name, anything else goes into the spec."""
+    annotations = {f"jitaccess.dev/{ledger}": fields.pop(ledger) for ledger in LEDGERS if ledger in fields}
+    status, metadata = fields.pop("status", None), fields.pop("metadata", {})
+    spec = {
+        "policyRef": {"kind": "AccessPolicy", "name": POLICY_KEY.name},
+        "roleRef": {"kind": "ClusterRole", "name": "view"},
+        "duration": "1h",
+        "reason": "INC-42 pods crash looping",
+        "requester": ALICE,
+    } | fields
+    manifest: dict[str, Any] = {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": uid,
+            "resourceVersion": "10",
+            "generation": 1,
+            "creationTimestamp": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **({"annotations": annotations} if annotations else {}),
+            **metadata,
+        },
+        "spec": {field: value for field, value in spec.items() if value is not None},
+    }
+    return manifest | ({"status": status} if status is not None else {})
+
+
+def policy_manifest(name: str = POLICY_KEY.name, **fields: Any) -> dict[str, Any]:
+    """An AccessPolicy with the defaults that the API server fills in; `status` and `metadata` by name, else the spec."""
+    status, metadata = fields.pop("status", None), fields.pop("metadata", {})
+    spec = {
+        "roles": [{"kind": "ClusterRole", "name": "view"}],
+        "requesters": [{"kind": "Group", "name": "developers"}],
+        "approvers": [{"kind": "Group", "name": "leads"}],
+        "requiredApprovals": 1,
+        "maxDuration": "4h",
+        "pendingTimeout": "24h",
+        "allowPersistentRisk": False,
+    } | fields
+    manifest: dict[str, Any] = {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessPolicy",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": f"p-{name}",
+            "resourceVersion": "5",
+            "generation": 3,
+            "creationTimestamp": "2026-06-01T00:00:00Z",
+            **metadata,
+        },
+        "spec": {field: value for field, value in spec.items() if value is not None},
+    }
+    return manifest | ({"status": status} if status is not None else {})
+
+
+def request(**fields: Any) -> AccessRequest:
+    """The request as a value; see `request_manifest`."""
+    return parse_request(request_manifest(**fields))
+
+
+def policy(**fields: Any) -> AccessPolicy:
+    """The policy as a value; see `policy_manifest`."""
+    return parse_policy(policy_manifest(**fields))
+
+
+def active_status(granted_at: datetime = T0, lasts: timedelta = HOUR) -> dict[str, Any]:
+    """What is recorded of a request once it is granted."""
+    return {
+        "state": "Active",
+        "settled": False,
+        "grantedAt": format_time(granted_at),
+        "expiresAt": format_time(granted_at + lasts),
+        "bindingRef": {"name": BINDING_REF.name, "uid": BINDING_REF.uid},
+        "jobRef": {"name": JOB_REF.name, "uid": JOB_REF.uid},
+    }
+
+
+def lines(*decisions: tuple[str, str]) -> str:
+    """A ledger."""
+    return "\n".join(f"{user}: {note}" for user, note in decisions)
+
+
+def approved_by(*users: str) -> str:
+    """A ledger in which these people said ok."""
+    return lines(*((user, "ok") for user in users))
+
+
+def grant(role: RoleRef = VIEW, granted_at: datetime = T0, lasts: timedelta = HOUR) -> Grant:
+    """Alice's hour."""
+    return Grant(KEY, UID, ALICE, role, granted_at, granted_at + lasts)

@@ -1,0 +1,282 @@
+"""A Kubernetes API server in one file: it holds objects, counts writes, keeps the rules that we rely on, and fails on demand.
+
+What it does like the real one: UIDs and resourceVersions, `already exists`, UID and resourceVersion preconditions, merge patches of
+the status checked against the CRD, dry runs, namespaces that must exist, empty lists left out of RBAC objects, `items: null` in an
+empty list of metadata (all seen on v1.36.3). What it leaves out: authorisation, admission, watches, garbage collection unless asked.
+"""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+from urllib.parse import unquote
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from jitaccess.model import Key
+from jitaccess.resources import CLUSTER_ROLES, ROLES, Resource
+from unit.manifest_files import crd_schema, schema_faults
+
+Object = dict[str, Any]
+_PATH = re.compile(
+    r"/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
+    r"(?:/(?P<name>[^/]+))?(?P<status>/status)?"
+)
+_OMITTED_WHEN_EMPTY = ("subjects", "rules")
+
+
+@dataclass
+class Fault:
+    """An answer that the server will give; with `after` it does what was asked first, as when it crashes behind the write."""
+
+    call: str
+    status: int
+    message: str
+    times: int
+    after: bool
+
+
+class Failure(Exception):
+    """An answer other than 2xx."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+    def response(self) -> web.Response:
+        """As the API server says it."""
+        return web.json_response(
+            {"kind": "Status", "status": "Failure", "message": str(self), "code": self.status}, status=self.status
+        )
+
+
+class FakeApi:
+    """One server, for one test: `async with FakeApi(now) as api`."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.objects: dict[tuple[str, Key], Object] = {}
+        self.namespaces = {"team-a", "team-b", "default"}
+        self.calls: list[str] = []  # every call as "VERB plural", "PATCH plural/status"
+        self.writes: list[str] = []  # those that changed something
+        self.dry_runs: list[str] = []
+        self.queries: list[dict[str, str]] = []
+        self._now = now
+        self._faults: list[Fault] = []
+        self._before: dict[str, Callable[[], None]] = {}
+        self._versions = itertools.count(100)
+        self._uids = itertools.count(1)
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        self._server = TestServer(application)
+
+    async def __aenter__(self) -> Self:
+        await self._server.start_server()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.close()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return str(self._server.make_url("")).rstrip("/")
+
+    def put(self, resource: Resource, manifest: Object) -> Object:
+        """Somebody else makes or changes an object: not counted, not checked."""
+        metadata = manifest["metadata"]
+        filled = {"uid": f"uid-{next(self._uids)}", "creationTimestamp": self._second(), "generation": 1} | metadata
+        made = {**manifest, "metadata": filled | {"resourceVersion": str(next(self._versions))}}
+        self.objects[resource.plural, Key(metadata.get("namespace", ""), metadata["name"])] = made
+        return made
+
+    def put_role(self, name: str, *rules: Object, namespace: str = "") -> None:
+        """Make a ClusterRole, or with a namespace a Role."""
+        where = {"namespace": namespace} if namespace else {}
+        self.put(ROLES if namespace else CLUSTER_ROLES, {"metadata": {"name": name, **where}, "rules": list(rules)})
+
+    def get(self, resource: Resource, key: Key) -> Object | None:
+        """The object as it is now."""
+        return self.objects.get((resource.plural, key))
+
+    def all(self, resource: Resource) -> list[Object]:
+        """The objects of a kind."""
+        return [found for (plural, _), found in self.objects.items() if plural == resource.plural]
+
+    def remove(self, resource: Resource, key: Key) -> None:
+        """Somebody else deletes an object."""
+        del self.objects[resource.plural, key]
+
+    def annotate(self, resource: Resource, key: Key, **annotations: str) -> None:
+        """Somebody else writes annotations under jitaccess.dev/."""
+        found = self.objects[resource.plural, key]
+        wanted = {f"jitaccess.dev/{name}": text for name, text in annotations.items()}
+        metadata = found["metadata"] | {"annotations": found["metadata"].get("annotations", {}) | wanted}
+        self.put(resource, {**found, "metadata": metadata})
+
+    def fail(self, call: str, status: int, message: str = "no", *, times: int = 1, after: bool = False) -> None:
+        """Answer the next calls `VERB plural[/status]` with a failure."""
+        self._faults.append(Fault(call, status, message, times, after))
+
+    def before(self, call: str, act: Callable[[], None]) -> None:
+        """Do something once, right before the next such call is looked at: a race, made to happen."""
+        self._before[call] = act
+
+    def collect_garbage(self) -> None:
+        """Remove what has owners, none of which is there any more; again and again, as kube-controller-manager does."""
+        while True:
+            uids = {found["metadata"]["uid"] for found in self.objects.values()}
+            orphans = [key for key, found in self.objects.items() if (owners := _owner_uids(found)) and not owners & uids]
+            if not orphans:
+                return
+            for key in orphans:
+                del self.objects[key]
+
+    def forget_calls(self) -> None:
+        """Count from here."""
+        self.calls.clear()
+        self.writes.clear()
+        self.dry_runs.clear()
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        parsed = _PATH.fullmatch(request.rel_url.raw_path)
+        if not parsed:
+            return web.Response(status=404, text="404 page not found\n")
+        plural, status = parsed["plural"], parsed["status"] or ""
+        call = f"{request.method} {plural}{status}"
+        self.calls.append(call)
+        if act := self._before.pop(call, None):
+            act()
+        fault = self._fault(call)
+        if fault and not fault.after:
+            return Failure(fault.status, fault.message).response()
+        key = Key(unquote(parsed["namespace"] or ""), unquote(parsed["name"] or ""))
+        try:
+            answer = await self._serve(request, call, plural, key)
+        except Failure as failure:
+            return failure.response()
+        return Failure(fault.status, fault.message).response() if fault else web.json_response(answer)
+
+    def _fault(self, call: str) -> Fault | None:
+        for fault in self._faults:
+            if fault.call == call and fault.times > 0:
+                fault.times -= 1
+                return fault
+        return None
+
+    async def _serve(self, request: web.Request, call: str, plural: str, key: Key) -> Object:
+        body = json.loads(await request.read() or b"null")
+        if request.method == "GET" and not key.name:
+            return self._list(request, plural)
+        if request.method == "POST":
+            return self._create(call, plural, key.namespace, body, dry_run=request.query.get("dryRun") == "All")
+        found = self.objects.get((plural, key))
+        if found is None:
+            raise Failure(404, f'{plural} "{key.name}" not found')
+        if request.method == "GET":
+            return found
+        if request.method == "DELETE":
+            return self._delete(call, plural, key, body or {})
+        if request.method == "PUT":
+            return self._change(call, plural, key, found, body)
+        if request.content_type != "application/merge-patch+json":
+            raise Failure(415, f"{request.content_type} is no patch that this server knows")
+        return self._patch_status(call, plural, key, body)
+
+    def _list(self, request: web.Request, plural: str) -> Object:
+        self.queries.append(dict(request.query))
+        items = [item for item in self._all(plural) if _selected(item, request.query)]
+        start, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "500"))
+        page, rest = items[start : start + limit], items[start + limit :]
+        metadata: Object = {"resourceVersion": "1"} | ({"continue": str(start + limit)} if rest else {})
+        if "PartialObjectMetadataList" in request.headers["Accept"]:
+            return {"metadata": metadata, "items": [{"metadata": item["metadata"]} for item in page] or None}
+        return {"metadata": metadata, "items": page}
+
+    def _all(self, plural: str) -> Iterator[Object]:
+        return (found for (kind, _), found in sorted(self.objects.items()) if kind == plural)
+
+    def _create(self, call: str, plural: str, namespace: str, body: Object, *, dry_run: bool) -> Object:
+        if namespace and namespace not in self.namespaces:
+            raise Failure(404, f'namespaces "{namespace}" not found')
+        key = Key(namespace, body["metadata"]["name"])
+        if (plural, key) in self.objects:
+            raise Failure(409, f'{plural} "{key.name}" already exists')
+        filled = {"uid": f"uid-{next(self._uids)}", "creationTimestamp": self._second(), "generation": 1}
+        made = {**body, "metadata": body["metadata"] | filled | {"resourceVersion": str(next(self._versions))}}
+        made = {field: value for field, value in made.items() if value or field not in _OMITTED_WHEN_EMPTY}
+        if dry_run:
+            self.dry_runs.append(call)
+            return made
+        return self._store(call, plural, key, made)
+
+    def _change(self, call: str, plural: str, key: Key, found: Object, body: Object) -> Object:
+        if body["metadata"].get("resourceVersion") not in (None, found["metadata"]["resourceVersion"]):
+            raise Failure(409, f"{plural} {key.name}: the object has been modified")
+        kept = {field: found["metadata"][field] for field in ("uid", "creationTimestamp", "generation")}
+        metadata = body["metadata"] | kept | {"resourceVersion": str(next(self._versions))}
+        return self._store(call, plural, key, {**body, "metadata": metadata})
+
+    def _delete(self, call: str, plural: str, key: Key, options: Object) -> Object:
+        metadata = self.objects[plural, key]["metadata"]
+        uid = (options.get("preconditions") or {}).get("uid")
+        if uid not in (None, metadata["uid"]):
+            raise Failure(409, f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata['uid']}")
+        self.writes.append(call)
+        if metadata.get("finalizers"):
+            metadata["deletionTimestamp"] = self._second()
+        else:
+            del self.objects[plural, key]
+        return {"kind": "Status", "status": "Success"}
+
+    def _patch_status(self, call: str, plural: str, key: Key, body: Object) -> Object:
+        found = self.objects[plural, key]
+        if body["metadata"].get("resourceVersion") not in (None, found["metadata"]["resourceVersion"]):
+            raise Failure(409, f"{plural} {key.name}: the object has been modified")
+        status = merge(found.get("status") or {}, body["status"])
+        with suppress(FileNotFoundError):
+            if faults := list(schema_faults(status, crd_schema(plural)["properties"]["status"], "status")):
+                raise Failure(422, "; ".join(faults))
+        self.writes.append(call)
+        if status == found.get("status"):
+            return found
+        metadata = found["metadata"] | {"resourceVersion": str(next(self._versions))}
+        self.objects[plural, key] = {**found, "metadata": metadata, "status": status}
+        return self.objects[plural, key]
+
+    def _store(self, call: str, plural: str, key: Key, made: Object) -> Object:
+        self.writes.append(call)
+        self.objects[plural, key] = made
+        return made
+
+    def _second(self) -> str:
+        return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def merge(target: Object, patch: Object) -> Object:
+    """A JSON merge patch (RFC 7386): null takes a field away, a field that is not named stays."""
+    merged = dict(target)
+    for field, value in patch.items():
+        if value is None:
+            merged.pop(field, None)
+        elif isinstance(value, dict):
+            merged[field] = merge(merged[field] if isinstance(merged.get(field), dict) else {}, value)
+        else:
+            merged[field] = value
+    return merged
+
+
+def _owner_uids(found: Object) -> set[str]:
+    return {owner["uid"] for owner in found["metadata"].get("ownerReferences") or []}
+
+
+def _selected(item: Object, query: Any) -> bool:
+    labels = item["metadata"].get("labels") or {}
+    wanted = [pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair]
+    settled = str(bool((item.get("status") or {}).get("settled"))).lower()
+    by_field = {"": True, "status.settled!=true": settled != "true", "status.settled=true": settled == "true"}
+    return by_field[query.get("fieldSelector", "")] and all(labels.get(name) == value for name, value in wanted)
