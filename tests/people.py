@@ -20,4 +20,12 @@ EXTRA_USERS = (
     User("bob\u202egnihsif", ("leads", "developers")),
     User(LONG_NAME, ("leads", "developers")),
     User("too-long." + "n" * 245, ("leads", "developers")),
+    User("bob\nalice", ("leads", "developers")),
+    User("bob\u0085", ("leads", "developers")),
+    User("bob\u200b", ("leads", "developers")),
+    User("ｂｏｂ", ("leads", "developers")),  # noqa: RUF001 (full width, which NFKC folds to bob)
+    User("zoe\u0308-名前", ("leads", "developers")),  # the same as above to a reader, another to a computer
+    User("ada", ("developers",)),  # is granted `admin` in the namespace of the attacks
+    User("pat", ("leads", "patchers")),  # an approver who may patch whatever becomes of the policy
+    User("wanda", ("wardens",)),  # every verb on requests and on status, but no say
 )

@@ -54,9 +54,9 @@ async def _proof(cluster: Cluster) -> tuple[str, ...]:
     try:
         await cluster.create(REQUESTS, _FORGED, dry_run=True)
     except Refused as error:
-        return (
-            () if "spec.requester must be your own" in str(error) else (f"a forged AccessRequest meets another refusal: {error}",)
-        )
+        if "spec.requester must be your own" in str(error):
+            return ()
+        return (f"a forged AccessRequest meets another refusal: {error}",)
     return ("a forged AccessRequest is not refused: the API server does not enforce the ValidatingAdmissionPolicies",)
 
 

@@ -49,7 +49,7 @@ class Requests:
         now = utcnow()
         known = self._store.get(key)
         foreseen = self._foresee(self._store.take(key), now)
-        facts, guard = await asyncio.gather(read_facts(self._cluster, self._scope, key, known), self._guard(foreseen, now))
+        guard, facts = await asyncio.gather(self._guard(foreseen, now), read_facts(self._cluster, self._scope, key, known))
         request = facts.request
         if known and (request is None or request.uid != known.uid):
             # Another of the same name may be there already: its policy and role have not been read yet.

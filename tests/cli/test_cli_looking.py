@@ -11,11 +11,6 @@ from cli.plugin import Plugin
 from conftest import eventually
 
 
-def columns(out: str) -> list[list[str]]:
-    """The cells of a table that was printed in a script."""
-    return [line.split("  ") for line in out.splitlines()]
-
-
 def test_ls_shows_mine_or_what_waits_or_what_is_active_or_all(jit: Plugin) -> None:
     jit.team.policy()
     mine, active = jit.asked(), jit.asked()
@@ -34,8 +29,8 @@ def test_ls_shows_mine_or_what_waits_or_what_is_active_or_all(jit: Plugin) -> No
     assert names("--reviewable", user="bob") == {mine, others}
     assert names("--reviewable") == set(), "alice decides nothing"
     table = jit.ok("ls", "--all", user="bob")
-    assert [cell for cell in columns(table)[0] if cell][:3] == ["NAME", " STATE", "WHO"] or "WHO" in table.splitlines()[0]
-    assert "ends in 59m" in table or "ends in 1h" in table
+    assert table.splitlines()[0].split() == ["NAME", "STATE", "WHO", "ROLE", "FOR", "WHEN", "WHY"]
+    assert "ends in 59m" in table
 
 
 def test_a_request_that_i_decided_no_longer_waits_for_me(jit_stamped: Plugin) -> None:
@@ -83,7 +78,7 @@ def test_show_tells_everything(jit: Plugin) -> None:
     ):
         assert words in shown
     assert "get, list, watch" in jit.ok("show", name, user="admin"), "whoever may read the role sees its exact rules"
-    assert jit.ok("show") == shown or "INC-42" in jit.ok("show"), "without a name: my newest"
+    assert f"{name} in namespace" in jit.ok("show"), "without a name: my newest"
 
 
 def test_machine_formats_are_the_objects(jit_stamped: Plugin) -> None:

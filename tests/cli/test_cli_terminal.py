@@ -66,7 +66,7 @@ def test_usage_errors_are_told_with_exit_code_2_or_1(jit_stamped: Plugin, args: 
     assert "Traceback" not in answer.err
 
 
-def test_an_outage_is_an_error_with_advice_and_not_a_no(jit_stamped: Plugin, tmp_path: object) -> None:
+def test_an_outage_is_an_error_with_advice_and_not_a_no(jit_stamped: Plugin) -> None:
     config = jit_stamped.team.plane.kubeconfig("alice").read_text().replace(jit_stamped.team.plane.server, "https://127.0.0.1:1")
     file = jit_stamped.team.plane.files.root / "nowhere.kubeconfig"
     file.write_text(config)
@@ -102,7 +102,8 @@ def test_bad_credentials_say_so(jit_stamped: Plugin) -> None:
 def test_exec_plugins_work_as_in_kubectl(jit_stamped: Plugin) -> None:
     jit_stamped.team.policy()
     plane = jit_stamped.team.plane
-    credential = f'{{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{{"token":"{plane.token("alice")}"}}}}'
+    kind = '"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential"'
+    credential = f'{{{kind},"status":{{"token":"{plane.token("alice")}"}}}}'
     script = plane.files.root / "credential.sh"
     script.write_text(f"#!/bin/sh\necho '{credential}'\n")
     script.chmod(0o700)
@@ -196,7 +197,7 @@ def test_kubectl_completes_names_policies_and_words(jit_stamped: Plugin) -> None
         assert (answer.code, directive) == (0, ":4"), answer
         return lines
 
-    assert [line.split("\t")[0] for line in offered("")] == COMMANDS[:3] + COMMANDS[3:]
+    assert [line.split("\t")[0] for line in offered("")] == COMMANDS
     assert offered("approve", "al", user="bob") == [f"{name}\tPending: alice, view"]
     assert offered("request", "d") == ["debug\tDebug production"]
     assert offered("request", "debug", "--role", "") == ["view\tClusterRole, debug"]

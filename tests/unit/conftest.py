@@ -14,6 +14,7 @@ from unit.fake_api import FakeApi
 settings.register_profile("unit", deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
 
+
 class Now:
     """The wall clock of a test: it stands still until it is moved."""
 

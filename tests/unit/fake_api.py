@@ -1,8 +1,9 @@
 """A Kubernetes API server in one file: it holds objects, counts writes, keeps the rules that we rely on, and fails on demand.
 
-What it does like the real one: UIDs and resourceVersions, `already exists`, UID and resourceVersion preconditions, merge patches of
-the status checked against the CRD, dry runs, namespaces that must exist, empty lists left out of RBAC objects, `items: null` in an
-empty list of metadata (all seen on v1.36.3). What it leaves out: authorisation, admission, watches, garbage collection unless asked.
+What it does like the real one: UIDs and resourceVersions, `already exists`, UID and resourceVersion preconditions, merge patches
+of the status checked against the CRD, dry runs, namespaces that must exist, empty lists left out of RBAC objects, `items: null`
+in an empty list of metadata (seen on v1.36.3). What it leaves out: authorisation, watches, admission but for one rule, and
+garbage collection unless it is asked for.
 """
 
 import itertools
@@ -19,7 +20,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jitaccess.model import Key
-from jitaccess.resources import CLUSTER_ROLES, ROLES, Resource
+from jitaccess.resources import CLUSTER_ROLES, REQUESTS, ROLES, Resource
 from unit.manifest_files import crd_schema, schema_faults
 
 Object = dict[str, Any]
@@ -27,6 +28,7 @@ _PATH = re.compile(
     r"/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+))?(?P<status>/status)?"
 )
+OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 _OMITTED_WHEN_EMPTY = ("subjects", "rules")
 
 
@@ -65,6 +67,7 @@ class FakeApi:
         self.writes: list[str] = []  # those that changed something
         self.dry_runs: list[str] = []
         self.queries: list[dict[str, str]] = []
+        self.enforces = True  # whether requesters.jitaccess.dev is in force
         self._now = now
         self._faults: list[Fault] = []
         self._before: dict[str, Callable[[], None]] = {}
@@ -110,6 +113,10 @@ class FakeApi:
     def remove(self, resource: Resource, key: Key) -> None:
         """Somebody else deletes an object."""
         del self.objects[resource.plural, key]
+
+    def touch(self, resource: Resource, key: Key) -> None:
+        """Somebody else writes an object as it is: only its resourceVersion is new."""
+        self.put(resource, self.objects[resource.plural, key])
 
     def annotate(self, resource: Resource, key: Key, **annotations: str) -> None:
         """Somebody else writes annotations under jitaccess.dev/."""
@@ -203,6 +210,10 @@ class FakeApi:
     def _create(self, call: str, plural: str, namespace: str, body: Object, *, dry_run: bool) -> Object:
         if namespace and namespace not in self.namespaces:
             raise Failure(404, f'namespaces "{namespace}" not found')
+        if plural == REQUESTS.plural and self.enforces and body["spec"].get("requester") != OPERATOR:
+            raise Failure(
+                403, f"{body['metadata']['name']} is forbidden: spec.requester must be your own user name: write {OPERATOR}"
+            )
         key = Key(namespace, body["metadata"]["name"])
         if (plural, key) in self.objects:
             raise Failure(409, f'{plural} "{key.name}" already exists')

@@ -305,9 +305,9 @@ async def test_a_clock_that_steps_forward_fires_within_the_longest_sleep(fire: F
 
 
 async def test_a_clock_that_steps_back_fires_at_the_new_time(fire: Fire, start: Start, wall: WallClock) -> None:
-    made = start()
-    made.at(A, datetime.fromtimestamp(wall() + 0.03, UTC))
+    made, moment = start(), wall() + 0.03
     wall.offset = -3600
+    made.at(A, datetime.fromtimestamp(moment, UTC))
     await asyncio.sleep(0.08)
     assert fire.fired == [], "by the wall clock it is not yet time"
     wall.offset = 0

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -27,7 +28,7 @@ from unit.examples import KEY, POLICY_KEY, VIEW, policy_manifest, request_manife
 from unit.fake_api import FakeApi
 
 GONE = Key("team-a", "gone")
-JOB = {"metadata": {"name": "job", "namespace": "team-a"}, "spec": {"completions": 0}}
+JOB: dict[str, Any] = {"metadata": {"name": "job", "namespace": "team-a"}, "spec": {"completions": 0}}
 JOB_KEY = Key("team-a", "job")
 Call = Callable[[Cluster], Awaitable[object]]
 
@@ -49,13 +50,35 @@ async def collect(cluster: Cluster, resource: Resource, **selectors: str) -> lis
 @pytest.mark.parametrize(
     ("resource", "key", "subresource", "path"),
     [
-        pytest.param(REQUESTS, KEY, "", "/apis/jitaccess.dev/v1alpha1/namespaces/team-a/accessrequests/alice-7f3k", id="namespaced"),
-        pytest.param(REQUESTS, KEY, "status", "/apis/jitaccess.dev/v1alpha1/namespaces/team-a/accessrequests/alice-7f3k/status", id="status"),
+        pytest.param(
+            REQUESTS, KEY, "", "/apis/jitaccess.dev/v1alpha1/namespaces/team-a/accessrequests/alice-7f3k", id="namespaced"
+        ),
+        pytest.param(
+            REQUESTS,
+            KEY,
+            "status",
+            "/apis/jitaccess.dev/v1alpha1/namespaces/team-a/accessrequests/alice-7f3k/status",
+            id="status",
+        ),
         pytest.param(REQUESTS, None, "", "/apis/jitaccess.dev/v1alpha1/accessrequests", id="the-whole-collection"),
-        pytest.param(CLUSTER_ROLES, Key("", "view"), "", "/apis/rbac.authorization.k8s.io/v1/clusterroles/view", id="cluster-wide"),
+        pytest.param(
+            CLUSTER_ROLES, Key("", "view"), "", "/apis/rbac.authorization.k8s.io/v1/clusterroles/view", id="cluster-wide"
+        ),
         pytest.param(EVENTS, Key("default", "x"), "", "/api/v1/namespaces/default/events/x", id="the-core-group"),
-        pytest.param(ROLES, Key("team-a", "a/b c:d"), "", "/apis/rbac.authorization.k8s.io/v1/namespaces/team-a/roles/a%2Fb%20c%3Ad", id="quoted"),
-        pytest.param(CLUSTER_ROLES, Key("", "a?b#c"), "", "/apis/rbac.authorization.k8s.io/v1/clusterroles/a%3Fb%23c", id="no-query-in-a-name"),
+        pytest.param(
+            ROLES,
+            Key("team-a", "a/b c:d"),
+            "",
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/team-a/roles/a%2Fb%20c%3Ad",
+            id="quoted",
+        ),
+        pytest.param(
+            CLUSTER_ROLES,
+            Key("", "a?b#c"),
+            "",
+            "/apis/rbac.authorization.k8s.io/v1/clusterroles/a%3Fb%23c",
+            id="no-query-in-a-name",
+        ),
     ],
 )
 def test_paths_are_those_of_the_api(resource: Resource, key: Key | None, subresource: str, path: str) -> None:
@@ -63,7 +86,8 @@ def test_paths_are_those_of_the_api(resource: Resource, key: Key | None, subreso
 
 
 @pytest.mark.xfail(
-    strict=True, reason="resources.py:23 the CRD lets a role be named `..`; seen on v1.36.3: its rules are then read from the API index"
+    strict=True,
+    reason="resources.py:23 the CRD lets a role be named `..`; seen on v1.36.3: its rules are then read from the API index",
 )
 @pytest.mark.parametrize("name", [".", ".."])
 def test_no_name_leads_out_of_its_collection(name: str) -> None:
@@ -308,7 +332,7 @@ async def test_an_answer_that_is_no_status_is_still_told(odd: Serve, body: str, 
 
 @pytest.mark.xfail(
     strict=True,
-    reason="cluster.py:_failure any 404 means `gone`, even one by a proxy or of a group that is not served (yet): an outage is then a verdict",
+    reason="cluster.py:_failure any 404 means `gone`, even by a proxy or of a group not served (yet): an outage as a verdict",
 )
 async def test_a_404_that_is_not_about_the_object_is_an_outage(odd: Serve) -> None:
     async def answer(_: web.Request) -> web.Response:
@@ -319,7 +343,9 @@ async def test_a_404_that_is_not_about_the_object_is_an_outage(odd: Serve) -> No
 
 
 @pytest.mark.xfail(
-    strict=True, raises=ValueError, reason="cluster.py:_call a 200 that is no JSON raises JSONDecodeError, which only the clock catches"
+    strict=True,
+    raises=ValueError,
+    reason="cluster.py:_call a 200 that is no JSON raises JSONDecodeError, which only the clock catches",
 )
 async def test_a_success_that_is_no_json_is_an_outage(odd: Serve) -> None:
     async def answer(_: web.Request) -> web.Response:

@@ -96,7 +96,9 @@ def test_a_kubeconfig_that_is_not_there_says_what_to_do(tmp_path: Path, name: st
         from_kubeconfig(tmp_path / name)
 
 
-@pytest.mark.xfail(strict=True, reason="credentials.py: what is read of user and CA after the try raises OSError, ValueError, TypeError as it is")
+@pytest.mark.xfail(
+    strict=True, reason="credentials.py: what is read of user and CA after the try raises OSError, ValueError, TypeError as it is"
+)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -104,7 +106,10 @@ def test_a_kubeconfig_that_is_not_there_says_what_to_do(tmp_path: Path, name: st
         pytest.param({"cluster": {"certificate-authority": "missing.crt"}}, id="a-ca-file-that-is-not-there"),
         pytest.param({"cluster": {"certificate-authority-data": "%%%"}}, id="a-ca-that-is-no-base64"),
         pytest.param({"cluster": {"certificate-authority-data": GARBAGE}}, id="a-ca-that-is-no-certificate"),
-        pytest.param({"user": {"client-certificate": "missing.crt", "client-key": "missing.key"}}, id="a-certificate-file-that-is-not-there"),
+        pytest.param(
+            {"user": {"client-certificate": "missing.crt", "client-key": "missing.key"}},
+            id="a-certificate-file-that-is-not-there",
+        ),
         pytest.param({"user": {"client-certificate-data": GARBAGE, "client-key-data": GARBAGE}}, id="a-certificate-that-is-none"),
         pytest.param({"clusters": [{"name": "c", "cluster": {"server": 6443}}]}, id="a-server-that-is-a-number"),
     ],
@@ -123,14 +128,18 @@ def test_a_binary_file_is_no_kubeconfig(tmp_path: Path) -> None:
         from_kubeconfig(path)
 
 
-@pytest.mark.xfail(strict=True, reason="credentials.py:_tls takes a certificate without its key for none at all, and is then anonymous")
+@pytest.mark.xfail(
+    strict=True, reason="credentials.py:_tls takes a certificate without its key for none at all, and is then anonymous"
+)
 @pytest.mark.parametrize("only", ["client-certificate-data", "client-key-data"])
 def test_half_a_client_certificate_is_told(tmp_path: Path, only: str) -> None:
     with pytest.raises(ConfigurationError):
         from_kubeconfig(kubeconfig(tmp_path, user={only: GARBAGE}))
 
 
-@pytest.mark.xfail(strict=True, reason="credentials.py: `as` is ignored, so the operator acts with more rights than it was told to have")
+@pytest.mark.xfail(
+    strict=True, reason="credentials.py: `as` is ignored, so the operator acts with more rights than it was told to have"
+)
 def test_impersonation_that_is_not_supported_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         from_kubeconfig(kubeconfig(tmp_path, user={"token": "secret", "as": "somebody"}))

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from jitaccess.cluster import Cluster, Outage
+from jitaccess.cluster import Cluster, Conflict, Outage
 from jitaccess.installation import CRD_NAMES, MANIFESTS_VERSION, POLICY_NAMES, VERSION_LABEL, Installation
 from jitaccess.model import Key
-from jitaccess.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, Resource
+from jitaccess.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, Resource
+from unit.examples import request_manifest
 from unit.fake_api import FakeApi
 from unit.manifest_files import ADMISSION, REPOSITORY
 
@@ -45,7 +46,9 @@ def _read_documents() -> Iterator[dict[str, Any]]:
 def installed(api: FakeApi) -> FakeApi:
     """Everything is there, as the API server has it."""
     for document in documents():
-        established = {"status": {"conditions": [{"type": "Established", "status": "True"}]}} if document["kind"] == CRDS.kind else {}
+        established = (
+            {"status": {"conditions": [{"type": "Established", "status": "True"}]}} if document["kind"] == CRDS.kind else {}
+        )
         api.put(KINDS[document["kind"]], {**document, **established})
     return api
 
@@ -109,10 +112,18 @@ def set_in(*path: str, value: Any) -> Tamper:
             id="policy-of-no-version",
         ),
         pytest.param(
-            ADMISSION_POLICIES, DECISIONS, set_in("spec", "failurePolicy", value="Ignore"), "does not have failurePolicy: Fail", id="ignore"
+            ADMISSION_POLICIES,
+            DECISIONS,
+            set_in("spec", "failurePolicy", value="Ignore"),
+            "does not have failurePolicy: Fail",
+            id="ignore",
         ),
-        pytest.param(ADMISSION_BINDINGS, DECISIONS, set_in("spec", "validationActions", value=["Warn"]), "does not deny", id="warn"),
-        pytest.param(ADMISSION_BINDINGS, DECISIONS, set_in("spec", "validationActions", value=[]), "does not deny", id="no-action"),
+        pytest.param(
+            ADMISSION_BINDINGS, DECISIONS, set_in("spec", "validationActions", value=["Warn"]), "does not deny", id="warn"
+        ),
+        pytest.param(
+            ADMISSION_BINDINGS, DECISIONS, set_in("spec", "validationActions", value=[]), "does not deny", id="no-action"
+        ),
         pytest.param(
             ADMISSION_BINDINGS,
             DECISIONS,
@@ -182,6 +193,33 @@ async def test_an_outage_changes_no_finding(installed: FakeApi, cluster: Cluster
     with pytest.raises(Outage):
         await installation.check(cluster)
     assert installation.problems == (), "what was found last still holds"
+
+
+async def test_policies_that_are_there_but_not_enforced_are_a_problem(installed: FakeApi, cluster: Cluster) -> None:
+    installed.enforces = False
+    installation = Installation()
+    await installation.check(cluster)
+    assert len(installation.problems) == 1
+    assert "a forged AccessRequest is not refused" in installation.problems[0]
+    assert (installed.writes, installed.dry_runs) == ([], ["POST accessrequests"]), "the proof leaves no trace"
+
+
+async def test_another_refusal_of_the_forged_request_proves_nothing(installed: FakeApi, cluster: Cluster) -> None:
+    installed.fail("POST accessrequests", 403, "forbidden by RBAC")
+    installation = Installation()
+    await installation.check(cluster)
+    assert installation.problems == ("a forged AccessRequest meets another refusal: forbidden by RBAC",)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=Conflict, reason="installation.py:_proof Conflict escapes, and ends _check_for_ever in app.py"
+)
+async def test_a_forged_request_that_somebody_made_is_a_problem_too(installed: FakeApi, cluster: Cluster) -> None:
+    installed.enforces = False
+    installed.put(REQUESTS, request_manifest("jitaccess-forged", metadata={"namespace": "default"}))
+    installation = Installation()
+    await installation.check(cluster)
+    assert installation.problems
 
 
 @pytest.mark.xfail(strict=True, reason="installation.py:73 Deny together with Audit denies too, but is told as `does not deny`")

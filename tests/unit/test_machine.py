@@ -14,7 +14,7 @@ from jitaccess.parse import parse_policy, parse_request
 from jitaccess.policy import Objection
 from jitaccess.record import Incident, Made, request_status
 from jitaccess.text import format_time, parse_time
-from unit.examples import ALICE, BOB, CAROL, DAVE, HOUR, MADE, T0, policy_manifest, request_manifest
+from unit.examples import ALICE, BOB, CAROL, DAVE, MADE, T0, policy_manifest, request_manifest
 from unit.fake_api import merge
 from unit.manifest_files import crd_schema, schema_faults
 
@@ -55,7 +55,9 @@ class OneRequest(RuleBasedStateMachine):
         for user in users:
             self._decide("approvals", f"{user}: ok")
 
-    @rule(required=st.integers(0, 3), longest=st.sampled_from(["1h", "4h"]), offered=st.sampled_from([["view"], ["view", "edit"]]))
+    @rule(
+        required=st.integers(0, 3), longest=st.sampled_from(["1h", "4h"]), offered=st.sampled_from([["view"], ["view", "edit"]])
+    )
     def policy_changes(self, required: int, longest: str, offered: list[str]) -> None:
         roles = [{"kind": "ClusterRole", "name": role} for role in offered]
         self.policy = policy_manifest(requiredApprovals=required, maxDuration=longest, roles=roles)
@@ -184,7 +186,9 @@ class OneRequest(RuleBasedStateMachine):
     def _people(self, ledger: str) -> set[str]:
         """Who wrote a line in the ledger, by another reading than the operator's."""
         text = (self.request["metadata"].get("annotations") or {}).get(f"jitaccess.dev/{ledger}", "")
-        return {line.removesuffix(": ok") for line in text.split("\n") if line.endswith("@example.com: ok") and line.isprintable()}
+        return {
+            line.removesuffix(": ok") for line in text.split("\n") if line.endswith("@example.com: ok") and line.isprintable()
+        }
 
     def _check_record(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         faults = list(schema_faults(after, crd_schema("accessrequests")["properties"]["status"], "status"))
@@ -238,4 +242,3 @@ def test_the_story_of_the_design_page() -> None:
         ("Expired", "DurationElapsed"),
     ]
     assert story.request["status"]["settledAt"] == "2026-07-01T03:10:00.000Z"
-    assert T0 + HOUR == story.now

@@ -79,7 +79,9 @@ BAD_VALUES = [
     pytest.param("--health-address", "0.0.0.0:65536", "is not HOST:PORT", id="a-port-too-high"),
     pytest.param("--health-address", "0.0.0.0:-1", "is not HOST:PORT", id="a-negative-port"),
     pytest.param("--log-level", "loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'", id="an-unknown-level"),
-    pytest.param("--kubeconfig", "/nonexistent/config", "File '/nonexistent/config' does not exist", id="a-file-that-is-not-there"),
+    pytest.param(
+        "--kubeconfig", "/nonexistent/config", "File '/nonexistent/config' does not exist", id="a-file-that-is-not-there"
+    ),
 ]
 
 
@@ -118,7 +120,9 @@ def test_a_kubeconfig_that_cannot_be_used_is_told_in_one_line(command: str, tmp_
     assert "no context named gone" in done.output
 
 
-@pytest.mark.xfail(strict=True, reason="main.py:102 every OSError is told as `cannot listen`, also one about the kubeconfig's certificates")
+@pytest.mark.xfail(
+    strict=True, reason="main.py:102 every OSError is told as `cannot listen`, also one about the kubeconfig's certificates"
+)
 @pytest.mark.parametrize("cluster", [{"certificate-authority": "missing.crt"}, {"certificate-authority-data": "LS0tLS0="}])
 def test_a_missing_certificate_is_not_told_as_a_port_in_use(cluster: dict[str, Any], tmp_path: Path) -> None:
     done = invoke("run", "--kubeconfig", str(kubeconfig(tmp_path, cluster=cluster)))
@@ -137,9 +141,7 @@ def test_a_port_in_use_is_told_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_a_sweep_without_an_api_server_is_told_in_one_line(tmp_path: Path, unused_tcp_port: int) -> None:
-    done = invoke(
-        "sweep", "--kubeconfig", str(kubeconfig(tmp_path, cluster={"server": f"https://127.0.0.1:{unused_tcp_port}"}))
-    )
+    done = invoke("sweep", "--kubeconfig", str(kubeconfig(tmp_path, cluster={"server": f"https://127.0.0.1:{unused_tcp_port}"})))
     assert done.exit_code == 1
     assert re.search(r"^Error: GET /apis/.*: ClientConnector", done.output), done.output
 

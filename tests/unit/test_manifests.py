@@ -149,8 +149,12 @@ METADATA_TAMPERING = [
     pytest.param(put("metadata", "labels", "jitaccess.dev/request-uid", value="another"), id="label-request-uid"),
     pytest.param(put("metadata", "annotations", value=None), id="annotations-gone"),
     pytest.param(put("metadata", "annotations", "jitaccess.dev/request", value="another"), id="annotation-request"),
-    pytest.param(put("metadata", "annotations", "jitaccess.dev/granted-at", value="2026-01-01T00:00:00Z"), id="annotation-granted-at"),
-    pytest.param(put("metadata", "annotations", "jitaccess.dev/expires-at", value="2099-01-01T00:00:00Z"), id="annotation-expires-at"),
+    pytest.param(
+        put("metadata", "annotations", "jitaccess.dev/granted-at", value="2026-01-01T00:00:00Z"), id="annotation-granted-at"
+    ),
+    pytest.param(
+        put("metadata", "annotations", "jitaccess.dev/expires-at", value="2099-01-01T00:00:00Z"), id="annotation-expires-at"
+    ),
     pytest.param(put("metadata", "ownerReferences", value=None), id="owner-gone"),
     pytest.param(put("metadata", "ownerReferences", value=[]), id="owners-empty"),
     pytest.param(put("metadata", "ownerReferences", 0, "uid", value="another"), id="owner-uid"),
@@ -163,7 +167,9 @@ METADATA_TAMPERING = [
     pytest.param(
         put("metadata", "ownerReferences", 0, "apiVersion", value="example.com/v1"),
         id="owner-api-version",
-        marks=pytest.mark.xfail(strict=True, reason="manifests.py:209 _owners() leaves out apiVersion; garbage collection does not"),
+        marks=pytest.mark.xfail(
+            strict=True, reason="manifests.py:209 _owners() leaves out apiVersion; garbage collection does not"
+        ),
     ),
     pytest.param(
         put("metadata", "ownerReferences", 0, "blockOwnerDeletion", value=True),
@@ -219,11 +225,21 @@ JOB_TAMPERING = [
     pytest.param(put("spec", "ttlSecondsAfterFinished", value=2**31 - 1), id="it-goes-in-68-years"),
     pytest.param(put("metadata", "creationTimestamp", value="2026-07-01T01:10:00Z"), id="made-an-hour-before-the-grant"),
     *(
-        pytest.param(tamper, id=name, marks=pytest.mark.xfail(strict=True, reason=f"manifests.py:104 guards() does not look: {why}"))
+        pytest.param(
+            tamper, id=name, marks=pytest.mark.xfail(strict=True, reason=f"manifests.py:104 guards() does not look: {why}")
+        )
         for tamper, name, why in (
-            (put("spec", "suspend", value=True), "suspended", "a suspended Job never completes, so its time to live never starts"),
+            (
+                put("spec", "suspend", value=True),
+                "suspended",
+                "a suspended Job never completes, so its time to live never starts",
+            ),
             (put("spec", "managedBy", value="example.com/x"), "managed-by-another-controller", "nobody completes it"),
-            (put("metadata", "finalizers", value=["example.com/keep"]), "a-finalizer", "it never goes, and so neither the binding"),
+            (
+                put("metadata", "finalizers", value=["example.com/keep"]),
+                "a-finalizer",
+                "it never goes, and so neither the binding",
+            ),
             (put("metadata", "deletionTimestamp", value="2026-07-01T02:10:00Z"), "being-deleted", "it is as good as gone"),
         )
     ),
@@ -255,7 +271,9 @@ def test_a_job_guards_within_the_grace(seconds: int, expected: bool) -> None:
     ("labels", "expected"),
     [
         pytest.param({"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/request-uid": UID}, True, id="ours"),
-        pytest.param({"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/request-uid": "x"}, False, id="anothers-request"),
+        pytest.param(
+            {"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/request-uid": "x"}, False, id="anothers-request"
+        ),
         pytest.param({"app.kubernetes.io/managed-by": "helm", "jitaccess.dev/request-uid": UID}, False, id="another-manager"),
         pytest.param({"jitaccess.dev/request-uid": UID}, False, id="no-manager"),
         pytest.param({"app.kubernetes.io/managed-by": "jitaccess"}, False, id="no-request"),

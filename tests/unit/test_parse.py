@@ -150,7 +150,9 @@ def test_a_policy_is_read_whole() -> None:
         pytest.param({"maxDuration": "1w"}, "'1w' is not a duration", id="longest-duration-that-is-none"),
         pytest.param({"pendingTimeout": "soon"}, "'soon' is not a duration", id="timeout-that-is-none"),
         pytest.param({"roles": []}, "spec.roles missing", id="no-roles"),
-        pytest.param({"requesters": None, "maxDuration": None}, "spec.requesters, spec.maxDuration missing", id="all-that-is-missing"),
+        pytest.param(
+            {"requesters": None, "maxDuration": None}, "spec.requesters, spec.maxDuration missing", id="all-that-is-missing"
+        ),
     ],
 )
 def test_a_policy_that_cannot_be_read_says_why_and_allows_nothing(fields: dict[str, Any], told: str) -> None:

@@ -55,7 +55,8 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def test_a_fresh_request_is_recorded_as_asked() -> None:
-    assert PENDING == {
+    status = recorded(request(), T0, policy())
+    assert status == {
         "observedGeneration": 1,
         "state": "Pending",
         "settled": False,
@@ -85,7 +86,9 @@ def test_a_fresh_request_is_recorded_as_asked() -> None:
 
 
 def test_a_grant_is_recorded_with_all_that_it_rests_on() -> None:
-    assert {field: ACTIVE[field] for field in ("state", "settled", "grantedAt", "expiresAt", "bindingRef", "jobRef", "policy")} == {
+    assert {
+        field: ACTIVE[field] for field in ("state", "settled", "grantedAt", "expiresAt", "bindingRef", "jobRef", "policy")
+    } == {
         "state": "Active",
         "settled": False,
         "grantedAt": "2026-07-01T02:40:00.000Z",
@@ -180,7 +183,9 @@ def test_who_ended_a_pending_request_is_recorded(ledgers: dict[str, str], field:
     assert (status["settled"], status["settledAt"]) == (True, "2026-07-01T02:40:00.000Z")
 
 
-@pytest.mark.xfail(strict=True, reason="record.py:52 writes denial and revocation only while pending: who revoked a grant is lost")
+@pytest.mark.xfail(
+    strict=True, reason="record.py:52 writes denial and revocation only while pending: who revoked a grant is lost"
+)
 @pytest.mark.parametrize(
     ("ledgers", "field"),
     [
@@ -280,7 +285,9 @@ def test_a_grant_put_back_without_a_job_names_none() -> None:
     assert not status.get("jobRef"), f"there is no Job, but the status names {status['jobRef']} (a merge patch needs null here)"
 
 
-@pytest.mark.xfail(strict=True, reason="record.py:93 overwrites `policy`, which is documented as it was when the access was granted")
+@pytest.mark.xfail(
+    strict=True, reason="record.py:93 overwrites `policy`, which is documented as it was when the access was granted"
+)
 def test_a_grant_put_back_still_names_the_policy_that_it_was_granted_under() -> None:
     asked, newer = after(ACTIVE, approvals=approved_by(BOB)), policy(metadata={"generation": 9})
     status = request_status(asked, decide(asked, newer, LATER), LATER, newer, MADE, RESTORED)
@@ -334,7 +341,9 @@ def test_every_obstacle_fits_the_crd(obstacle: str, state: State) -> None:
     assert (condition(status, "Granted")["status"], condition(status, "Granted")["reason"]) == ("False", obstacle)
 
 
-@pytest.mark.xfail(strict=True, reason="messages of others (an admission webhook's) are recorded at any length; the CRD takes 32768")
+@pytest.mark.xfail(
+    strict=True, reason="messages of others (an admission webhook's) are recorded at any length; the CRD takes 32768"
+)
 def test_a_refusal_of_any_length_can_be_recorded() -> None:
     asked = after(PENDING, approvals=approved_by(BOB))
     verdict = blocked(decide(asked, policy(), LATER), Objection("BindingRefused", "no " * 20000), State.PENDING)
@@ -378,5 +387,7 @@ def test_a_policy_about_which_nothing_is_new_is_not_written() -> None:
 
 
 def test_conditions_are_found_by_their_type() -> None:
-    assert after(ACTIVE).condition("Granted") == Condition("Granted", "True", "Granted", "ClusterRole view until 2026-07-01T03:40:00.000Z")
+    assert after(ACTIVE).condition("Granted") == Condition(
+        "Granted", "True", "Granted", "ClusterRole view until 2026-07-01T03:40:00.000Z"
+    )
     assert after(ACTIVE).condition("Nonsense") is None

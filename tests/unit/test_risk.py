@@ -78,7 +78,9 @@ EDITS = {
         pytest.param([rule("", ["*/token"], ["create"])], {"mint ServiceAccount tokens"}, id="every-token-subresource"),
         pytest.param([rule("", ["*/exec"], ["create"])], {"run commands in Pods"}, id="every-exec-subresource"),
         pytest.param([rule("", ["*/proxy"], ["get"])], {"run commands in Pods", "reach kubelets"}, id="every-proxy-subresource"),
-        pytest.param([rule("certificates.k8s.io", ["*/approval"], ["update"])], {"approve CertificateSigningRequests"}, id="approval"),
+        pytest.param(
+            [rule("certificates.k8s.io", ["*/approval"], ["update"])], {"approve CertificateSigningRequests"}, id="approval"
+        ),
         pytest.param([rule("", ["pods/*"], ["create"])], set(), id="pods-slash-star-is-nothing-in-rbac"),
         pytest.param([rule("", ["serviceaccounts"], ["create"])], set(), id="the-resource-is-not-its-subresource"),
         pytest.param([rule("", ["pods/log"], ["create"])], set(), id="the-subresource-is-not-the-resource"),
@@ -87,7 +89,9 @@ EDITS = {
         pytest.param([rule("", ["pods"], ["delete"])], set(), id="deleting-a-pod-leaves-nothing-behind"),
         pytest.param([rule("apps", ["deployments/scale"], ["patch"])], set(), id="scaling-runs-what-runs-already"),
         pytest.param([{"nonResourceURLs": ["*"], "verbs": ["*"]}], set(), id="urls-outside-the-api"),
-        pytest.param([rule("apps", ["deployments"], ["get"]), rule("", ["pods"], ["patch"])], {"create Pods"}, id="any-rule-is-enough"),
+        pytest.param(
+            [rule("apps", ["deployments"], ["get"]), rule("", ["pods"], ["patch"])], {"create Pods"}, id="any-rule-is-enough"
+        ),
         pytest.param(
             [rule("apps", ["deployments"], ["get"]), rule("", ["deployments"], ["patch"])],
             set(),
@@ -117,9 +121,7 @@ def test_every_entry_of_the_table_is_recognised_alone(danger: Danger, resource: 
     assert role_risks([elsewhere]) == (), "the same words in another API group are harmless"
 
 
-@pytest.mark.parametrize(
-    "field", [pytest.param(field, id=f"without-{field}") for field in ("apiGroups", "resources", "verbs")]
-)
+@pytest.mark.parametrize("field", [pytest.param(field, id=f"without-{field}") for field in ("apiGroups", "resources", "verbs")])
 @pytest.mark.parametrize("empty", [pytest.param([], id="empty"), pytest.param(None, id="null")])
 def test_an_incomplete_rule_allows_nothing(field: str, empty: list[str] | None) -> None:
     assert role_risks([rule("*", ["*"], ["*"]) | {field: empty}]) == ()
@@ -130,7 +132,6 @@ def test_impersonating_with_extra_fields_is_recognised() -> None:
     assert role_risks([rule("authentication.k8s.io", ["userextras/scopes"], ["impersonate"])]) == ("impersonate",)
 
 
-@pytest.mark.xfail(strict=True, reason="risk.py:95 lacks the verbs of constrained impersonation (Kubernetes 1.35+, KEP-5284)")
 @pytest.mark.parametrize("verb", ["impersonate:user-info", "impersonate:serviceaccount"])
 def test_constrained_impersonation_is_recognised(verb: str) -> None:
     assert role_risks([rule("authentication.k8s.io", ["users", "serviceaccounts"], [verb])]) == ("impersonate",)

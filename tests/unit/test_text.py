@@ -83,7 +83,7 @@ def test_go_durations_are_read_exactly(text: str, seconds: float) -> None:
     ],
 )
 def test_whatever_lax_parsers_let_through_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="duration|longer"):
+    with pytest.raises(ValueError, match=r"duration|longer"):
         parse_duration(text)
 
 
@@ -139,7 +139,9 @@ def go_nanoseconds(text: str) -> int:
 
 
 TERMS = st.lists(
-    st.tuples(st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,4})?", fullmatch=True), st.sampled_from([*NANOSECONDS, "d", "", "H", " ", "s\n"])),
+    st.tuples(
+        st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,4})?", fullmatch=True), st.sampled_from([*NANOSECONDS, "d", "", "H", " ", "s\n"])
+    ),
     max_size=4,
 ).map(lambda terms: "".join(number + unit for number, unit in terms))
 
@@ -148,7 +150,7 @@ def test_every_crd_has_one_and_the_same_duration_pattern() -> None:
     assert len(DURATION_PATTERNS) == 1, f"the CRDs disagree about durations: {DURATION_PATTERNS}"
 
 
-@given(st.one_of(TERMS, st.text(alphabet="0123456789.hmsunµ-+ \n١", max_size=8)))
+@given(st.one_of(TERMS, st.text(alphabet="0123456789.hmsun\u00b5-+ \n\u0661", max_size=8)))
 @example("1h\n")
 @example("720h")
 @example("720.0001h")
@@ -159,13 +161,18 @@ def test_python_and_the_crds_accept_the_same_durations(text: str) -> None:
     assume(nanoseconds >= 1000 or nanoseconds == 0)  # below: see the expected failure above
     assume(not LONGEST_NANOSECONDS < nanoseconds < LONGEST_NANOSECONDS + 1000)
     accepted = matches and 0 < nanoseconds <= LONGEST_NANOSECONDS
+    read = read_duration(text)
+    assert (read is not None) is accepted, f"{text!r}: the API server accepts it is {accepted}, and Python reads {read}"
+    if read is not None:
+        exact = timedelta(microseconds=nanoseconds // 1000)
+        assert abs(read - exact) <= timedelta(microseconds=1), f"{text!r} was read as {read}"
+
+
+def read_duration(text: str) -> timedelta | None:
     try:
-        read = parse_duration(text)
-    except ValueError as error:
-        assert not accepted, f"the API server accepts {text!r}, Python refuses it: {error}"
-    else:
-        assert accepted, f"Python accepts {text!r}, the API server does not"
-        assert abs(read - timedelta(microseconds=nanoseconds // 1000)) <= timedelta(microseconds=1), f"{text!r} was read as {read}"
+        return parse_duration(text)
+    except ValueError:
+        return None
 
 
 @pytest.mark.parametrize(
@@ -189,7 +196,9 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         parse_time(text)
 
 
-@pytest.mark.xfail(strict=True, reason="text.py:54 takes a time without offset as local time, and any ISO 8601 form; RFC 3339 has neither")
+@pytest.mark.xfail(
+    strict=True, reason="text.py:54 takes a time without offset as local time, and any ISO 8601 form; RFC 3339 has neither"
+)
 @pytest.mark.parametrize("text", ["2026-07-01T02:10:00", "2026-07-01", "20260701T021000Z", "2026-W27-3"])
 def test_a_time_that_is_not_rfc_3339_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="time"):
@@ -257,7 +266,7 @@ def test_python_and_the_yaml_files_refuse_the_same_characters(where: str, patter
         pytest.param("", True, id="nothing"),
         pytest.param("go ahead, I'm watching", True, id="plain"),
         pytest.param("Zürich 東京 🙂", True, id="any-language"),
-        pytest.param("می\u200cخواهم", True, id="persian-needs-the-zero-width-non-joiner"),
+        pytest.param("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", True, id="persian-needs-the-zero-width-non-joiner"),
         pytest.param("👩\u200d💻", True, id="emoji-need-the-zero-width-joiner"),
         pytest.param("a\nb", False, id="line-feed"),
         pytest.param("a\rb", False, id="carriage-return"),

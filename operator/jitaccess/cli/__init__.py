@@ -39,9 +39,10 @@ def _with_extra(action: Callable[[Sequence[str]], int], words: Sequence[str]) ->
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except ModuleNotFoundError as missing:
-        if missing.name not in _EXTRA:
+        package = (missing.name or "").partition(".")[0]
+        if package not in _EXTRA:
             raise
-        told = f"error: kubectl jit needs {missing.name}, which the operator does not\n  hint: pip install 'jitaccess[cli]'\n"
+        told = f"error: kubectl jit needs {package}, which the operator does not\n  hint: pip install 'jitaccess[cli]'\n"
         sys.stderr.write(told)
         code = 1
     return code

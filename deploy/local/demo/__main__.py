@@ -1,0 +1,7 @@
+"""The command line: python -m demo [--keep]."""
+
+import sys
+
+from demo.cli import main
+
+sys.exit(main())

@@ -1,0 +1,290 @@
+"""Where the attempts take place: a namespace on an installed system, its people, its policies, and what was granted there."""
+
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from conftest import LEDGERS, eventually, policy_manifest, request_manifest
+from system import System
+
+from attack.api import Answer, Person
+
+RBAC = "rbac.authorization.k8s.io"
+MANAGED = {"app.kubernetes.io/managed-by": "jitaccess"}
+REQUESTS, POLICIES = "accessrequests", "accesspolicies"
+OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
+
+_numbers = itertools.count(1)
+_PATCHING = ["get", "list", "watch", "create", "patch", "update", "delete", "deletecollection"]
+_AUTHORS = [
+    {"apiGroups": ["jitaccess.dev"], "resources": [POLICIES], "verbs": _PATCHING},
+    {
+        "apiGroups": [RBAC],
+        "resources": ["clusterroles"],
+        "resourceNames": ["view", "jitaccess-debug", "test-aggregated"],
+        "verbs": ["bind"],
+    },
+]
+_PATCHERS = [{"apiGroups": ["jitaccess.dev"], "resources": [REQUESTS], "verbs": _PATCHING}]
+_WARDENS = [
+    {"apiGroups": ["jitaccess.dev"], "resources": [REQUESTS, f"{REQUESTS}/status", f"{POLICIES}/status"], "verbs": ["*"]},
+    {"apiGroups": ["jitaccess.dev"], "resources": [POLICIES], "verbs": ["get", "list"]},
+]
+
+
+@dataclass
+class Stage:
+    """One namespace; whatever is made here is made over HTTP, as somebody."""
+
+    system: System
+    stamped: bool
+    namespace: str = field(default_factory=lambda: f"attack-{os.getpid()}-{next(_numbers)}")
+    tokens: dict[str, str] = field(default_factory=dict)
+    _people: dict[str, Person] = field(default_factory=dict)
+    _names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def __post_init__(self) -> None:
+        self.sure(self.admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}}))
+
+    def elsewhere(self) -> "Stage":
+        """A fresh namespace on the same system."""
+        return Stage(self.system, self.stamped, tokens=self.tokens)
+
+    # --- people
+
+    def person(self, name: str, **headers: str) -> Person:
+        """Somebody with their own token; with headers, on a connection of their own."""
+        if name in self._people and not headers:
+            return self._people[name]
+        plane = self.system.plane
+        token = self.tokens.get(name) or plane.token(name)
+        person = Person(name, plane.server, plane.ca_file, token, self.namespace, headers)
+        self._people[f"{name} {headers}" if headers else name] = person
+        return person
+
+    @property
+    def admin(self) -> Person:
+        """The cluster administrator, who sets the stage."""
+        return self.person("admin")
+
+    def service_account(self, namespace: str, name: str) -> Person:
+        """A ServiceAccount, by its full name and with a real token of its own."""
+        user = f"system:serviceaccount:{namespace}:{name}"
+        if user not in self.tokens:
+            path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+            self.tokens[user] = self.sure(self.admin.call("POST", path, {"spec": {"expirationSeconds": 7200}}))["status"]["token"]
+        return self.person(user)
+
+    def staff(self) -> None:
+        """Give the standing rights: policy authors, people who may patch, people who may write status; none of them has a say."""
+        for group, rules in (("platform", _AUTHORS), ("patchers", _PATCHERS), ("wardens", _WARDENS)):
+            self.give("Group", group, f"test-{group}", rules)
+
+    def give(self, kind: str, name: str, role: str, rules: list[dict[str, Any]]) -> None:
+        """Bind a Role with these rules."""
+        self.sure(self.admin.create("roles", {"metadata": {"name": role}, "rules": rules}))
+        self.sure(self.admin.create("rolebindings", binding(role, role, name, subject=kind, kind="Role")))
+
+    # --- policies and requests
+
+    def policy(self, name: str, *, ready: bool = True, **spec: Any) -> str:
+        """Make an AccessPolicy, and wait until it is in force and the authorizer knows."""
+        self.sure(self.admin.create(POLICIES, policy_manifest(name, **spec)))
+        if ready:
+            self.until_ready(name)
+        return name
+
+    def until_ready(self, name: str) -> None:
+        """Wait until a policy is in force, for its requesters too if alice is one."""
+        eventually(lambda: self.ready(name).get("status") == "True", f"policy {name} is Ready")
+        asked = self.sure(self.admin.get(POLICIES, name))["spec"]["requesters"]
+        if {"kind": "Group", "name": "developers"} in asked:
+            eventually(lambda: self.may("alice", "request", name), f"alice may request {name}")
+
+    def ready(self, name: str) -> dict[str, Any]:
+        """The condition Ready of a policy; empty if there is none."""
+        status = self.sure(self.admin.get(POLICIES, name)).get("status") or {}
+        return next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+
+    def may(self, user: str, verb: str, policy: str) -> bool:
+        """Whether the authorizer gives somebody that verb on a policy here."""
+        attributes = {"group": "jitaccess.dev", "resource": POLICIES, "name": policy, "verb": verb, "namespace": self.namespace}
+        review = {"spec": {"resourceAttributes": attributes}}
+        answer = self.person(user).call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
+        return bool(self.sure(answer)["status"]["allowed"])
+
+    def manifest(self, user: str, name: str = "", **spec: Any) -> dict[str, Any]:
+        """An AccessRequest as that person would write it here, under the policy that asks for two approvals."""
+        stamp = {} if self.stamped else {"requester": user}
+        return request_manifest(name or f"r{next(self._names)}", **{"policyRef": {"name": "two"}, **stamp, **spec})
+
+    def request(self, user: str = "alice", **spec: Any) -> str:
+        """Ask as that person; returns the name of the request."""
+        made = self.sure(self.person(user).create(REQUESTS, self.manifest(user, **spec)))
+        return str(made["metadata"]["name"])
+
+    def decision(self, user: str, verb: str, name: str, note: str = "ok") -> dict[str, Any]:
+        """The merge patch of a decision: the annotation that is stamped, or the ledger line."""
+        if self.stamped:
+            return annotations({f"jitaccess.dev/{verb}": note})
+        ledger = f"jitaccess.dev/{LEDGERS[verb]}"
+        before = self.annotations(name).get(ledger)
+        return annotations({ledger: f"{user}: {note}" if before is None else f"{before}\n{user}: {note}"})
+
+    def decide(self, user: str, verb: str, name: str, note: str = "ok") -> Answer:
+        """Approve, deny or revoke as that person."""
+        return self.person(user).merge(REQUESTS, name, self.decision(user, verb, name, note))
+
+    def granted(self, user: str = "alice", policy: str = "debug", **spec: Any) -> str:
+        """A request that bob has approved and that is Active."""
+        name = self.request(user, policyRef={"name": policy}, **spec)
+        self.sure(self.decide("bob", "approve", name))
+        self.until(name, "Active")
+        return name
+
+    def settled(self) -> str:
+        """A request that its requester has withdrawn."""
+        name = self.request()
+        self.sure(self.decide("alice", "revoke", name))
+        self.until(name, "Withdrawn")
+        return name
+
+    # --- looking
+
+    def get(self, name: str, resource: str = REQUESTS) -> dict[str, Any]:
+        """An object as it is."""
+        return self.sure(self.admin.get(resource, name))
+
+    def find(self, name: str, resource: str) -> dict[str, Any] | None:
+        """An object as it is, or None."""
+        answer = self.admin.get(resource, name)
+        return None if answer.status == 404 else self.sure(answer)
+
+    def annotations(self, name: str) -> dict[str, str]:
+        """The annotations of a request."""
+        return dict(self.get(name)["metadata"].get("annotations") or {})
+
+    def status(self, name: str) -> dict[str, Any]:
+        """The status of a request; empty before the operator has seen it."""
+        return dict(self.get(name).get("status") or {})
+
+    def condition(self, name: str, kind: str) -> dict[str, Any]:
+        """A condition of a request; empty if there is none."""
+        return next((c for c in self.status(name).get("conditions", []) if c["type"] == kind), {})
+
+    def until(self, name: str, state: str) -> dict[str, Any]:
+        """Wait until a request is in that state; returns its status."""
+        eventually(lambda: self.status(name).get("state") == state, f"request {name} is {state}")
+        return self.status(name)
+
+    def bindings(self, request: str) -> list[dict[str, Any]]:
+        """The bindings that the operator has made for requests of that name."""
+        found = self.sure(self.admin.get("rolebindings", labelSelector="jitaccess.dev/component=grant"))["items"]
+        return [each for each in found if each["metadata"]["annotations"]["jitaccess.dev/request"] == request]
+
+    @contextmanager
+    def operator_frozen(self) -> Iterator[None]:
+        """While nothing is reconciled."""
+        operator = self.system.operator
+        assert operator
+        operator.pause()
+        try:
+            yield
+        finally:
+            operator.resume()
+
+    @staticmethod
+    def sure(answer: Answer) -> dict[str, Any]:
+        """The body of an answer that must be a yes."""
+        assert answer.ok, f"{answer.status} {answer.message}"
+        return answer.body
+
+    def close(self) -> None:
+        """Hang up all connections."""
+        for person in self._people.values():
+            person.close()
+
+
+class Theatre(Stage):
+    """The stage that all tables share: every kind of policy, and ada, who was granted `admin`."""
+
+    def furnish(self) -> None:
+        """Make what the attempts are about."""
+        self.staff()
+        self.sure(self.admin.create("serviceaccounts", {"metadata": {"name": "robot"}}))
+        robot = {"kind": "ServiceAccount", "name": "robot", "namespace": self.namespace}
+        as_user = {"kind": "User", "name": self.robot}
+        leads = {"kind": "Group", "name": "leads"}
+        edit, admin = {"kind": "ClusterRole", "name": "edit"}, {"kind": "ClusterRole", "name": "admin"}
+        made = [
+            self.policy("debug", ready=False),
+            self.policy("two", ready=False, requiredApprovals=2),
+            self.policy("crowd", ready=False, requiredApprovals=6),
+            self.policy("robots", ready=False, requesters=[robot], approvers=[as_user, leads], requiredApprovals=2),
+            self.policy("other", ready=False, approvers=[{"kind": "User", "name": "erin@example.com"}]),
+            self.policy(
+                "power", ready=False, roles=[admin], requesters=[{"kind": "User", "name": "ada"}], allowPersistentRisk=True
+            ),
+            self.policy("foreign", ready=False, roles=[edit], allowPersistentRisk=True),
+        ]
+        self.policy("unready", ready=False, roles=[edit])
+        for name in made:
+            self.until_ready(name)
+        eventually(lambda: self.may("ada", "request", "power"), "ada may request power")
+        eventually(lambda: self.may("bob", "approve", "power"), "bob may approve")
+        role = {"kind": "ClusterRole", "name": "admin"}
+        _ = (self.granted("ada", "power", roleRef=role, duration="4h"), self.live)
+        eventually(lambda: self.person("ada").get("roles").ok, "ada is admin")
+
+    @property
+    def robot(self) -> str:
+        """The full name of the ServiceAccount that asks."""
+        return f"system:serviceaccount:{self.namespace}:robot"
+
+    @cached_property
+    def live(self) -> str:
+        """A request of alice's that is Active throughout; its objects are what ada is after."""
+        return self.granted("alice", "debug", duration="4h")
+
+    @cached_property
+    def over(self) -> str:
+        """A request that is settled."""
+        return self.settled()
+
+    def names(self) -> dict[str, str]:
+        """The operator's objects behind the live request and the policy `debug`, by a word for each."""
+        status = self.status(self.live)
+        return {"binding": status["bindingRef"]["name"], "job": status["jobRef"]["name"], "derived": "jitaccess:debug:approver"}
+
+
+def annotations(values: dict[str, Any]) -> dict[str, Any]:
+    """A merge patch of annotations."""
+    return {"metadata": {"annotations": values}}
+
+
+def binding(name: str, role: str, user: str, *, subject: str = "User", kind: str = "ClusterRole") -> dict[str, Any]:
+    """A RoleBinding for one subject."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": name},
+        "roleRef": {"apiGroup": RBAC, "kind": kind, "name": role},
+        "subjects": [{"apiGroup": RBAC, "kind": subject, "name": user}],
+    }
+
+
+def job(name: str, **metadata: Any) -> dict[str, Any]:
+    """A Job that runs nothing."""
+    pod = {"restartPolicy": "Never", "containers": [{"name": "nothing", "image": "nothing"}]}
+    return {"metadata": {"name": name, **metadata}, "spec": {"completions": 0, "parallelism": 0, "template": {"spec": pod}}}
+
+
+def clone(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A deep copy to tamper with."""
+    copy: dict[str, Any] = json.loads(json.dumps(manifest))
+    return copy

@@ -1,0 +1,501 @@
+"""Asking for what one may not have, in another's name, already decided, or for longer than the clock can tell."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from attack import refusals
+from attack.api import Answer, Person
+from attack.stage import POLICIES, REQUESTS, Stage, Theatre
+from attack.table import Attempt, How, Scene, cannot, creates, creates_with, known, play, table
+
+OWN: dict[str, Any] = {"requester": None}
+
+
+def forged(name: Any) -> How:
+    """Ask with that in spec.requester."""
+    return creates(requester=name)
+
+
+def in_own_name(scene: Scene, me: Person) -> Answer:
+    """Ask with one's own name written out, which is right on both systems."""
+    return me.create(REQUESTS, scene.stage.manifest(me.name, requester=me.name))
+
+
+def twice_in_json(first: str, second: str) -> How:
+    """Send spec.requester twice: the API server and its admission policies must see the same one."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        text = json.dumps(scene.stage.manifest(me.name, requester="FIRST"))
+        names = f'"requester": {json.dumps(first.replace("{me}", me.name))}, "requester": {json.dumps(second.replace("{me}", me.name))}'
+        return me.create(REQUESTS, text.replace('"requester": "FIRST"', names))
+
+    return how
+
+
+def applied(requester: str) -> How:
+    """Ask by server-side apply, in YAML as kubectl sends it."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        manifest = scene.stage.manifest(me.name, requester=requester.replace("{me}", me.name))
+        return me.apply(REQUESTS, manifest["metadata"]["name"], manifest)
+
+    return how
+
+
+def in_yaml(duration: str) -> How:
+    """Ask in YAML, whose words may be numbers, booleans or dates."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        manifest = scene.stage.manifest(me.name, requester=me.name, duration="DURATION")
+        text = json.dumps(manifest).replace('"DURATION"', duration)
+        return me.apply(REQUESTS, manifest["metadata"]["name"], text)
+
+    return how
+
+
+def dry_run(requester: str) -> How:
+    """Ask without asking."""
+    return lambda scene, me: me.create(
+        REQUESTS, scene.stage.manifest(me.name, requester=requester.replace("{me}", me.name)), dryRun="All"
+    )
+
+
+def generated(requester: str) -> How:
+    """Ask under a generated name."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        manifest = scene.stage.manifest(me.name, requester=requester.replace("{me}", me.name))
+        manifest["metadata"] = {"generateName": "r-"}
+        return me.create(REQUESTS, manifest)
+
+    return how
+
+
+def acting_as(**headers: str) -> How:
+    """Ask with impersonation headers."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def how(scene: Scene, me: Person) -> Answer:
+        return scene.stage.person(me.name, **sent).create(REQUESTS, scene.stage.manifest("alice", requester="alice"))
+
+    return how
+
+
+def without_token(scene: Scene, me: Person) -> Answer:
+    """Ask as nobody."""
+    stranger = Person("nobody", me.server, me.ca_file, "no-such-token", me.namespace)
+    answer = stranger.create(REQUESTS, scene.stage.manifest("alice", requester="alice"))
+    stranger.close()
+    return answer
+
+
+def as_oneself(scene: Scene, me: Person) -> Answer:
+    """The honest way, whoever one is."""
+    return me.create(REQUESTS, scene.stage.manifest(me.name))
+
+
+def named(name: str) -> How:
+    """Ask under that name."""
+    return lambda scene, me: me.create(REQUESTS, scene.stage.manifest(me.name, name))
+
+
+def forgeries() -> Iterator[Attempt]:
+    for words, name in (
+        ("another's name", "bob"),
+        ("a capital", "Alice"),
+        ("a space after it", "alice "),
+        ("a space before it", " alice"),
+        ("a Cyrillic letter", "аlice"),  # noqa: RUF001
+        ("full-width letters", "ａｌｉｃｅ"),  # noqa: RUF001
+        ("a combining mark", "alice\u0301"),
+        ("a joiner inside", "ali\u200dce"),
+        ("the prefix of it", "alic"),
+        ("more after it", "alice: bob"),
+        ("a group", "system:masters"),
+    ):
+        yield Attempt(f"{words} in spec.requester", "alice", forged(name), refusals.NOT_YOU, in_own_name)
+
+
+def malformed() -> Iterator[Attempt]:
+    schema: list[tuple[str, dict[str, Any], str]] = [
+        (
+            "a number for a requester",
+            {"requester": 5},
+            'spec.requester: Invalid value: "integer": spec.requester in body must be of type string',
+        ),
+        ("a list of requesters", {"requester": ["alice"]}, 'spec.requester: Invalid value: "array"'),
+        ("an empty requester", {"requester": ""}, "spec.requester in body should be at least 1 chars long"),
+        ("a requester with a zero-width space", {"requester": "alice\u200b"}, "spec.requester in body should match"),
+        ("a requester with a line break", {"requester": "alice\n"}, "spec.requester in body should match"),
+        ("a requester of 254 characters", {"requester": "a" * 254}, "spec.requester: Too long: may not be more than 253 bytes"),
+        (
+            "another kind of policy",
+            {"policyRef": {"kind": "ClusterAccessPolicy", "name": "two"}},
+            'supported values: "AccessPolicy"',
+        ),
+        ("a policy in another directory", {"policyRef": {"name": "../two"}}, "spec.policyRef.name in body should match"),
+        ("a policy with a capital", {"policyRef": {"name": "Two"}}, "spec.policyRef.name in body should match"),
+        ("a policy with a space", {"policyRef": {"name": "two "}}, "spec.policyRef.name in body should match"),
+        ("a policy with a line break", {"policyRef": {"name": "two\n"}}, "spec.policyRef.name in body should match"),
+        ("no policy", {"policyRef": {"name": ""}}, "spec.policyRef.name in body should be at least 1 chars long"),
+        ("no policy at all", {"policyRef": None}, "spec.policyRef: Required value"),
+        ("another kind of role", {"roleRef": {"kind": "clusterrole", "name": "view"}}, 'supported values: "Role", "ClusterRole"'),
+        (
+            "a role in another directory",
+            {"roleRef": {"kind": "ClusterRole", "name": "../admin"}},
+            "spec.roleRef.name in body should match",
+        ),
+        ("an encoded role", {"roleRef": {"kind": "ClusterRole", "name": "%2e%2e"}}, "spec.roleRef.name in body should match"),
+        (
+            "a role with a line break",
+            {"roleRef": {"kind": "ClusterRole", "name": "view\n"}},
+            "spec.roleRef.name in body should match",
+        ),
+        ("no reason", {"reason": ""}, "spec.reason in body should be at least 1 chars long"),
+        ("no reason at all", {"reason": None}, "spec.reason: Required value"),
+        ("a reason of 1025 characters", {"reason": "x" * 1025}, "spec.reason: Too long: may not be more than 1024 bytes"),
+    ]
+    for words, spec, refusal in schema:
+        yield Attempt(words, "alice", creates(**spec), refusal.replace("{", "{{").replace("}", "}}"), as_oneself, status=422)
+    for words, text in CONTROLS.items():
+        yield Attempt(
+            f"a reason with {words}",
+            "alice",
+            creates(reason=f"INC-42 {text} done"),
+            "spec.reason in body should match",
+            creates(reason="INC-42 \N{WOMAN}\u200d\N{PERSONAL COMPUTER} on it, naïve 名前"),
+            status=422,
+        )
+
+
+CONTROLS = {
+    "a terminal escape": "\x1b[2J\x1b]0;owned\x07",
+    "an 8-bit escape": "\x9b2J",
+    "a line break": "\n",
+    "a carriage return": "\r",
+    "a tab": "\t",
+    "a vertical tab": "\x0b",
+    "a form feed": "\x0c",
+    "a null": "\x00",
+    "a delete": "\x7f",
+    "a next line (U+0085)": "\u0085",
+    "a line separator (U+2028)": "\u2028",
+    "a paragraph separator (U+2029)": "\u2029",
+    "a zero-width space": "\u200b",
+    "a word joiner": "\u2060",
+    "a byte order mark": "\ufeff",
+    "a right-to-left override": "\u202e",
+    "a right-to-left isolate": "\u2067",
+    "an Arabic letter mark": "\u061c",
+    "a tag character": "\U000e0041",
+}
+
+NOT_GO = "spec.duration in body should match"
+TOO_SHORT, TOO_LONG = (
+    '": must be longer than 0s',
+    '": must be at most 720h (30 days)',
+)
+DURATIONS: list[tuple[Any, str]] = [
+    *(
+        (text, NOT_GO)
+        for text in ("2 days", "1w", "1d", "P1D", "PT1H", "-1h", "+1h", "1h ", " 1h", "1 h", "1H", "1hour", "60", "1.h", ".5h")
+    ),
+    *(
+        (text, NOT_GO)
+        for text in (
+            "1h\n",
+            "\n1h",
+            "1h\x00",
+            "1e3s",
+            "0x1h",
+            "1_0h",
+            "1,5h",
+            "1h-30m",
+            "1h 30m",
+            "hh",
+            "1h30",
+            "1µs",
+            "1μs",
+        )
+    ),  # noqa: RUF001
+    *(
+        (text, NOT_GO)
+        for text in ("１h", "٣h", "³h", "1ｈ", "Infinity", "NaNs", "infs", "∞h", "1..5h", "1.5.5h", "null", "true", "1h;", "1h#")
+    ),  # noqa: RUF001
+    *(
+        (text, TOO_SHORT)
+        for text in ("0s", "0h0m0s", "0.0s", "0.5ns", "0.0000000000000000000000001h", "000000000000000000000000000000s")
+    ),
+    *((text, TOO_LONG) for text in ("721h", "720h1ns", "720h0.000001s", "43201m", "2592000001ms", "1000000h", "2562047h")),
+    ("", "spec.duration in body should be at least 2 chars long"),
+    ("s", "spec.duration in body should be at least 2 chars long"),
+    ("h", "spec.duration in body should be at least 2 chars long"),
+    ("1h" * 17, "spec.duration: Too long: may not be more than 32 bytes"),
+    ("9" * 31 + "h", "spec.duration: Invalid value"),
+    ("2562048h", "spec.duration: Invalid value"),
+    (None, "spec.duration: Required value"),
+    (3600, 'spec.duration: Invalid value: "integer"'),
+    (1.5, 'spec.duration: Invalid value: "number"'),
+    (True, 'spec.duration: Invalid value: "boolean"'),
+    (["1h"], 'spec.duration: Invalid value: "array"'),
+    ({"hours": 1}, 'spec.duration: Invalid value: "object"'),
+]
+HONEST_DURATIONS = ("1h", "90m", "1.5h", "1h30m", "3600s", "0.25h45m", "3600000ms", "001h", "0s1h")
+
+
+def durations() -> Iterator[Attempt]:
+    for number, (duration, refusal) in enumerate(DURATIONS):
+        honest = HONEST_DURATIONS[number % len(HONEST_DURATIONS)]
+        yield Attempt(
+            f"a duration of {ascii(duration)[:40]}",
+            "alice",
+            creates(duration=duration),
+            refusal,
+            creates(duration=honest),
+            status=422,
+        )
+
+
+@table(
+    Attempt("somebody in no policy asks", "mallory", forged("mallory"), cannot("create"), as_oneself, twin_who="alice"),
+    Attempt(
+        "somebody who may create, but not ask", "trent", as_oneself, refusals.may_not_request("two"), as_oneself, twin_who="alice"
+    ),
+    Attempt(
+        "under a policy that never was",
+        "alice",
+        creates(policyRef={"name": "never"}),
+        refusals.may_not_request("never"),
+        as_oneself,
+    ),
+    Attempt(
+        "under a policy that is not Ready",
+        "alice",
+        creates(policyRef={"name": "unready"}),
+        refusals.may_not_request("unready"),
+        as_oneself,
+    ),
+    Attempt(
+        "under a policy for others",
+        "alice",
+        creates(policyRef={"name": "robots"}),
+        refusals.may_not_request("robots"),
+        as_oneself,
+    ),
+    Attempt(
+        "under the prefix of a policy", "alice", creates(policyRef={"name": "tw"}), refusals.may_not_request("tw"), as_oneself
+    ),
+    Attempt("the operator asks in another's name", "operator", forged("alice"), refusals.NOT_YOU, as_oneself, twin_who="alice"),
+    Attempt(
+        "a robot asks in its short name",
+        "robot",
+        creates(policyRef={"name": "robots"}, requester="robot"),
+        refusals.NOT_YOU,
+        creates(policyRef={"name": "robots"}),
+    ),
+    Attempt("nobody's name", "alice", creates(**OWN), refusals.NOT_YOU, in_own_name, only="by hand"),
+    Attempt("in another's name by server-side apply", "alice", applied("bob"), refusals.NOT_YOU, applied("{me}")),
+    Attempt("in another's name without asking (dry run)", "alice", dry_run("bob"), refusals.NOT_YOU, dry_run("{me}")),
+    Attempt("in another's name under a generated name", "alice", generated("bob"), refusals.NOT_YOU, generated("{me}")),
+    Attempt(
+        "two names in one JSON object, the last another's",
+        "alice",
+        twice_in_json("{me}", "bob"),
+        refusals.NOT_YOU,
+        twice_in_json("bob", "{me}"),
+    ),
+    Attempt(
+        "with Impersonate-User",
+        "mallory",
+        acting_as(Impersonate_User="alice"),
+        cannot("impersonate-on:user-info:create"),
+        as_oneself,
+        twin_who="alice",
+    ),
+    Attempt(
+        "with Impersonate-Group",
+        "erin@example.com",
+        acting_as(Impersonate_User="erin@example.com", Impersonate_Group="leads"),
+        cannot("impersonate-on:user-info:create"),
+        as_oneself,
+    ),
+    Attempt("without a valid token", "alice", without_token, "Unauthorized", as_oneself, status=401),
+    Attempt(
+        "already approved",
+        "alice",
+        creates_with(annotations={"jitaccess.dev/approvals": "bob: ok"}),
+        refusals.ALREADY_DECIDED,
+        creates_with(annotations={"ticket": "INC-42"}),
+    ),
+    Attempt(
+        "already denied",
+        "alice",
+        creates_with(annotations={"jitaccess.dev/denials": "bob: no"}),
+        refusals.ALREADY_DECIDED,
+        creates_with(annotations={}),
+    ),
+    Attempt(
+        "with an empty ledger",
+        "alice",
+        creates_with(annotations={"jitaccess.dev/approvals": ""}),
+        refusals.ALREADY_DECIDED,
+        creates_with(annotations=None),
+    ),
+    Attempt(
+        "with a comfort annotation for the next approver to turn into an approval",
+        "alice",
+        creates_with(annotations={"jitaccess.dev/approve": "ok"}),
+        refusals.ALREADY_DECIDED,
+        creates_with(annotations={"approve": "ok"}),
+    ),
+    Attempt(
+        "with a revocation of one's own",
+        "alice",
+        creates_with(annotations={"jitaccess.dev/revocations": "alice: x"}),
+        refusals.ALREADY_DECIDED,
+        as_oneself,
+    ),
+    Attempt(
+        "with one of our labels",
+        "alice",
+        creates_with(labels={"jitaccess.dev/component": "grant"}),
+        refusals.ALREADY_DECIDED,
+        creates_with(labels={"team": "a"}),
+    ),
+    Attempt(
+        "with a finalizer",
+        "alice",
+        creates_with(finalizers=["example.com/forever"]),
+        refusals.NO_OWNERS_YET,
+        creates_with(finalizers=[]),
+    ),
+    Attempt(
+        "with the garbage collector's finalizer",
+        "alice",
+        creates_with(finalizers=["foregroundDeletion"]),
+        refusals.NO_OWNERS_YET,
+        as_oneself,
+    ),
+    Attempt(
+        "with an owner",
+        "alice",
+        creates_with(ownerReferences=[{"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "1"}]),
+        refusals.NO_OWNERS_YET,
+        creates_with(ownerReferences=[]),
+    ),
+    Attempt(
+        "with annotations that fill the room for decisions",
+        "alice",
+        creates_with(annotations={"note": "x" * 8189}),
+        refusals.TOO_MUCH,
+        creates_with(annotations={"note": "x" * 8188}),
+    ),
+    Attempt(
+        "with 33 annotations",
+        "alice",
+        creates_with(annotations={f"a{n}": "" for n in range(33)}),
+        refusals.TOO_MUCH,
+        creates_with(annotations={f"a{n}": "" for n in range(32)}),
+    ),
+    Attempt(
+        "with 33 labels",
+        "alice",
+        creates_with(labels={f"a{n}": "" for n in range(33)}),
+        refusals.TOO_MUCH,
+        creates_with(labels={f"a{n}": "" for n in range(32)}),
+    ),
+    Attempt(
+        "a duration that YAML takes for a number",
+        "alice",
+        in_yaml("3600"),
+        ".spec.duration: expected string, got",
+        in_yaml("1h"),
+        status=500,
+    ),
+    Attempt(
+        "a duration that YAML takes for a truth",
+        "alice",
+        in_yaml("yes"),
+        ".spec.duration: expected string, got",
+        in_yaml("'60m'"),
+        status=500,
+    ),
+    Attempt("a duration in base 60", "alice", in_yaml("1:30"), "spec.duration", in_yaml("1h30m"), status=422),
+    Attempt("a name of 254 characters", "alice", named("n" * 254), "metadata.name: Invalid value", named("n" * 253), status=422),
+    Attempt("a name with a colon", "alice", named("a:b"), "metadata.name: Invalid value", named("a.b"), status=422),
+    Attempt("a name with a line break", "alice", named("a\nb"), "metadata.name: Invalid value", named("a-b"), status=422),
+    Attempt("a name with a capital", "alice", named("Alpha"), "metadata.name: Invalid value", named("alpha"), status=422),
+    Attempt(
+        "a name like alpha in Cyrillic", "alice", named("аlpha2"), "metadata.name: Invalid value", named("alpha2"), status=422
+    ),  # noqa: RUF001
+    Attempt("a name of two dots", "alice", named(".."), "metadata.name: Invalid value", named("dots"), status=422),
+    forgeries(),
+    malformed(),
+    durations(),
+)
+def test_is_refused_for_the_stated_reason_and_the_honest_twin_succeeds(attempt: Attempt, stage: Theatre) -> None:
+    play(attempt, stage)
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "message"),
+    [
+        pytest.param({"roleRef": {"kind": "ClusterRole", "name": "edit"}}, "RoleNotOffered", "AccessPolicy two does not offer ClusterRole edit; it offers ClusterRole view", id="a role that is not offered"),
+        pytest.param({"roleRef": {"kind": "ClusterRole", "name": "View"}}, "RoleNotOffered", "AccessPolicy two does not offer ClusterRole View; it offers ClusterRole view", id="a role with a capital"),
+        pytest.param({"roleRef": {"kind": "ClusterRole", "name": "view "}}, "RoleNotOffered", "AccessPolicy two does not offer ClusterRole view ; it offers ClusterRole view", id="a role with a space"),
+        pytest.param({"roleRef": {"kind": "ClusterRole", "name": ".."}}, "RoleNotOffered", "AccessPolicy two does not offer ClusterRole ..; it offers ClusterRole view", id="a role of two dots"),
+        pytest.param({"roleRef": {"kind": "Role", "name": "view"}}, "RoleNotOffered", "AccessPolicy two does not offer Role view; it offers ClusterRole view", id="a Role of the name of a ClusterRole"),
+        pytest.param({"duration": "4h1ms"}, "DurationTooLong", "AccessPolicy two allows at most 4h, not 4h0.001s", id="a millisecond too long"),
+        pytest.param({"duration": "720h"}, "DurationTooLong", "AccessPolicy two allows at most 4h, not 720h", id="a month"),
+    ],
+)  # fmt: skip
+def test_what_only_the_operator_can_see_is_denied_by_it(stage: Theatre, spec: dict[str, Any], reason: str, message: str) -> None:
+    name, honest = stage.request(**spec), stage.request(duration="4h")
+    stage.until(name, "Denied")
+    found = stage.condition(name, "Denied")
+    assert (found["status"], found["reason"], found["message"]) == ("True", reason, message)
+    stage.until(honest, "Pending")
+
+
+@pytest.mark.parametrize(
+    ("tampered", "look"),
+    [
+        pytest.param({"status": {"state": "Active", "settled": False}}, lambda made: "status" not in made, id="a status"),
+        pytest.param({"metadata": {"Annotations": {"jitaccess.dev/approvals": "bob: ok"}}}, lambda made: "annotations" not in made["metadata"], id="annotations with a capital"),
+        pytest.param({"metadata": {"uid": "00000000-0000-0000-0000-000000000000"}}, lambda made: not made["metadata"]["uid"].startswith("00000000-"), id="a UID of one's own"),
+        pytest.param({"metadata": {"creationTimestamp": "2100-01-01T00:00:00Z"}}, lambda made: made["metadata"]["creationTimestamp"] < "2099", id="a birthday in the future"),
+        pytest.param({"metadata": {"deletionTimestamp": "2100-01-01T00:00:00Z"}}, lambda made: "deletionTimestamp" not in made["metadata"], id="a deletion time"),
+        pytest.param({"metadata": {"generation": 99}}, lambda made: made["metadata"]["generation"] == 1, id="a generation"),
+        pytest.param({"spec": {"approved": True, "grantedAt": "2020-01-01T00:00:00Z"}}, lambda made: "approved" not in made["spec"], id="fields that are not there"),
+    ],
+)  # fmt: skip
+def test_what_is_not_for_people_to_write_is_dropped(stage: Theatre, tampered: dict[str, Any], look: Any) -> None:
+    manifest = stage.manifest("alice")
+    for part, values in tampered.items():
+        manifest[part] = {**manifest.get(part, {}), **values}
+    made = Stage.sure(stage.person("alice").create(REQUESTS, manifest))
+    assert look(made), made
+    assert stage.until(made["metadata"]["name"], "Pending")["settled"] is False
+
+
+def test_a_policy_is_not_asked_before_it_is_there_nor_after_it_is_gone(stage: Theatre) -> None:
+    alice = stage.person("alice")
+    early = alice.create(REQUESTS, stage.manifest("alice", policyRef={"name": "brief"}))
+    assert early.message.endswith(refusals.may_not_request("brief").format(me="alice", namespace=stage.namespace))
+    stage.policy("brief")
+    waiting = stage.request(policyRef={"name": "brief"})
+    Stage.sure(stage.admin.delete(POLICIES, "brief"))
+    assert stage.until(waiting, "Denied")["conditions"]
+    assert stage.condition(waiting, "Denied")["reason"] == "PolicyNotFound"
+    late = alice.create(REQUESTS, stage.manifest("alice", policyRef={"name": "brief"}))
+    assert late.message.endswith(refusals.may_not_request("brief").format(me="alice", namespace=stage.namespace))
+
+
+def test_known_people_are_who_they_say(stage: Theatre) -> None:
+    for who in ("alice", "erin@example.com", "robot", "operator"):
+        person = known(stage, who)
+        review = person.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {})
+        assert Stage.sure(review)["status"]["userInfo"]["username"] == person.name
