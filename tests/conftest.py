@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+
 from controlplane.errors import KubectlError
 from controlplane.plane import ControlPlane
-from system import PRE_1_36, STAMPING, System
-
 from people import EXTRA_USERS
+from system import PRE_1_36, STAMPING, System
 
 T = TypeVar("T")
 
@@ -215,23 +215,6 @@ def either(request: pytest.FixtureRequest) -> Team:
 def team(stamped_system: System) -> Team:
     """A fresh namespace on the system with stamping."""
     return new_team(stamped_system)
-
-
-@pytest.fixture
-def own_system() -> Iterator[Callable[..., System]]:
-    """Start systems that a test may break; they end with the test."""
-    started: list[System] = []
-
-    def start(**options: Any) -> System:
-        system = System(**{"users": EXTRA_USERS, "audit": True} | options)
-        started.append(system)
-        system.start()
-        system.plane.kubectl("apply", "-f", str(TEST_ROLES))
-        return system
-
-    yield start
-    for system in started:
-        system.stop()
 
 
 def new_team(system: System, *, stamped: bool = True) -> Team:

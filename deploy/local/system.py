@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STAMPING = ROOT / "deploy"
 PRE_1_36 = ROOT / "deploy" / "overlays" / "pre-1.36"
 READY_TIMEOUT = 60.0  # seconds
+# Only what a Pod would have: neither the reader's kubeconfig nor their settings may change the outcome.
+_ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -28,37 +31,34 @@ class System:
 
     def __init__(self, *, overlay: Path = STAMPING, users: Iterable[User] = (), audit: bool = False) -> None:
         self.plane = ControlPlane(users=users, audit=audit)
-        self._overlay = overlay
+        self.overlay = overlay
         self._stack = ExitStack()
         self.operator: Process | None = None
 
     def start(self) -> Self:
         """Start the control plane and install; the operator is not running yet."""
         self._stack.enter_context(self.plane)
-        install(self.plane, self._overlay)
+        install(self.plane, self.overlay)
         return self
 
     def start_operator(self, *flags: str, ready: bool = True) -> Process:
         """Run the operator as `jitaccess run` with a token of its ServiceAccount, and wait until it says that it is ready."""
-        kubeconfig = self.plane.service_account_kubeconfig("jitaccess-system", "jitaccess")
-        command = [
-            sys.executable,
-            "-m",
-            "jitaccess",
-            "run",
-            "--kubeconfig",
-            str(kubeconfig),
-            "--health-address",
-            "127.0.0.1:0",
-        ]
         log = self.plane.files.root / "operator.log"
-        # Only what a Pod would have: neither the reader's kubeconfig nor their settings may change the outcome.
-        environment = {"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
-        self.operator = Process("the operator", [*command, *flags], log, env=environment)
+        command = self._command("run", "--health-address", "127.0.0.1:0", *flags)
+        self.operator = Process("the operator", command, log, env=_ENVIRONMENT)
         self._stack.enter_context(self.operator)
         if ready:
             self.operator.wait_until(lambda: self.health("/readyz")[0] == 200, READY_TIMEOUT)
         return self.operator
+
+    def jitaccess(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run another command of `jitaccess` as the operator's ServiceAccount."""
+        command = self._command(*words)
+        return subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+
+    def _command(self, *words: str) -> list[str]:
+        kubeconfig = self.plane.service_account_kubeconfig("jitaccess-system", "jitaccess")
+        return [sys.executable, "-m", "jitaccess", words[0], "--kubeconfig", str(kubeconfig), *words[1:]]
 
     def restart_operator(self, *flags: str) -> Process:
         """Stop the operator, if it runs, and start it anew."""

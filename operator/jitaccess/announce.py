@@ -62,7 +62,8 @@ class Announcer:
     async def flush(self, patience: float) -> None:
         """Wait until all is posted, at most `patience` seconds."""
         try:
-            await asyncio.wait_for(self._waiting.join(), patience)
+            async with asyncio.timeout(patience):
+                await self._waiting.join()
         except TimeoutError:
             log.warning("events dropped at the end", extra={"events": self._waiting.qsize()})
 

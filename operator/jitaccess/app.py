@@ -1,6 +1,7 @@
 """The operator as a whole: one of everything, put together, started, and stopped in order."""
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
@@ -58,13 +59,13 @@ class Operator:
         }
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run until `stop` is set, then let what is under way finish."""
+        """Run until SIGTERM or SIGINT (or `stop`, before there is anything to watch), then let what is under way finish."""
         runner = await health.serve(self._options.health_host, self._options.health_port, self._clock, self._problems)
         tasks = [asyncio.create_task(work) for work in (self._clock.run(), self._announcer.run(), self._check_for_ever())]
         try:
             if await self._installed(stop):
                 tasks += [asyncio.create_task(work) for work in (self._sweep_for_ever(), self._retire_for_ever())]
-                await self._watch(stop)
+                await self._watch()
         finally:
             await self._clock.stop(PATIENCE_SECONDS)
             await self._announcer.flush(2.0)
@@ -74,13 +75,13 @@ class Operator:
             await runner.cleanup()
             log.info("stopped")
 
-    async def _watch(self, stop: asyncio.Event) -> None:
+    async def _watch(self) -> None:
+        # Kopf listens to SIGTERM and SIGINT itself from here on. With a stop flag it would wait 5 s for its own waiter to end.
         registry = handlers.registry(SCOPES, self._connection, self._store, self._clock, self._relisted.set)
         await kopf.operator(
             registry=registry,
             settings=handlers.settings(SCOPES),
             clusterwide=True,
-            stop_flag=stop,
             ready_flag=self._watching,
             identity="jitaccess",  # type: ignore[arg-type]  # else Kopf asks for the name of a user whom a Pod need not have
         )
@@ -125,13 +126,11 @@ class Operator:
 
     async def _sweep_for_ever(self) -> None:
         while True:
-            try:
-                await asyncio.wait_for(self._relisted.wait(), self._options.sweep_every / timedelta(seconds=1))
-            except TimeoutError:
-                await self._sweep()
-            else:
-                await self._quiet()
-                await self._sweep()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._options.sweep_every / timedelta(seconds=1)):
+                    await self._relisted.wait()
+            await self._quiet()
+            await self._sweep()
 
     async def _quiet(self) -> None:
         while self._relisted.is_set():

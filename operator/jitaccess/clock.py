@@ -5,6 +5,7 @@ suspended machine cannot shift an expiry.
 """
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 import logging
@@ -94,10 +95,10 @@ class Clock:
             self._wake.clear()
             while len(self._running) < self._concurrency and (target := self._next()):
                 self._running[target] = asyncio.create_task(self._fire_once(target))
-            try:
-                await asyncio.wait_for(self._wake.wait(), self._pause())
-            except TimeoutError:
-                continue
+            # Not wait_for: it makes a task each time, and Kopf waits seconds for tasks that were made after its own.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
 
     async def stop(self, patience: float) -> None:
         """Fire nothing more, and let what is running finish; what is not done after `patience` seconds is cancelled."""

@@ -100,13 +100,12 @@ STATUS = denied(
 
 
 # --- the operator's objects
-def belongs(kind: str) -> str:
-    """What carries our label."""
-    return denied(
-        "managed-objects",
-        f"this {kind} belongs to jitaccess (label app.kubernetes.io/managed-by), which alone may change it; end access with the "
-        "annotation jitaccess.dev/revoke on its AccessRequest, change who may ask and decide in the AccessPolicy",
-    )
+BELONGS = denied(
+    "managed-objects",
+    "this object belongs to jitaccess (label app.kubernetes.io/managed-by), which alone may change it; end access with the annotation "
+    "jitaccess.dev/revoke on its AccessRequest, change who may ask and decide in the AccessPolicy",
+)
+ESCALATION = "is attempting to grant RBAC permissions not currently held"
 
 
 # --- policies
@@ -119,6 +118,11 @@ def may_not_bind(role: str) -> str:
     )
 
 
-def operator_only(sentence: str) -> str:
-    """What the operator may not do itself."""
-    return denied("operator", f"the jitaccess operator {sentence}")
+OPERATOR_SHAPES = denied(
+    "managed-objects",
+    "the jitaccess operator makes only grants (one User, owned by a Job that runs no Pod or by the request) and the Roles that it "
+    "derives from policies, and none of them cluster-wide, in kube-system or in jitaccess-system",
+)
+OPERATOR_FOREIGN = denied(
+    "operator", "the jitaccess operator touches only objects that carry the label app.kubernetes.io/managed-by=jitaccess"
+)

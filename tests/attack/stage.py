@@ -59,12 +59,13 @@ class Stage:
 
     def person(self, name: str, **headers: str) -> Person:
         """Somebody with their own token; with headers, on a connection of their own."""
-        if name in self._people and not headers:
-            return self._people[name]
+        key = f"{name} {headers}" if headers else name
+        if key in self._people:
+            return self._people[key]
         plane = self.system.plane
         token = self.tokens.get(name) or plane.token(name)
         person = Person(name, plane.server, plane.ca_file, token, self.namespace, headers)
-        self._people[f"{name} {headers}" if headers else name] = person
+        self._people[key] = person
         return person
 
     @property

@@ -17,7 +17,7 @@ from pathlib import Path
 from conftest import Team
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGIN = (sys.executable, "-c", "import faulthandler; faulthandler.dump_traceback_later(12, exit=True)\nfrom jitaccess.cli import main; main()")
+PLUGIN = (sys.executable, "-c", "from jitaccess.cli import main; main()")
 COMPLETER = (sys.executable, "-c", "from jitaccess.cli import complete; complete()")
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07)")
 

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from conftest import Team, eventually
-
 from jitaccess.text import parse_time
 
 

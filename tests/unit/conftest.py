@@ -50,5 +50,5 @@ async def api(now: Now) -> AsyncIterator[FakeApi]:
 @pytest.fixture
 async def cluster(api: FakeApi) -> AsyncIterator[Cluster]:
     """The adapter, talking to the fake."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         yield Cluster(session, api.url)

@@ -6,6 +6,7 @@ in an empty list of metadata (seen on v1.36.3). What it leaves out: authorisatio
 garbage collection unless it is asked for.
 """
 
+import asyncio
 import itertools
 import json
 import re
@@ -68,6 +69,7 @@ class FakeApi:
         self.dry_runs: list[str] = []
         self.queries: list[dict[str, str]] = []
         self.enforces = True  # whether requesters.jitaccess.dev is in force
+        self.hang: asyncio.Event | None = None  # nothing is answered until it is set
         self._now = now
         self._faults: list[Fault] = []
         self._before: dict[str, Callable[[], None]] = {}
@@ -150,6 +152,8 @@ class FakeApi:
         self.dry_runs.clear()
 
     async def _answer(self, request: web.Request) -> web.Response:
+        if self.hang:
+            await self.hang.wait()
         parsed = _PATH.fullmatch(request.rel_url.raw_path)
         if not parsed:
             return web.Response(status=404, text="404 page not found\n")

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 from jitaccess import credentials
 from jitaccess.credentials import ConfigurationError, Connection, connect, from_kubeconfig
 
-TIMEOUT = aiohttp.ClientTimeout(total=5)
+TIMEOUT = aiohttp.ClientTimeout(total=30)
 GARBAGE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n").decode()
 
 

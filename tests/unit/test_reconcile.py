@@ -588,6 +588,27 @@ async def test_a_leftover_that_is_not_the_grant_is_made_anew(bench: Bench, lasts
     assert [owner["uid"] for owner in bench.binding["metadata"]["ownerReferences"]] == [bench.job["metadata"]["uid"]]
 
 
+async def test_a_leftover_beside_a_job_that_does_not_guard_it_is_made_anew(bench: Bench) -> None:
+    late = job_manifest(grant(), T0)
+    late["spec"]["ttlSecondsAfterFinished"] = 10**9
+    await bench.cluster.create(JOBS, late)
+    await bench.cluster.create(ROLE_BINDINGS, binding_manifest(grant(), None))
+    bench.approve(BOB)
+    await bench.fires()
+    assert (bench.state, bench.condition("ExpiryGuarded")["status"]) == (("Active", "Granted"), "True")
+    assert bench.job
+    assert bench.job["spec"]["ttlSecondsAfterFinished"] == 3630
+
+
+async def test_access_made_again_since_it_was_recorded_is_ended_all_the_same(active: Bench) -> None:
+    for found in (active.binding, active.job):
+        assert found
+        found["metadata"]["uid"] += "-made-again"
+    active.now.passes(hours=1)
+    await active.looks()
+    assert (active.binding, active.job, active.state) == (None, None, ("Expired", "DurationElapsed"))
+
+
 @pytest.mark.parametrize("call", ["GET accessrequests", "GET accesspolicies", "GET clusterroles", JOB, BINDING, STATUS])
 @pytest.mark.parametrize("status", [401, 429, 500, 503])
 async def test_an_outage_is_never_a_verdict(bench: Bench, call: str, status: int) -> None:

@@ -27,23 +27,25 @@ jitaccess on a real Kubernetes API server, on this machine's loopback only.
 alice is in the group developers, bob and carol are in leads, mallory is in neither; each has a token of their own.
 Every command is run as shown, and every answer is the API server's."""
 INVITATION = """\
-It keeps running until Ctrl-C. In another terminal:
+It keeps running until Ctrl-C. For another terminal, with the plugin and a context per person:
 
   export PATH={path}:$PATH
   export KUBECONFIG={kubeconfig}
-  kubectl config get-contexts                     # {people}
-  kubectl jit policies --context alice            # the plugin
-  kubectl jit request prod-debug --role view --for 5m --reason "just looking" --context alice
-  kubectl jit approve --context bob
-  kubectl get pods --context alice
-  kubectl get accessrequests -o wide --context admin"""
+{people}
+
+And then, for example:
+
+  alice jit request prod-debug --role view --for 5m --reason "just looking"
+  bob jit approve
+  alice get pods
+  admin get accessrequests -o wide"""
 
 
 def main(argv: Sequence[str] | None = None, story: Story = STORY) -> int:
     """Play the story; 0 if it came out right, 1 if not, 130 after Ctrl-C."""
     options = _parser().parse_args(argv)
     screen = Screen()
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's background job ignores SIGINT unless told
         signal.signal(number, _interrupted)
     try:
         return _run(story, screen, keep=options.keep)
@@ -115,7 +117,8 @@ def _leave_running(system: System, screen: Screen) -> None:
     plane = system.plane
     path = os.pathsep.join([str(plane.binaries["kubectl"].parent), str(Path(sys.executable).parent)])
     kubeconfig = plane.kubeconfig_with_contexts(PEOPLE, namespace=NAMESPACE)
-    screen.say(INVITATION.format(path=path, kubeconfig=kubeconfig, people=", ".join(PEOPLE)))
+    people = "\n".join(f'  {person}() {{ kubectl "$@" --context {person}; }}' for person in PEOPLE)
+    screen.verbatim(INVITATION.format(path=path, kubeconfig=kubeconfig, people=people))
     try:
         while system.operator is None or system.operator.running:
             time.sleep(0.5)

@@ -42,6 +42,10 @@ class Screen:
         """Write a paragraph for the reader."""
         self._write(*(folded(line, self._width, "") for line in text.splitlines()))
 
+    def verbatim(self, text: str) -> None:
+        """Write what is to be copied: nothing is folded."""
+        self._write("", text)
+
     def command(self, step: Step) -> None:
         """Show a command before its outcome is known."""
         first, *rest = step.command.splitlines()

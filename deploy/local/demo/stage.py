@@ -12,7 +12,7 @@ from system import ROOT, System
 
 LONGEST_STEP = 180.0  # seconds
 _AGAIN = 0.3  # seconds between two attempts
-_TICK = 0.1  # seconds
+_TICK = 0.25  # seconds
 
 
 class Stage:

@@ -27,7 +27,7 @@ _COLUMNS = (
     Column("ROLES", least=10, keep=4),
     Column("AT MOST", keep=3),
     Column("DECIDED BY", least=14, keep=2),
-    Column("FOR", least=10, keep=1),
+    Column("PURPOSE", least=10, keep=1),
 )
 
 
@@ -188,7 +188,11 @@ def _reason(standing: Standing, who: str) -> str:
 
 def _say_current(client: Client, question: Question) -> None:
     now = datetime.now(UTC)
-    for request in (parse_request(item) for item in client.requests(client.namespace, ACTIVE)):
+    try:
+        active = [parse_request(item) for item in client.requests(client.namespace, ACTIVE)]
+    except Refused:
+        return
+    for request in active:
         asked = not question.role or matching(question.role, [request.role])
         if request.requester == client.me and request.expires_at and asked:
             say("")

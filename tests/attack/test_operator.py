@@ -1,0 +1,185 @@
+"""The operator's own account in the wrong hands: what its real token can and cannot do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from attack import refusals
+from attack.api import Answer, Person
+from attack.stage import MANAGED, OPERATOR, RBAC, REQUESTS, Theatre, binding, clone, job
+from attack.table import Attempt, How, Scene, cannot, decides, merges, play, table
+
+GRANT = {**MANAGED, "jitaccess.dev/component": "grant"}
+DERIVED = {**MANAGED, "jitaccess.dev/component": "policy"}
+
+
+def makes(
+    resource: str, manifest: dict[str, Any], *, labels: dict[str, str] | None = None, namespace: str = "", owned: bool = True
+) -> How:
+    """Make an object as the operator, as a rehearsal."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        wanted = clone(manifest)
+        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "x", "uid": "00000000-0000-0000-0000-000000000001"}
+        wanted["metadata"] |= {"labels": labels or {}} | ({"ownerReferences": [owner]} if owned else {})
+        path = me.path(resource)
+        if namespace:
+            path = path.replace(f"/{me.namespace}/", f"/{namespace}/")
+        return me.call("POST", path, wanted, dryRun="All")
+
+    return how
+
+
+def reads(scene: Scene, me: Person) -> Answer:
+    """What the operator is there for."""
+    return me.get(REQUESTS)
+
+
+def replaces(name: str, resource: str = "rolebindings", **changed: Any) -> How:
+    """Replace somebody else's object, perhaps with our label put on."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        found = clone(scene.stage.get(name, resource))
+        found["metadata"] |= changed
+        return me.put(resource, name, found)
+
+    return how
+
+
+def two_people() -> dict[str, Any]:
+    both = binding("jit-x", "view", "mallory")
+    both["subjects"].append({"apiGroup": RBAC, "kind": "User", "name": "alice"})
+    return both
+
+
+HONEST = makes("rolebindings", binding("jit-x", "view", "alice"), labels=GRANT)
+ITSELF = binding("jit-x", "view", OPERATOR)
+POD = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "p", "image": "p"}]}}
+
+
+def shapes() -> Iterator[Attempt]:
+    running = job("jit-x")
+    running["spec"] |= {"completions": 1, "parallelism": 1}
+    secrets = {
+        "metadata": {"name": "jitaccess:x:approver"},
+        "rules": [{"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create"]}],
+    }
+    for words, how in (
+        ("a Job that runs a Pod", makes("jobs", running, labels=GRANT)),
+        ("a grant of another name", makes("rolebindings", binding("x", "view", "alice"), labels=GRANT)),
+        ("a grant for a group", makes("rolebindings", binding("jit-x", "view", "developers", subject="Group"), labels=GRANT)),
+        ("a grant for two", makes("rolebindings", two_people(), labels=GRANT)),
+        ("a grant for itself", makes("rolebindings", ITSELF, labels=GRANT)),
+        ("a grant without saying that it is one", makes("rolebindings", binding("jit-x", "view", "alice"), labels=MANAGED)),
+        ("a grant in kube-system", makes("rolebindings", binding("jit-x", "edit", "alice"), labels=GRANT, namespace="kube-system")),
+        ("a grant in jitaccess-system", makes("rolebindings", binding("jit-x", "edit", "alice"), labels=GRANT, namespace="jitaccess-system")),
+        ("a ClusterRole for the approvers of a policy", makes("rolebindings", binding("jitaccess:x:approver", "edit", "alice"), labels=DERIVED)),
+        ("other rights in a derived Role", makes("roles", secrets, labels=DERIVED)),
+        ("a Role of another name", makes("roles", {"metadata": {"name": "x"}, "rules": []}, labels=DERIVED)),
+    ):  # fmt: skip
+        yield Attempt(words, "operator", how, refusals.OPERATOR_SHAPES, HONEST)
+
+
+def foreign() -> Iterator[Attempt]:
+    rows: tuple[tuple[str, How], ...] = (
+        ("a binding without the label", makes("rolebindings", binding("jit-x", "view", "alice"))),
+        (
+            "a binding with another label",
+            makes("rolebindings", binding("jit-x", "view", "alice"), labels={"app.kubernetes.io/managed-by": "Jitaccess"}),
+        ),
+        ("a Job without the label", makes("jobs", job("jit-x"))),
+        ("a Role without the label", makes("roles", {"metadata": {"name": "jitaccess:x:approver"}, "rules": []})),
+        ("changing another's binding", replaces("bystander")),
+        ("adopting another's binding", replaces("bystander", labels=GRANT)),
+        ("adopting another's Role", replaces("bystander", "roles", labels=DERIVED)),
+        ("deleting another's binding", lambda scene, me: me.delete("rolebindings", "bystander")),
+        ("deleting another's Role", lambda scene, me: me.delete("roles", "bystander")),
+    )
+    for words, how in rows:
+        yield Attempt(
+            words,
+            "operator",
+            how,
+            refusals.OPERATOR_FOREIGN,
+            HONEST,
+        )
+
+
+def rbac() -> Iterator[Attempt]:
+    for words, how, refusal in (
+        ("binding cluster-admin", makes("rolebindings", binding("jit-x", "cluster-admin", "alice"), labels=GRANT), refusals.ESCALATION),
+        ("binding a role that is not on its list", makes("rolebindings", binding("jit-x", "system:node", "alice"), labels=GRANT), refusals.ESCALATION),
+        ("reading Secrets", lambda scene, me: me.get("secrets"), cannot("list", "secrets", "")),
+        ("reading one Secret", lambda scene, me: me.get("secrets", "x"), cannot("get", "secrets", "")),
+        ("making a Pod", lambda scene, me: me.create("pods", POD), cannot("create", "pods", "")),
+        ("minting a token", lambda scene, me: me.call("POST", f"/api/v1/namespaces/{me.namespace}/serviceaccounts/robot/token", {"spec": {}}), cannot("create", "serviceaccounts/token", "")),
+        ("patching a binding", lambda scene, me: me.merge("rolebindings", "bystander", {}), cannot("patch", "rolebindings", RBAC)),
+        ("changing a Job", lambda scene, me: me.merge("jobs", scene.stage.names()["job"], {}), cannot("patch", "jobs", "batch")),
+        ("making a policy", lambda scene, me: me.create("accesspolicies", {"metadata": {"name": "x"}}), cannot("create", "accesspolicies")),
+        ("changing a policy", lambda scene, me: me.merge("accesspolicies", "debug", {}), cannot("patch", "accesspolicies")),
+        ("deleting all bindings", lambda scene, me: me.delete("rolebindings"), cannot("deletecollection", "rolebindings", RBAC)),
+    ):  # fmt: skip
+        yield Attempt(words, "operator", how, refusal, HONEST)
+    for resource in ("clusterroles", "clusterrolebindings"):
+        for verb, how in (
+            ("create", makes(resource, binding("jit-x", "view", "alice"), labels=GRANT)),
+            ("delete", lambda scene, me, r=resource: me.delete(r, "view")),
+        ):
+            yield Attempt(
+                f"{verb}: {resource}",
+                "operator",
+                how,
+                f'User "{{me}}" cannot {verb} resource "{resource}" in API group "{RBAC}" at the cluster scope',
+                reads,
+            )
+    yield Attempt(
+        "acting as somebody",
+        "operator",
+        lambda scene, me: scene.stage.person(OPERATOR, **{"Impersonate-User": "admin"}).get(REQUESTS),
+        cannot("impersonate-on:user-info:list"),
+        reads,
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bystander(stage: Theatre) -> None:
+    """A Role and a binding of somebody else's, with no right in them that the operator could not give."""
+    stage.sure(stage.admin.create("roles", {"metadata": {"name": "bystander"}, "rules": []}))
+    stage.sure(stage.admin.create("rolebindings", binding("bystander", "view", "mallory")))
+
+
+@table(
+    shapes(),
+    foreign(),
+    rbac(),
+    Attempt(
+        "changing what was asked",
+        "operator",
+        merges({"spec": {"duration": "4h"}}),
+        refusals.IMMUTABLE,
+        decides("revoke"),
+        twin_who="alice",
+        status=422,
+    ),
+    Attempt(
+        "revoking in the requester's name",
+        "operator",
+        merges({"metadata": {"annotations": {"jitaccess.dev/revocations": "alice: x"}}}),
+        refusals.OWN_LINE,
+        decides("revoke"),
+        twin_who="alice",
+    ),
+)
+def test_is_refused_for_the_stated_reason_and_the_honest_twin_succeeds(attempt: Attempt, stage: Theatre) -> None:
+    play(attempt, stage)
+
+
+@pytest.mark.parametrize("verb", ["escalate", "bind", "impersonate", "*"])
+def test_the_operator_holds_no_verb_that_opens_everything(stage: Theatre, verb: str) -> None:
+    attributes = {"group": "*", "resource": "*", "verb": verb}
+    person = stage.service_account("jitaccess-system", "jitaccess")
+    answer = person.call(
+        "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {"spec": {"resourceAttributes": attributes}}
+    )
+    assert stage.sure(answer)["status"]["allowed"] is False

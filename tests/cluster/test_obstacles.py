@@ -1,0 +1,106 @@
+"""What can stand between an approval and its binding: the request says what, and goes on once it is gone."""
+
+import json
+
+from conftest import Team, eventually
+
+QUOTA = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "no-jobs"},
+    "spec": {"hard": {"count/jobs.batch": "0"}},
+}
+
+
+def obstacle(team: Team, name: str, reason: str) -> str:
+    """Wait until the request says that this is in the way; returns the sentence."""
+    eventually(lambda: team.condition(name, "Granted").get("reason") == reason, f"Granted is False with the reason {reason}")
+    assert team.condition(name, "Approved")["status"] == "True", "the approval itself is on record"
+    return str(team.condition(name, "Granted")["message"])
+
+
+def test_a_role_that_does_not_exist_is_named_and_waited_for(team: Team) -> None:
+    team.policy(roles=[{"kind": "Role", "name": "db-reader"}])
+    name = team.request("alice", roleRef={"kind": "Role", "name": "db-reader"})
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    assert "there is no Role db-reader in namespace" in obstacle(team, name, "RoleNotFound")
+    assert not team.items("jobs"), "nothing is left behind while it waits"
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+    team.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db-reader"}, "rules": [rule]})
+    team.until(name, "Active", timeout=30)
+    eventually(lambda: team.may("alice", "get", "configmaps"), "alice may get configmaps")
+
+
+def test_a_role_that_the_operator_may_not_bind_is_named_with_the_rule_to_add(team: Team) -> None:
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
+    team.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "unknown"}, "rules": [rule]})
+    team.policy(roles=[{"kind": "Role", "name": "unknown"}], pendingTimeout="15s")
+    name = team.request("alice", roleRef={"kind": "Role", "name": "unknown"})
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    message = obstacle(team, name, "BindForbidden")
+    assert "may not bind Role unknown" in message
+    assert "resources [roles], resourceNames [unknown], verbs [get, bind]" in message
+    assert not team.items("jobs"), "nothing is left behind while it waits"
+    status = team.until(name, "Failed", timeout=40)["status"]
+    assert status["history"][-1]["reason"] == "BindForbidden"
+
+
+def test_without_a_job_the_grant_still_happens_and_says_what_is_missing(team: Team) -> None:
+    team.policy()
+    team.apply(QUOTA)
+    eventually(lambda: "count/jobs.batch" in str(team.get("no-jobs", "resourcequota").get("status")), "the quota is in force")
+    name = team.request("alice", duration="3s")
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    team.until(name, "Active")
+    guarded = team.condition(name, "ExpiryGuarded")
+    assert (guarded["status"], guarded["reason"]) == ("False", "JobRefused")
+    assert "exceeded quota" in guarded["message"]
+    binding = team.binding(name)
+    assert binding
+    assert [owner["kind"] for owner in binding["metadata"]["ownerReferences"]] == ["AccessRequest"]
+    team.until(name, "Expired")
+    assert not team.binding(name)
+    eventually(lambda: "ExpiryUnguarded" in team.kubectl("get", "events"), "a warning event tells of it")
+
+
+def test_a_binding_deleted_by_hand_is_put_back_and_reported(team: Team) -> None:
+    team.policy()
+    name = team.request("alice")
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    status = team.until(name, "Active")["status"]
+    team.kubectl("delete", "rolebinding", status["bindingRef"]["name"])
+    restored = eventually(lambda: _restored(team, name, status["bindingRef"]["uid"]), "the binding is back")
+    assert restored["subjects"][0]["name"] == "alice"
+    after = eventually(lambda: _with_history(team, name, "BindingRestored"), "the history tells of it")
+    assert after["bindingRef"]["uid"] == restored["metadata"]["uid"]
+    assert after["expiresAt"] == status["expiresAt"], "the end stays where it was"
+
+
+def test_a_binding_changed_by_hand_is_put_back_and_reported(team: Team) -> None:
+    team.policy()
+    name = team.request("alice")
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    ref = team.until(name, "Active")["status"]["bindingRef"]
+    subjects = [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "mallory"}]
+    team.kubectl("patch", "rolebinding", ref["name"], "--type=merge", "-p", json.dumps({"subjects": subjects}))
+    restored = eventually(lambda: _restored(team, name, ref["uid"]), "the binding is as it was")
+    assert [subject["name"] for subject in restored["subjects"]] == ["alice"]
+    eventually(lambda: _with_history(team, name, "BindingRestored"), "the history tells of it")
+    assert not team.may("mallory", "list", "pods")
+
+
+def _restored(team: Team, name: str, old: str) -> dict[str, object]:
+    found = team.binding(name)
+    return found if found and found["metadata"]["uid"] != old else {}
+
+
+def _with_history(team: Team, name: str, reason: str) -> dict[str, object]:
+    status: dict[str, object] = team.get(name)["status"]
+    entries = status["history"]
+    assert isinstance(entries, list)
+    return status if any(entry["reason"] == reason for entry in entries) else {}

@@ -1,0 +1,194 @@
+"""What is left of a promise when something is down: on a system of their own, with a fresh operator for each test."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from conftest import TEST_ROLES, Team, eventually, new_team
+from controlplane.process import Process
+from jitaccess.manifests import GRACE
+from jitaccess.text import parse_time
+from people import EXTRA_USERS
+from system import System
+
+
+@pytest.fixture(scope="module")
+def breakable() -> Iterator[System]:
+    """The system that these tests break, and mend again."""
+    with System(users=EXTRA_USERS, audit=True) as system:
+        system.plane.kubectl("apply", "-f", str(TEST_ROLES))
+        yield system
+
+
+@pytest.fixture
+def system(breakable: System) -> System:
+    """The system with an operator that has just been started."""
+    breakable.restart_operator()
+    return breakable
+
+
+def running_operator(system: System) -> Process:
+    """The operator of that system."""
+    assert system.operator
+    return system.operator
+
+
+def granted(team: Team, duration: str) -> str:
+    """A request of alice, approved by bob, with its binding there."""
+    team.policy()
+    name = team.request("alice", duration=duration)
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    team.until(name, "Active")
+    return name
+
+
+def test_access_ends_on_time_though_the_operator_was_killed(system: System) -> None:
+    team = new_team(system)
+    name = granted(team, "5s")
+    expires_at = parse_time(team.get(name)["status"]["expiresAt"])
+    start = system.plane.audit_position()
+    running_operator(system).kill()
+    assert team.binding(name), "the operator died while the grant was active"
+
+    eventually(lambda: not team.binding(name), "kube-controller-manager has removed the binding", timeout=5 + GRACE.seconds + 60)
+    assert datetime.now(UTC) >= expires_at, "not before its time"
+    assert not team.may("alice", "list", "pods")
+    deleters = {
+        event["user"]["username"]
+        for event in system.plane.audit_events(start)
+        if event["verb"] == "delete" and (event.get("objectRef") or {}).get("resource") == "rolebindings"
+    }
+    assert deleters == {"system:serviceaccount:kube-system:generic-garbage-collector"}
+
+    system.start_operator()
+    team.until(name, "Expired")
+
+
+def test_a_killed_operator_takes_up_what_it_left(system: System) -> None:
+    team = new_team(system)
+    running = granted(team, "8s")
+    waiting = team.request("alice")
+    team.until(waiting, "Pending")
+    expires_at = team.get(running)["status"]["expiresAt"]
+    running_operator(system).kill()
+    team.decide("bob", "approve", waiting)
+    system.start_operator()
+    team.until(waiting, "Active")
+    status = team.until(running, "Expired")["status"]
+    assert status["expiresAt"] == expires_at, "the end stays where it was"
+
+
+def test_a_deleted_policy_authorises_nothing_though_nobody_told_the_operator(system: System) -> None:
+    team = new_team(system)
+    name = granted(team, "1h")
+    running_operator(system).kill()
+    team.kubectl("delete", "accesspolicy", "debug")
+    system.start_operator()
+    status = team.until(name, "Revoked")["status"]
+    assert status["history"][-1]["reason"] == "PolicyNotFound"
+    assert not team.binding(name)
+
+
+def test_the_operator_sits_out_a_restart_of_the_api_server(system: System) -> None:
+    team = new_team(system)
+    name = granted(team, "10s")
+    system.plane.restart_apiserver()
+    assert running_operator(system).running, running_operator(system).log_tail()
+    status = team.until(name, "Expired", timeout=40)["status"]
+    late = parse_time(status["settledAt"]) - parse_time(status["expiresAt"])
+    assert late.total_seconds() < 5, f"the end was recorded {late} late"
+    other = team.request("alice")
+    team.until(other, "Pending", timeout=40)
+    team.decide("bob", "approve", other)
+    team.until(other, "Active")
+
+
+def test_an_outage_is_never_a_verdict(system: System) -> None:
+    team = new_team(system)
+    team.policy()
+    name = team.request("alice")
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    system.plane.kill("etcd")
+    time.sleep(3)  # the outage itself
+    system.plane.start_component("etcd")
+    team.until(name, "Active", timeout=60)
+
+
+def test_without_the_admission_policies_nothing_is_granted(system: System) -> None:
+    running_operator(system).terminate()
+    system.plane.kubectl("delete", "validatingadmissionpolicybinding", "decisions.jitaccess.dev")
+    system.start_operator(ready=False)
+    team = new_team(system)
+    missing = "ValidatingAdmissionPolicyBinding decisions.jitaccess.dev is missing"
+    eventually(lambda: missing in system.health("/readyz")[1], "the operator says that it is not ready, and why")
+    assert system.health("/readyz")[0] == 503
+    assert system.health("/livez") == (200, "ok\n"), "it is alive, so nobody needs to restart it"
+    team.policy()
+    name = team.request("alice")
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    eventually(lambda: team.condition(name, "Granted").get("reason") == "NotInstalled", "the request says what is missing")
+    assert "kubectl apply -k deploy/" in team.condition(name, "Granted")["message"]
+    assert not team.binding(name)
+    errors = [entry for entry in system.log() if entry["level"] == "ERROR"]
+    assert any("nothing is granted" in entry["message"] for entry in errors), system.log()
+
+    system.plane.kubectl("apply", "-k", str(system.overlay))
+    team.until(name, "Active", timeout=40)
+    eventually(lambda: system.health("/readyz")[0] == 200, "it is ready now")
+
+
+@pytest.mark.parametrize("retention", [pytest.param("1s", id="past-retention"), pytest.param("1h", id="within-retention")])
+def test_settled_requests_are_kept_as_long_as_promised(system: System, retention: str) -> None:
+    team = new_team(system)
+    name = granted(team, "1s")
+    team.until(name, "Expired")
+    other = granted_again(team)
+    time.sleep(2)  # older than the shorter retention
+    system.restart_operator("--retention", retention)
+    left = {"1s": [other], "1h": [name, other]}[retention]
+    if retention == "1s":
+        eventually(lambda: names(team) == left, f"only {left} is left")
+    else:
+        time.sleep(3)  # the removal runs when the operator starts
+    assert names(team) == left
+
+
+def granted_again(team: Team) -> str:
+    """A second active request under the same policy."""
+    name = team.request("alice")
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    team.until(name, "Active")
+    return name
+
+
+def names(team: Team) -> list[str]:
+    """The requests that there are."""
+    return team.kubectl("get", "accessrequests", "-o", "jsonpath={.items[*].metadata.name}").split()
+
+
+def test_sigterm_ends_the_operator_cleanly_and_quickly(system: System) -> None:
+    team = new_team(system)
+    granted(team, "1h")
+    start = time.monotonic()
+    code = running_operator(system).terminate(timeout=10)
+    assert code == 0, running_operator(system).log_tail()
+    assert time.monotonic() - start < 5
+    assert system.log()[-1]["message"] == "stopped"
+
+
+def test_the_one_shot_sweep_ends_what_is_over(system: System) -> None:
+    team = new_team(system)
+    over, running = granted(team, "2s"), granted_again(team)
+    running_operator(system).kill()
+    time.sleep(2.5)  # the first grant is over, and nobody is there to end it
+    assert team.binding(over), "before the grace is over, kube-controller-manager leaves it"
+    done = system.jitaccess("sweep")
+    assert done.stdout.strip() == "1 ended", done.stderr
+    assert not team.binding(over)
+    assert team.binding(running), "what still runs is left alone"
