@@ -15,7 +15,7 @@ EXTRA_USERS = (
     User("bob\nalice: forged", ("leads", "developers")),
     User("bob ", ("leads", "developers")),
     User("Bob", ("leads", "developers")),
-    User("bоb", ("leads", "developers")),  # the second letter is Cyrillic
+    User("b\u043eb", ("leads", "developers")),  # the second letter is Cyrillic
     User("zoë-名前", ("leads", "developers")),
     User("bob\u202egnihsif", ("leads", "developers")),
     User(LONG_NAME, ("leads", "developers")),
@@ -23,7 +23,7 @@ EXTRA_USERS = (
     User("bob\nalice", ("leads", "developers")),
     User("bob\u0085", ("leads", "developers")),
     User("bob\u200b", ("leads", "developers")),
-    User("ｂｏｂ", ("leads", "developers")),  # noqa: RUF001 (full width, which NFKC folds to bob)
+    User("\uff42\uff4f\uff42", ("leads", "developers")),  # full width, which NFKC folds to bob
     User("zoe\u0308-名前", ("leads", "developers")),  # the same as above to a reader, another to a computer
     User("ada", ("developers",)),  # is granted `admin` in the namespace of the attacks
     User("pat", ("leads", "patchers")),  # an approver who may patch whatever becomes of the policy

@@ -70,7 +70,7 @@ class Announcer:
     def _manifest(self, news: News) -> dict[str, object]:
         now = utcnow()
         second = format_time(now.replace(microsecond=0)).replace(".000Z", "Z")
-        name = f"{news.key.name[:200]}.{_UNIQUE}{int(now.timestamp() * 1000):x}.{next(self._numbers)}"
+        name = f"{news.key.name[:200].rstrip('-.')}.{_UNIQUE}{int(now.timestamp() * 1000):x}.{next(self._numbers)}"
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,

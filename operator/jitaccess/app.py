@@ -12,7 +12,7 @@ import kopf
 from jitaccess import handlers, health
 from jitaccess.announce import Announcer
 from jitaccess.clock import Clock, Target, utcnow
-from jitaccess.cluster import Cluster, Outage, Refused
+from jitaccess.cluster import Cluster, Conflict, Outage, Refused
 from jitaccess.credentials import Connection
 from jitaccess.installation import FIX, Installation
 from jitaccess.policies import Policies
@@ -61,19 +61,20 @@ class Operator:
     async def run(self, stop: asyncio.Event) -> None:
         """Run until SIGTERM or SIGINT (or `stop`, before there is anything to watch), then let what is under way finish."""
         runner = await health.serve(self._options.health_host, self._options.health_port, self._clock, self._problems)
-        tasks = [asyncio.create_task(work) for work in (self._clock.run(), self._announcer.run(), self._check_for_ever())]
         try:
-            if await self._installed(stop):
-                tasks += [asyncio.create_task(work) for work in (self._sweep_for_ever(), self._retire_for_ever())]
-                await self._watch()
+            async with asyncio.TaskGroup() as group:
+                # Each runs for ever: one that ends has failed, which the group tells by stopping all of them.
+                tasks = [group.create_task(work) for work in (self._clock.run(), self._announcer.run(), self._check_for_ever())]
+                if await self._installed(stop):
+                    tasks += [group.create_task(work) for work in (self._sweep_for_ever(), self._retire_for_ever())]
+                    await self._watch()
+                await self._clock.stop(PATIENCE_SECONDS)
+                await self._announcer.flush(2.0)
+                for task in tasks:
+                    task.cancel()
         finally:
-            await self._clock.stop(PATIENCE_SECONDS)
-            await self._announcer.flush(2.0)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
-            log.info("stopped")
+        log.info("stopped")
 
     async def _watch(self) -> None:
         # Kopf listens to SIGTERM and SIGINT itself from here on. With a stop flag it would wait 5 s for its own waiter to end.
@@ -142,7 +143,7 @@ class Operator:
             for scope in SCOPES:
                 await sweep_store(self._cluster, scope, self._store, self._clock)
                 await sweep_grants(self._cluster, scope)
-        except (Outage, Refused) as error:
+        except (Outage, Refused, Conflict) as error:
             log.warning("sweep put off: %s", error)
 
     async def _retire_for_ever(self) -> None:
@@ -150,7 +151,7 @@ class Operator:
             try:
                 for scope in SCOPES:
                     await remove_old(self._cluster, scope, self._options.retention, utcnow())
-            except (Outage, Refused) as error:
+            except (Outage, Refused, Conflict) as error:
                 log.warning("removal of settled requests put off: %s", error)
             await asyncio.sleep(RETENTION_CHECK_SECONDS)
 

@@ -19,7 +19,7 @@ from jitaccess.model import Key
 from jitaccess.resources import Resource
 
 LONGEST_SLEEP = 30.0
-FIRST_RETRY = 0.2
+FIRST_RETRY = 0.05
 LONGEST_RETRY = 60.0
 
 log = logging.getLogger(__name__)

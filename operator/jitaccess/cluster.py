@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from jitaccess.model import AccessPolicy, AccessRequest, Key, Manifest, ObjectRef, RoleRef
+from jitaccess.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
 from jitaccess.parse import parse_policy, parse_request
 from jitaccess.resources import CLUSTER_ROLES, ROLES, Resource, Scope
 
@@ -45,6 +45,8 @@ class Cluster:
 
     async def role_rules(self, role: RoleRef, namespace: str) -> list[Manifest] | None:
         """Read the rules of a Role or ClusterRole; None if there is none, Refused if the operator may not read it."""
+        if role.name in (".", ".."):
+            return None  # RBAC has no such names, and a URL with them leads elsewhere
         resource, space = (ROLES, namespace) if role.kind == ROLES.kind else (CLUSTER_ROLES, "")
         found = await self.find(resource, Key(space, role.name))
         return list(found.get("rules") or []) if found else None
@@ -56,14 +58,13 @@ class Cluster:
         except _NotFound:
             return None
 
-    async def create(self, resource: Resource, manifest: Manifest, *, dry_run: bool = False) -> ObjectRef:
-        """Make an object, or only ask whether it could be made; Conflict if the name is taken, Refused if it may not be."""
+    async def create(self, resource: Resource, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Make an object, or only ask whether it could be made; returns it as it came out. Conflict if the name is taken."""
         path = resource.path(namespace=manifest["metadata"].get("namespace", ""))
         try:
-            made = await self._call("POST", path, manifest, query={"dryRun": "All"} if dry_run else None)
+            return await self._call("POST", path, manifest, query={"dryRun": "All"} if dry_run else None)
         except _NotFound as error:
             raise Refused(str(error)) from error
-        return ObjectRef(made["metadata"]["name"], made["metadata"]["uid"])
 
     async def replace(self, resource: Resource, key: Key, manifest: Manifest) -> None:
         """Replace an object of ours; Conflict if it is gone or changed meanwhile."""
@@ -103,8 +104,11 @@ class Cluster:
     async def _list(self, resource: Resource, selectors: Mapping[str, str], accept: str) -> AsyncIterator[Manifest]:
         query = {**selectors, "limit": str(PAGE)}
         while True:
-            page = await self._call("GET", resource.path(), query=query, accept=accept)
-            for item in page["items"]:
+            try:
+                page = await self._call("GET", resource.path(), query=query, accept=accept)
+            except _NotFound as error:
+                raise Outage(f"{resource.plural} are not served: {error}") from error
+            for item in page.get("items") or []:
                 yield item
             token = page["metadata"].get("continue")
             if not token:
@@ -126,24 +130,42 @@ class Cluster:
             raise Outage(f"{verb} {path}: {type(error).__name__}: {error}") from error
         if response.status >= 300:
             raise _failure(response.status, f"{verb} {path}", text)
-        answer: dict[str, Any] = json.loads(text)
-        return answer
+        return _object(f"{verb} {path}", text)
 
 
 class _NotFound(Exception):
     """404, for the methods here to turn into a value."""
 
 
+def _object(call: str, text: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except ValueError as error:
+        raise Outage(f"{call}: the answer is not JSON: {text[:200]!r}") from error
+    if not isinstance(answer, dict):
+        raise Outage(f"{call}: the answer is no object: {text[:200]!r}")
+    return answer
+
+
 def _failure(status: int, call: str, text: bytes) -> Exception:
     message = _message(text)
-    if status == 404:
+    # Only the API server itself can say that something is not there; a proxy's 404 is an outage.
+    if status == 404 and _reason(text) == "NotFound":
         return _NotFound(message)
     if status == 409:
         return Conflict(message)
     # 401 is a token that is just being rotated, 408 and 429 are pressure: none of them says no.
-    if status in (401, 408, 429) or not 400 <= status < 500:
+    if status in (401, 404, 408, 429) or not 400 <= status < 500:
         return Outage(f"{call}: {status} {message}")
     return Refused(message)
+
+
+def _reason(text: bytes) -> str:
+    try:
+        status = json.loads(text)
+    except ValueError:
+        return ""
+    return str(status.get("reason", "")) if isinstance(status, dict) and status.get("kind") == "Status" else ""
 
 
 def _message(text: bytes) -> str:

@@ -85,20 +85,21 @@ def from_kubeconfig(path: Path) -> Connection:
         config = yaml.safe_load(path.read_text())
         context = _named(config, "contexts", config["current-context"])["context"]
         cluster = _named(config, "clusters", context["cluster"])["cluster"]
-        user = _named(config, "users", context["user"])["user"]
-        server = cluster["server"]
+        user = _named(config, "users", context["user"])["user"] or {}
+        server = str(cluster["server"])
+        tls = _tls(path.parent, cluster, user)
+    except ssl.SSLError as error:
+        raise ConfigurationError(f"a certificate or key in the kubeconfig {path} is not usable: {error}") from error
     except OSError as error:
-        raise ConfigurationError(
-            f"cannot read the kubeconfig {path}: {error.strerror}; give one file with --kubeconfig"
-        ) from error
-    except (yaml.YAMLError, KeyError, TypeError) as error:
+        name = error.filename or path
+        raise ConfigurationError(f"cannot read {name}: {error.strerror}; name one kubeconfig with --kubeconfig") from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"the kubeconfig {path} has no usable current context: {error}") from error
-    if "exec" in user or "auth-provider" in user:
-        raise ConfigurationError(
-            f"the kubeconfig {path} logs in with a plugin; the operator takes a token, tokenFile or client certificate"
-        )
+    if unknown := [name for name in ("exec", "auth-provider", "as", "as-groups", "username") if user.get(name)]:
+        takes = "the operator takes a token, tokenFile or client certificate, and acts as itself"
+        raise ConfigurationError(f"the kubeconfig {path} logs in with {', '.join(unknown)}; {takes}")
     token_file = path.parent / user["tokenFile"] if user.get("tokenFile") else None
-    return Connection(server.rstrip("/"), _tls(path.parent, cluster, user), user.get("token", ""), token_file)
+    return Connection(server.rstrip("/"), tls, str(user.get("token") or ""), token_file)
 
 
 def _named(config: Mapping[str, Any], section: str, name: str) -> Mapping[str, Any]:
@@ -116,7 +117,9 @@ def _tls(folder: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> s
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     certificate, key = _pem(folder, user, "client-certificate"), _pem(folder, user, "client-key")
-    if certificate and key:
+    if bool(certificate) != bool(key):
+        raise ValueError("client-certificate and client-key belong together, and one of them is missing")
+    if certificate:
         _load_pair(context, certificate, key)
     return context
 

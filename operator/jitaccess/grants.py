@@ -17,6 +17,7 @@ from jitaccess.manifests import (
     is_managed,
     is_same,
     job_manifest,
+    will_go,
 )
 from jitaccess.model import AccessRequest, Key, Manifest, ObjectRef
 from jitaccess.policy import Objection
@@ -53,11 +54,20 @@ class Grants:
         if not self._scope.job_guard:
             return Guard(grant, None, "a cluster-wide binding cannot be owned by a Job")
         try:
-            return Guard(grant, await self._cluster.create(JOBS, job_manifest(grant, now)))
+            made = await self._cluster.create(JOBS, job_manifest(grant, now))
         except Refused as error:
             return Guard(grant, None, f"the Job that would end it without the operator was refused: {error}")
         except Conflict:
             return None
+        guard = Guard(grant, _ref(made))
+        if will_go(made):
+            return guard
+        await self.unguard(guard)
+        return Guard(
+            grant,
+            None,
+            "something in the cluster changed the Job that would end it without the operator, for example suspended it",
+        )
 
     async def unguard(self, guard: Guard) -> None:
         """Take back a Job whose grant is not to be."""
@@ -115,7 +125,7 @@ class Grants:
         except Refused as error:
             await self.unguard(guard)
             raise Blocked(_binding_obstacle(grant, str(error))) from error
-        return Made(binding, guard.job, guard.missing)
+        return Made(_ref(binding), guard.job, guard.missing)
 
     async def _begun(self, grant: Grant) -> tuple[Grant, Made] | None:
         key = self._key(grant)
@@ -150,7 +160,7 @@ class Grants:
                 pass  # made again since it was recorded: look at what is there now
         found = await self._cluster.find(resource, key)
         if found and is_managed(found, request_uid):
-            await self._cluster.delete(resource, key, found["metadata"]["uid"])
+            await self._cluster.delete(resource, key, found["metadata"]["uid"])  # Conflict: again; look once more
 
     def _key(self, grant: Grant) -> Key:
         return Key(grant.request.namespace, grant_name(grant.request, grant.request_uid))

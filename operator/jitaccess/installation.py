@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-from jitaccess.cluster import Cluster, Refused
+from jitaccess.cluster import Cluster, Conflict, Refused
 from jitaccess.model import GROUP, Key, Manifest
 from jitaccess.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, Resource
 
@@ -57,6 +57,8 @@ async def _proof(cluster: Cluster) -> tuple[str, ...]:
         if "spec.requester must be your own" in str(error):
             return ()
         return (f"a forged AccessRequest meets another refusal: {error}",)
+    except Conflict:
+        return ("the AccessRequest default/jitaccess-forged is in the way: delete it",)
     return ("a forged AccessRequest is not refused: the API server does not enforce the ValidatingAdmissionPolicies",)
 
 
@@ -97,7 +99,7 @@ def _policy_faults(policy: Manifest) -> Iterator[str]:
 def _binding_faults(binding: Manifest) -> Iterator[str]:
     yield from _version_faults(binding)
     spec = binding["spec"]
-    if spec.get("validationActions") != ["Deny"]:
+    if "Deny" not in (spec.get("validationActions") or []):
         yield "does not deny"
     if spec.get("policyName") != binding["metadata"]["name"] or spec.get("matchResources") or spec.get("paramRef"):
         yield "is narrowed or belongs to another policy"

@@ -71,6 +71,12 @@ def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -
     return _active(request, policy, now) if request.state is State.ACTIVE else _pending(request, policy, now)
 
 
+def granted(grant: Grant, approvals: tuple[Decision, ...]) -> Verdict:
+    """The verdict that this access should exist."""
+    message = f"{grant.role} until {format_time(grant.expires_at)}"
+    return Verdict(State.ACTIVE, "Granted", message, "", approvals, grant, grant.expires_at)
+
+
 def blocked(verdict: Verdict, obstacle: Objection, state: State) -> Verdict:
     """The same verdict while something stands between the approval and the binding; the request stays in the state it is in."""
     return replace(verdict, state=state, reason=obstacle.reason, message=obstacle.message, grant=None)
@@ -88,16 +94,14 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
         return Verdict(State.DENIED, refusal.reason, refusal.message)
     deadline = request.created + policy.pending_timeout
     if now >= deadline:
-        return _timed_out(request, deadline)
+        return _timed_out(request, policy, deadline)
     approvals = counting_approvals(request)
     if len(approvals) < policy.required_approvals:
         return Verdict(
             State.PENDING, "WaitingForApproval", awaited(policy, len(approvals)), approvals=approvals, wake_at=deadline
         )
     grant = Grant(request.key, request.uid, request.requester, request.role, now, now + request.duration)
-    return Verdict(
-        State.ACTIVE, "Granted", f"{request.role} until {format_time(grant.expires_at)}", "", approvals, grant, grant.expires_at
-    )
+    return granted(grant, approvals)
 
 
 def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Verdict:
@@ -114,7 +118,7 @@ def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime) 
     if policy is not None and len(approvals) < policy.required_approvals:
         return Verdict(State.REVOKED, "ApprovalsMissing", f"AccessPolicy {policy.key.name} now {awaited(policy, len(approvals))}")
     grant = Grant(request.key, request.uid, request.requester, request.role, granted_at, expires_at)
-    return Verdict(State.ACTIVE, "Granted", f"{request.role} until {format_time(expires_at)}", "", approvals, grant, expires_at)
+    return granted(grant, approvals)
 
 
 def _withdrawn_or_denied(request: AccessRequest) -> Verdict | None:
@@ -140,11 +144,15 @@ def _revoked(request: AccessRequest) -> Verdict | None:
     return None
 
 
-def _timed_out(request: AccessRequest, deadline: datetime) -> Verdict:
-    granted = request.condition("Granted")
-    if granted and granted.reason in OBSTACLES:
-        return Verdict(State.FAILED, granted.reason, f"approved, but never granted: {granted.message}")
-    return Verdict(State.TIMED_OUT, "PendingTimeout", f"nobody decided until {format_time(deadline)}")
+def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime) -> Verdict:
+    before, approvals = request.condition("Granted"), counting_approvals(request)
+    if before and before.reason in OBSTACLES:
+        return Verdict(State.FAILED, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
+    if len(approvals) >= policy.required_approvals:
+        message = f"approved, but not granted until {format_time(deadline)}"
+    else:
+        message = f"no decision until {format_time(deadline)}: {awaited(policy, len(approvals))}"
+    return Verdict(State.TIMED_OUT, "PendingTimeout", message, approvals=approvals)
 
 
 def _said(decision: Decision) -> str:

@@ -97,8 +97,9 @@ def run(
     """Run the operator until SIGTERM or SIGINT."""
     _configure_logging(log_level)
     host, port = health_address
+    connection = _connection(kubeconfig)
     try:
-        asyncio.run(_run(_connection(kubeconfig), Options(retention, sweep_every, host, port)))
+        asyncio.run(_run(connection, Options(retention, sweep_every, host, port)))
     except OSError as error:
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --health-address"

@@ -98,19 +98,26 @@ def is_same(found: Manifest, wanted: Manifest) -> bool:
         and all((theirs.get("annotations") or {}).get(name) == value for name, value in ours.get("annotations", {}).items())
         and _owners(theirs) == _owners(ours)
         and not theirs.get("finalizers")
-        and all(found.get(field) == wanted.get(field) for field in ("roleRef", "subjects", "rules") if field in wanted)
+        and all((found.get(field) or []) == (wanted.get(field) or []) for field in ("roleRef", "subjects", "rules"))
     )
 
 
 def guards(job: Manifest, grant: Grant) -> bool:
     """Whether a Job that is there is ours for this grant, and ends neither before the grant nor long after it."""
-    labels, owners = job["metadata"].get("labels") or {}, _owners(job["metadata"])
-    spec = job.get("spec") or {}
-    if any(labels.get(name) != value for name, value in _grant_labels(grant).items()) or spec.get("completions") != 0:
-        return False
-    fires = parse_time(job["metadata"]["creationTimestamp"]) + timedelta(seconds=spec.get("ttlSecondsAfterFinished") or 0)
+    metadata, lives = job["metadata"], (job.get("spec") or {}).get("ttlSecondsAfterFinished") or 0
+    fires = parse_time(metadata["creationTimestamp"]) + timedelta(seconds=lives)
     in_time = grant.expires_at <= fires <= grant.expires_at + 2 * GRACE
-    return in_time and owners == _owners({"ownerReferences": [request_owner(grant.request, grant.request_uid)]})
+    ours = all((metadata.get("labels") or {}).get(name) == value for name, value in _grant_labels(grant).items())
+    owned = _owners(metadata) == _owners({"ownerReferences": [request_owner(grant.request, grant.request_uid)]})
+    return in_time and ours and owned and will_go(job)
+
+
+def will_go(job: Manifest) -> bool:
+    """Whether a Job completes at once and is removed when its time to live is over, whatever a webhook made of it."""
+    metadata, spec = job["metadata"], job.get("spec") or {}
+    runs_nothing = spec.get("completions") == 0 and not spec.get("suspend") and not spec.get("managedBy")
+    free = not metadata.get("finalizers") and "deletionTimestamp" not in metadata
+    return runs_nothing and free and spec.get("ttlSecondsAfterFinished") is not None
 
 
 def is_managed(found: Manifest, request_uid: str) -> bool:
@@ -212,10 +219,16 @@ def _owner(api_version: str, kind: str, ref: ObjectRef) -> Object:
     return {"apiVersion": api_version, "kind": kind, "name": ref.name, "uid": ref.uid}
 
 
-def _owners(metadata: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    return [(owner["kind"], owner["name"], owner["uid"]) for owner in metadata.get("ownerReferences") or []]
+def _owners(metadata: Mapping[str, Any]) -> list[tuple[str, str, str, str, bool]]:
+    return [
+        (owner["apiVersion"], owner["kind"], owner["name"], owner["uid"], bool(owner.get("blockOwnerDeletion")))
+        for owner in metadata.get("ownerReferences") or []
+    ]
 
 
 def _annotated_time(binding: Manifest, name: str) -> datetime | None:
     text = (binding["metadata"].get("annotations") or {}).get(name)
-    return parse_time(text) if text else None
+    try:
+        return parse_time(text) if text else None
+    except ValueError:
+        return None

@@ -73,7 +73,10 @@ def parse_request(manifest: Manifest) -> AccessRequest:
 def parse_policy(manifest: Manifest) -> AccessPolicy:
     """Read an AccessPolicy; what cannot be read of its spec is told in `invalid`, never raised."""
     metadata, spec, status = manifest["metadata"], manifest.get("spec") or {}, manifest.get("status")
+    required = spec.get("requiredApprovals", 1)
     invalid = _missing(spec, "roles", "requesters", "maxDuration")
+    if not isinstance(required, int) or isinstance(required, bool) or required < 0:
+        invalid = "spec.requiredApprovals is not a whole number from 0"
     try:
         longest = parse_duration(str(spec.get("maxDuration", "")))
         pending = parse_duration(str(spec.get("pendingTimeout", "24h")))
@@ -89,7 +92,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         roles=tuple(_parse_role(role) for role in spec.get("roles") or []),
         requesters=tuple(_parse_subject(subject) for subject in spec.get("requesters") or []),
         approvers=tuple(_parse_subject(subject) for subject in spec.get("approvers") or []),
-        required_approvals=int(spec.get("requiredApprovals", 1)),
+        required_approvals=required if isinstance(required, int) else 0,
         max_duration=longest,
         pending_timeout=pending,
         description=spec.get("description", ""),

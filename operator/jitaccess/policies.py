@@ -13,7 +13,7 @@ from jitaccess.manifests import DERIVED, MANAGED, Object, derived_manifests, der
 from jitaccess.model import AccessPolicy, Key, Manifest, RoleRef
 from jitaccess.record import policy_status
 from jitaccess.resources import ROLE_BINDINGS, ROLES, Resource, Scope
-from jitaccess.risk import role_risks
+from jitaccess.risk import role_risks, rules_in_words
 from jitaccess.store import Store
 
 log = logging.getLogger(__name__)
@@ -34,16 +34,19 @@ class Policies:
     async def reconcile(self, key: Key) -> None:
         """Make the derived Roles, the status and the open requests agree with the policy as it is now."""
         policy = await self._cluster.policy(key, self._scope)
+        # First of all, whatever becomes of the rest: what a narrower policy no longer allows must end.
+        self._wake_dependents(key)
         if policy is None or policy.deleting:
             await self._withdraw(key)
-            self._store.forget_policy(key)
-            return self._wake_dependents(key)
+            return self._store.forget_policy(key)
         roles = await asyncio.gather(*(self._look_at(role, key.namespace) for role in policy.roles))
         try:
             ready = await self._put_in_force(policy, roles)
             await self._record(policy, ready, roles)
         except Conflict:
-            return self._clock.now(self._target(key))
+            self._clock.retry(self._target(key))
+            return
+        # Once more: what was found out about the roles is on record only now.
         self._wake_dependents(key)
         if ready[0]:
             self._clock.done(self._target(key))
@@ -55,8 +58,9 @@ class Policies:
         try:
             rules = await self._cluster.role_rules(role, namespace)
         except Refused:
-            return found | {"found": False, "risks": []}
-        return found | {"found": rules is not None, "risks": list(role_risks(rules or []))}
+            return found | {"found": False, "risks": [], "allows": []}
+        known = rules or []
+        return found | {"found": rules is not None, "risks": list(role_risks(known)), "allows": list(rules_in_words(known))}
 
     async def _put_in_force(self, policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready:
         refusal = _refusal(policy, roles)
@@ -65,7 +69,10 @@ class Policies:
             return refusal
         for role, binding in derived_manifests(policy, self._scope):
             for resource, wanted in ((ROLES, role), (ROLE_BINDINGS, binding)):
-                taken = await self._ensure(resource, wanted)
+                try:
+                    taken = await self._ensure(resource, wanted)
+                except Refused as error:
+                    return False, "Refused", f"the {resource.kind} {wanted['metadata']['name']} was refused: {error}"
                 if taken:
                     return False, "NameTaken", taken
         return True, "InForce", _summary(policy, roles)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from jitaccess.announce import Announcer, News
@@ -11,7 +11,7 @@ from jitaccess.cluster import Cluster, Conflict
 from jitaccess.facts import Facts, RoleFacts, read_facts, role_obstacle
 from jitaccess.grants import Blocked, Grants, Guard
 from jitaccess.installation import FIX, Installation
-from jitaccess.lifecycle import NOT_INSTALLED, OBSTACLES, Grant, Verdict, blocked, decide
+from jitaccess.lifecycle import NOT_INSTALLED, OBSTACLES, Grant, Verdict, blocked, decide, granted
 from jitaccess.model import AccessPolicy, AccessRequest, Key, State
 from jitaccess.policy import Objection, counting_approvals, risk_objection
 from jitaccess.record import Incident, Made, request_status
@@ -50,24 +50,30 @@ class Requests:
         known = self._store.get(key)
         foreseen = self._foresee(self._store.take(key), now)
         guard, facts = await asyncio.gather(self._guard(foreseen, now), read_facts(self._cluster, self._scope, key, known))
+        try:
+            outcome = await self._look(key, known, facts, now, guard)
+        except Conflict:
+            # Somebody decided, or another replica acted, since we read: what is true now is for a fresh look to say.
+            self._clock.retry(self._target(key))
+            return
+        if guard and not (outcome and outcome.made):
+            await self._grants.unguard(guard)
+
+    async def _look(self, key: Key, known: Open | None, facts: Facts, now: datetime, guard: Guard | None) -> Outcome | None:
         request = facts.request
         if known and (request is None or request.uid != known.uid):
             # Another of the same name may be there already: its policy and role have not been read yet.
             await self._end_deleted(key, known)
-            return self._clock.now(self._target(key))
-        if request is None:
-            return self._clock.forget(self._target(key))
-        if request.state.settled:
-            return self._store.forget(key)
-        self._store.remember(request, request.resource_version, request.state)
-        try:
-            outcome = await self._act(request, facts, now, guard)
-            if guard and not outcome.made:
-                await self._grants.unguard(guard)
-            await self._record(request, facts.policy, outcome, now)
-        except Conflict:
-            # Somebody decided, or another replica acted, since we read: what is true now is for a fresh look to say.
             self._clock.now(self._target(key))
+            return None
+        if request is None or request.state.settled:
+            self._store.forget(key)
+            self._clock.forget(self._target(key))
+            return None
+        self._store.remember(request, request.resource_version, request.state)
+        outcome = await self._act(request, facts, now, guard)
+        await self._record(request, facts.policy, outcome, now)
+        return outcome
 
     def _foresee(self, request: AccessRequest | None, now: datetime) -> Grant | None:
         """The grant that is about to begin, going by what the watch has just told.
@@ -98,7 +104,7 @@ class Requests:
             if _obstructed(request):
                 await self._grants.rehearse(verdict.grant)
             grant, made = await self._grants.make(verdict.grant, now, guard)
-            return Outcome(replace(verdict, grant=grant, wake_at=grant.expires_at), made)
+            return Outcome(granted(grant, verdict.approvals), made)
         except Blocked as block:
             return Outcome(blocked(verdict, block.obstacle, request.state))
 

@@ -12,6 +12,8 @@ from jitaccess.text import format_time
 
 # The CRD takes 64 entries; transitions are few, so only incidents (a binding put back) can ever fill it.
 MOST_INCIDENTS = 48
+# The CRD takes 32768 characters; what an API server or a webhook says can be longer.
+LONGEST_MESSAGE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +52,27 @@ def request_status(
         "history": [*old.get("history", []), *_news(request, verdict, now, incident)],
     }
     if request.state is State.PENDING:
-        status |= _pending_fields(request, verdict, now, policy)
-    if made and verdict.grant and policy:
-        status |= _grant_fields(verdict.grant, made, policy)
+        status |= _pending_fields(request, now, policy)
+    if made and verdict.grant:
+        status |= _grant_fields(verdict.grant, made, old)
+    if made and policy and request.state is State.PENDING:
+        status["policy"] = {"uid": policy.uid, "generation": policy.generation}
+    if verdict.state.settled:
+        status |= _ended_by(request, now)
     if verdict.state.settled and "settledAt" not in old:
         status["settledAt"] = format_time(now)
     return status
 
 
-def _pending_fields(request: AccessRequest, verdict: Verdict, now: datetime, policy: AccessPolicy | None) -> dict[str, Any]:
+def _pending_fields(request: AccessRequest, now: datetime, policy: AccessPolicy | None) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    approvals = _recorded(verdict.approvals or counting_approvals(request), (request.status or {}).get("approvals", []), now)
+    approvals = _recorded(counting_approvals(request), (request.status or {}).get("approvals", []), now)
     if approvals:
         fields["approvals"] = approvals
     if policy:
         fields["requiredApprovals"] = policy.required_approvals
         fields["pendingUntil"] = format_time(request.created + policy.pending_timeout)
-    return fields | _ended_by(request, verdict, now)
+    return fields
 
 
 def _recorded(approvals: Iterable[Decision], recorded: Iterable[Mapping[str, Any]], now: datetime) -> list[dict[str, Any]]:
@@ -74,9 +80,7 @@ def _recorded(approvals: Iterable[Decision], recorded: Iterable[Mapping[str, Any
     return [_decision(approval, times.get(approval.by) or format_time(now)) for approval in approvals]
 
 
-def _ended_by(request: AccessRequest, verdict: Verdict, now: datetime) -> dict[str, Any]:
-    if not verdict.state.settled:
-        return {}
+def _ended_by(request: AccessRequest, now: datetime) -> dict[str, Any]:
     first = {"denial": request.denials[:1], "revocation": request.revocations[:1]}
     return {name: _decision(decision, format_time(now)) for name, decisions in first.items() for decision in decisions}
 
@@ -85,15 +89,16 @@ def _decision(decision: Decision, at: str) -> dict[str, Any]:
     return {"by": decision.by, "note": decision.note, "at": at}
 
 
-def _grant_fields(grant: Grant, made: Made, policy: AccessPolicy) -> dict[str, Any]:
+def _grant_fields(grant: Grant, made: Made, old: Mapping[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "grantedAt": format_time(grant.granted_at),
         "expiresAt": format_time(grant.expires_at),
         "bindingRef": {"name": made.binding.name, "uid": made.binding.uid},
-        "policy": {"uid": policy.uid, "generation": policy.generation},
     }
     if made.job:
         fields["jobRef"] = {"name": made.job.name, "uid": made.job.uid}
+    elif "jobRef" in old:
+        fields["jobRef"] = None  # which is how a merge patch takes a field away
     return fields
 
 
@@ -104,7 +109,7 @@ def _news(request: AccessRequest, verdict: Verdict, now: datetime, incident: Inc
         news.append(_entry(request.created, State.PENDING, "Requested", request.reason, request.requester))
     if request.state is State.PENDING:
         known = {approval["by"] for approval in recorded.get("approvals", [])}
-        fresh = [approval for approval in verdict.approvals if approval.by not in known]
+        fresh = [approval for approval in counting_approvals(request) if approval.by not in known]
         news += [_entry(now, State.PENDING, "Approved", approval.note, approval.by) for approval in fresh]
     if verdict.state is not request.state:
         news.append(_entry(now, verdict.state, verdict.reason, verdict.message, verdict.by))
@@ -114,7 +119,7 @@ def _news(request: AccessRequest, verdict: Verdict, now: datetime, incident: Inc
 
 
 def _entry(at: datetime, state: State, reason: str, message: str, by: str) -> dict[str, Any]:
-    entry = {"at": format_time(at), "state": state.value, "reason": reason, "message": message}
+    entry = {"at": format_time(at), "state": state.value, "reason": reason, "message": message[:LONGEST_MESSAGE]}
     return entry | ({"by": by} if by else {})
 
 
@@ -133,7 +138,7 @@ def _request_conditions(request: AccessRequest, verdict: Verdict, now: datetime,
 
 def _approved(request: AccessRequest, verdict: Verdict) -> tuple[str, str, str]:
     before = request.condition("Approved")
-    if before and before.status == "True":
+    if verdict.state is not State.PENDING and before and before.status == "True":
         return before.status, before.reason, before.message
     if not verdict.approved:
         return "False", verdict.reason, verdict.message
@@ -179,6 +184,6 @@ def _merge_conditions(
             "observedGeneration": generation,
             "lastTransitionTime": since,
             "reason": reason,
-            "message": message,
+            "message": message[:LONGEST_MESSAGE],
         }
     return list(merged.values())

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from jitaccess.model import Manifest
 
+MOST_LINES, LONGEST_LINE = 24, 400
 _WRITE = ("create", "update", "patch")
 # Constrained impersonation, Kubernetes 1.36+, has verbs of its own.
-_WHO = ("uids", "userextras", "users", "groups", "serviceaccounts", "nodes")
+_WHO = ("uids", "userextras", "userextras/", "users", "groups", "serviceaccounts", "nodes")
 _IMPERSONATE = (
     "impersonate",
     "impersonate:user-info",
@@ -87,11 +88,26 @@ def role_risks(rules: Sequence[Manifest]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(danger.words for danger in DANGERS if any(_allows(rule, danger) for rule in rules)))
 
 
+def rules_in_words(rules: Sequence[Manifest]) -> tuple[str, ...]:
+    """What RBAC rules allow, a line a rule: `get, list, watch: deployments, replicasets (apps)`; at most MOST_LINES lines."""
+    lines = [_rule_in_words(rule) for rule in rules if rule.get("resources")]
+    rest = len(lines) - MOST_LINES
+    return tuple(lines) if rest <= 0 else (*lines[: MOST_LINES - 1], f"and {rest + 1} more rules")
+
+
+def _rule_in_words(rule: Manifest) -> str:
+    groups = [group for group in rule.get("apiGroups") or [] if group]
+    names = f" named {', '.join(rule['resourceNames'])}" if rule.get("resourceNames") else ""
+    where = f" ({', '.join(groups)})" if groups else ""
+    line = f"{', '.join(rule.get('verbs') or [])}: {', '.join(rule['resources'])}{where}{names}"
+    return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 4]} ..."
+
+
 def _allows(rule: Manifest, danger: Danger) -> bool:
     return (
         _matches(rule.get("apiGroups"), [danger.group])
         and _matches(rule.get("verbs"), danger.verbs)
-        and any(_matches(rule.get("resources"), _spellings(resource)) for resource in danger.resources)
+        and any(_names(rule.get("resources") or (), resource) for resource in danger.resources)
     )
 
 
@@ -100,6 +116,8 @@ def _matches(listed: Iterable[str] | None, wanted: Iterable[str]) -> bool:
     return "*" in have or not have.isdisjoint(wanted)
 
 
-def _spellings(resource: str) -> list[str]:
+def _names(listed: Iterable[str], resource: str) -> bool:
+    if resource.endswith("/"):  # whatever the subresource: RBAC spells the keys of user extras like that
+        return any(name.startswith(resource) for name in listed)
     _, slash, subresource = resource.partition("/")
-    return [resource, f"*/{subresource}"] if slash else [resource]
+    return _matches(listed, [resource, f"*/{subresource}"] if slash else [resource])

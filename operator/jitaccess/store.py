@@ -42,7 +42,9 @@ class Store:
         """Remember a request as it is now; False if it is no news (an echo of our own write, or older)."""
         known = self._requests.get(request.key)
         version = version_of(request.resource_version)
-        if known and known.uid == request.uid and 0 <= version <= known.version:
+        if known and known.uid != request.uid:
+            return True  # made again: the access of the one before must end first, and for that it must be known
+        if known and 0 <= version <= known.version:
             return False
         self.remember(request, request.resource_version, request.state)
         if not request.state.settled:
@@ -78,6 +80,7 @@ class Store:
         if state.settled:
             self.forget(request.key)
             return
+        self._unlink(request.key)
         record = Open(request.uid, version_of(resource_version), request.policy, request.role, state is State.ACTIVE)
         self._requests[request.key] = record
         self._by_policy.setdefault(request.policy, set()).add(request.key)
@@ -85,6 +88,9 @@ class Store:
     def forget(self, key: Key) -> None:
         """Drop a request that is settled or gone."""
         self._news.pop(key, None)
+        self._unlink(key)
+
+    def _unlink(self, key: Key) -> None:
         record = self._requests.pop(key, None)
         if record is None:
             return

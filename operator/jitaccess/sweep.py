@@ -4,7 +4,7 @@ import logging
 from datetime import datetime, timedelta
 
 from jitaccess.clock import Clock, Target, utcnow
-from jitaccess.cluster import Cluster
+from jitaccess.cluster import Cluster, Conflict
 from jitaccess.grants import Grants
 from jitaccess.manifests import DERIVED_SELECTOR, GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, expires_at, policy_of
 from jitaccess.model import Key, Manifest
@@ -45,11 +45,18 @@ async def sweep_grants(cluster: Cluster, scope: Scope) -> int:
         uid = binding["metadata"]["labels"].get(REQUEST_UID, "")
         why = await _over(cluster, scope, binding, request, uid)
         if why:
-            await cluster.delete(scope.binding, key_of(binding), binding["metadata"]["uid"])
-            await grants.end(request, uid)
+            await _end(cluster, scope, grants, binding, request, uid)
             ended += 1
             log.warning("leftover access ended", extra={"binding": str(key_of(binding)), "request": str(request), "reason": why})
     return ended
+
+
+async def _end(cluster: Cluster, scope: Scope, grants: Grants, binding: Manifest, request: Key, uid: str) -> None:
+    try:
+        await cluster.delete(scope.binding, key_of(binding), binding["metadata"]["uid"])
+    except Conflict:
+        return  # made again since the list: the next sweep looks at that one
+    await grants.end(request, uid)
 
 
 async def _over(cluster: Cluster, scope: Scope, binding: Manifest, key: Key, uid: str) -> str:
@@ -72,7 +79,10 @@ async def remove_old(cluster: Cluster, scope: Scope, retention: timedelta, now: 
         found = await cluster.find(scope.request, key_of(item))
         settled_at = ((found or {}).get("status") or {}).get("settledAt")
         if found and settled_at and parse_time(settled_at) <= now - retention:
-            await cluster.delete(scope.request, key_of(item), found["metadata"]["uid"])
+            try:
+                await cluster.delete(scope.request, key_of(item), found["metadata"]["uid"])
+            except Conflict:
+                continue  # another request of that name, made since
             removed += 1
     if removed:
         log.info("settled requests removed", extra={"requests": removed, "retention_days": retention / timedelta(days=1)})

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 # Go's time.ParseDuration without sign, without a bare point, and with ASCII digits and units only.
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:h|m|s|ms|us|ns))+")
+_RFC_3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 _TERM = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|ns)")
 _NANOSECONDS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 LONGEST_DURATION = timedelta(hours=720)
@@ -31,12 +32,11 @@ def parse_duration(text: str, longest: timedelta = LONGEST_DURATION) -> timedelt
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: write it like 30m, 4h or 1h30m")
     nanoseconds = sum(Fraction(number) * _NANOSECONDS[unit] for number, unit in _TERM.findall(text))
-    duration = timedelta(microseconds=int(nanoseconds) // 1000)
-    if int(nanoseconds) <= 0:
-        raise ValueError(f"{text!r} is not longer than 0s")
-    if duration > longest:
+    if nanoseconds < _NANOSECONDS["ms"]:
+        raise ValueError(f"{text!r} is not longer than 0s (at least 1ms)")
+    if nanoseconds > longest // timedelta(microseconds=1) * 1000:
         raise ValueError(f"{text!r} is longer than {format_duration(longest)}")
-    return duration
+    return timedelta(microseconds=int(nanoseconds // 1000))
 
 
 def format_duration(duration: timedelta) -> str:
@@ -50,7 +50,9 @@ def format_duration(duration: timedelta) -> str:
 
 
 def parse_time(text: str) -> datetime:
-    """Parse an RFC 3339 time into an aware UTC datetime."""
+    """Parse an RFC 3339 time into an aware UTC datetime; ValueError for anything else."""
+    if not _RFC_3339.fullmatch(text):
+        raise ValueError(f"{text!r} is not an RFC 3339 time")
     return datetime.fromisoformat(text).astimezone(UTC)
 
 

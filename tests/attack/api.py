@@ -65,22 +65,22 @@ class Person:
         head = {"Authorization": f"Bearer {self.token}", "Content-Type": kind, **self.headers}
         data = None if body is None else (body if isinstance(body, str) else json.dumps(body)).encode()
         target = f"{path}?{urlencode(query)}" if query else path
-        for again in (True, False):
-            try:
-                connection = self._open()
-                connection.request(method, target, body=data, headers=head)
-                response = connection.getresponse()
-                text = response.read()
-                break
-            except (http.client.RemoteDisconnected, ConnectionError):
-                self._connection = None
-                if not again:
-                    raise
+        try:
+            status, text = self._exchange(method, target, data, head)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            self.close()  # the server hung up while nothing was said: once more
+            status, text = self._exchange(method, target, data, head)
         try:
             parsed = json.loads(text or b"{}")
         except ValueError:
             parsed = {"kind": "Status", "message": text.decode(errors="replace")}
-        return Answer(response.status, parsed)
+        return Answer(status, parsed)
+
+    def _exchange(self, method: str, target: str, data: bytes | None, head: Mapping[str, str]) -> tuple[int, bytes]:
+        connection = self._open()
+        connection.request(method, target, body=data, headers=head)
+        response = connection.getresponse()
+        return response.status, response.read()
 
     def path(self, resource: str, name: str = "", subresource: str = "") -> str:
         """The URL path of an object in the person's namespace, or of the collection."""

@@ -23,7 +23,8 @@ def may_not_request(policy: str) -> str:
     """Nobody's policy, or one that is not there or not Ready."""
     return denied(
         "requesters",
-        f"{{me}} may not request access under AccessPolicy '{policy}' in namespace {{namespace}}: it does not exist, is not Ready, or "
+        f"{{me}} may not request access under AccessPolicy '{policy}' in namespace {{namespace}}: it does not exist, is "
+        f"not Ready, or "
         "does not name you as a requester; `kubectl get accesspolicies -n {namespace}` shows what there is, and "
         f"`kubectl auth can-i request accesspolicies.jitaccess.dev/{policy} -n {{namespace}}` answers for you",
     )
@@ -37,7 +38,8 @@ OWN_LINE = denied(
 )
 ONE_LINE = denied(
     "decisions",
-    "one decision is one line of text: no line breaks, control characters or invisible formatting characters in the note or in the "
+    "one decision is one line of text: no line breaks, control characters or invisible formatting characters in the note "
+    "or in the "
     "user name",
 )
 TOO_LONG = denied("decisions", "a note has at most 1024 characters, and a ledger at most 12288: shorten the note")
@@ -50,7 +52,8 @@ NAME_WITH_COLON = denied(
 )
 NOT_STAMPED_HERE = denied(
     "decisions",
-    "the annotations jitaccess.dev/approve, deny and revoke only work where the API server stamps them (Kubernetes 1.36+ with the "
+    "the annotations jitaccess.dev/approve, deny and revoke only work where the API server stamps them (Kubernetes 1.36+ "
+    "with the "
     "stamping component); add your line to the ledger yourself, for example jitaccess.dev/approvals='{me}: your note'",
 )
 
@@ -94,7 +97,8 @@ NOTES = denied(
 IMMUTABLE = "spec: Invalid value: an AccessRequest cannot be changed after it was made; make a new one"
 STATUS = denied(
     "status",
-    "status is the record, and only the jitaccess operator writes it; decide with the annotations jitaccess.dev/approve, deny and "
+    "status is the record, and only the jitaccess operator writes it; decide with the annotations jitaccess.dev/approve, "
+    "deny and "
     "revoke",
 )
 
@@ -102,7 +106,8 @@ STATUS = denied(
 # --- the operator's objects
 BELONGS = denied(
     "managed-objects",
-    "this object belongs to jitaccess (label app.kubernetes.io/managed-by), which alone may change it; end access with the annotation "
+    "this object belongs to jitaccess (label app.kubernetes.io/managed-by), which alone may change it; end access with "
+    "the annotation "
     "jitaccess.dev/revoke on its AccessRequest, change who may ask and decide in the AccessPolicy",
 )
 ESCALATION = "is attempting to grant RBAC permissions not currently held"
@@ -120,7 +125,8 @@ def may_not_bind(role: str) -> str:
 
 OPERATOR_SHAPES = denied(
     "managed-objects",
-    "the jitaccess operator makes only grants (one User, owned by a Job that runs no Pod or by the request) and the Roles that it "
+    "the jitaccess operator makes only grants (one User, owned by a Job that runs no Pod or by the request) and the Roles "
+    "that it "
     "derives from policies, and none of them cluster-wide, in kube-system or in jitaccess-system",
 )
 OPERATOR_FOREIGN = denied(

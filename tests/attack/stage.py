@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from attack.api import Answer, Person
 from conftest import LEDGERS, eventually, policy_manifest, request_manifest
 from system import System
-
-from attack.api import Answer, Person
 
 RBAC = "rbac.authorization.k8s.io"
 MANAGED = {"app.kubernetes.io/managed-by": "jitaccess"}

@@ -29,7 +29,7 @@ def twice_in_json(first: str, second: str) -> How:
 
     def how(scene: Scene, me: Person) -> Answer:
         text = json.dumps(scene.stage.manifest(me.name, requester="FIRST"))
-        names = f'"requester": {json.dumps(first.replace("{me}", me.name))}, "requester": {json.dumps(second.replace("{me}", me.name))}'
+        names = ", ".join(f'"requester": {json.dumps(name.replace("{me}", me.name))}' for name in (first, second))
         return me.create(REQUESTS, text.replace('"requester": "FIRST"', names))
 
     return how
@@ -108,8 +108,8 @@ def forgeries() -> Iterator[Attempt]:
         ("a capital", "Alice"),
         ("a space after it", "alice "),
         ("a space before it", " alice"),
-        ("a Cyrillic letter", "аlice"),  # noqa: RUF001
-        ("full-width letters", "ａｌｉｃｅ"),  # noqa: RUF001
+        ("a Cyrillic letter", "\u0430lice"),
+        ("full-width letters", "\uff41\uff4c\uff49\uff43\uff45"),
         ("a combining mark", "alice\u0301"),
         ("a joiner inside", "ali\u200dce"),
         ("the prefix of it", "alic"),
@@ -220,11 +220,26 @@ DURATIONS: list[tuple[Any, str]] = [
             "1µs",
             "1μs",
         )
-    ),  # noqa: RUF001
+    ),
     *(
         (text, NOT_GO)
-        for text in ("１h", "٣h", "³h", "1ｈ", "Infinity", "NaNs", "infs", "∞h", "1..5h", "1.5.5h", "null", "true", "1h;", "1h#")
-    ),  # noqa: RUF001
+        for text in (
+            "\uff11h",
+            "٣h",
+            "³h",
+            "1\uff48",
+            "Infinity",
+            "NaNs",
+            "infs",
+            "∞h",
+            "1..5h",
+            "1.5.5h",
+            "null",
+            "true",
+            "1h;",
+            "1h#",
+        )
+    ),
     *(
         (text, TOO_SHORT)
         for text in ("0s", "0h0m0s", "0.0s", "0.5ns", "0.0000000000000000000000001h", "000000000000000000000000000000s")
@@ -434,8 +449,13 @@ def durations() -> Iterator[Attempt]:
     Attempt("a name with a line break", "alice", named("a\nb"), "metadata.name: Invalid value", named("a-b"), status=422),
     Attempt("a name with a capital", "alice", named("Alpha"), "metadata.name: Invalid value", named("alpha"), status=422),
     Attempt(
-        "a name like alpha in Cyrillic", "alice", named("аlpha2"), "metadata.name: Invalid value", named("alpha2"), status=422
-    ),  # noqa: RUF001
+        "a name like alpha in Cyrillic",
+        "alice",
+        named("\u0430lpha2"),
+        "metadata.name: Invalid value",
+        named("alpha2"),
+        status=422,
+    ),
     Attempt("a name of two dots", "alice", named(".."), "metadata.name: Invalid value", named("dots"), status=422),
     forgeries(),
     malformed(),

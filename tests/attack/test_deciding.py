@@ -4,14 +4,14 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from conftest import eventually
-from people import LONG_NAME
 
 from attack import refusals
 from attack.api import Answer, Person
 from attack.stage import REQUESTS, Stage, Theatre, annotations
 from attack.table import Attempt, How, Scene, about, after, cannot, creates, decides, merges, play, table, writes
 from attack.test_asking import CONTROLS
+from conftest import eventually
+from people import LONG_NAME
 
 APPROVALS = "jitaccess.dev/approvals"
 BOBS = writes("approvals", "bob: ok")
@@ -156,10 +156,10 @@ def lines() -> Iterator[Attempt]:
         ("a colon without a space", "bob:ok"),
         ("a space before the colon", "bob : ok"),
         ("a capital", "Bob: ok"),
-        ("a Cyrillic letter", "bоb: ok"),
-        ("full-width letters", "ｂｏｂ: ok"),
-        ("a full-width colon", "bob： ok"),
-        ("a no-break space", "bob:\u00a0ok"),  # noqa: RUF001
+        ("a Cyrillic letter", "b\u043eb: ok"),
+        ("full-width letters", "\uff42\uff4f\uff42: ok"),
+        ("a full-width colon", "bob\uff1a ok"),
+        ("a no-break space", "bob:\u00a0ok"),
         ("a joiner in the name", "b\u200dob: ok"),
         ("a leading line break", "\nbob: ok"),
         ("a leading space", " bob: ok"),
@@ -347,7 +347,7 @@ def people() -> Iterator[Attempt]:
         "operator",
         creates(),
         twin_who="alice",
-        hole="the operator holds `request` to hand it out, and nothing keeps its account from asking: refuse it CREATE on requests",
+        hole="the operator holds `request` to hand it out, and nothing keeps its account from asking: refuse it CREATE",
     )
 
 
@@ -356,9 +356,9 @@ def names() -> Iterator[Attempt]:
         yield Attempt(f"{who!r} approves", who, own_line(), refusals.NAME_WITH_COLON, own_line(), twin_who="bob")
         yield Attempt(f"{who!r} denies", who, own_line("denials"), refusals.NAME_WITH_COLON, own_line("denials"), twin_who="bob")
     for who in ("bob\nalice", "bob\u202egnihsif", "bob\u0085", "bob\u200b"):
-        yield Attempt(f"{ascii(who)} approves", who, own_line(), refusals.ONE_LINE, own_line(), twin_who="bob")
+        yield Attempt(f"{who!a} approves", who, own_line(), refusals.ONE_LINE, own_line(), twin_who="bob")
         yield Attempt(
-            f"{ascii(who)} asks", who, creates(), "spec.requester in body should match", creates(), twin_who="alice", status=422
+            f"{who!a} asks", who, creates(), "spec.requester in body should match", creates(), twin_who="alice", status=422
         )
     yield Attempt(
         "a name of 254 characters asks",
@@ -369,8 +369,8 @@ def names() -> Iterator[Attempt]:
         twin_who=LONG_NAME,
         status=422,
     )
-    for who in ("bob:", "bob ", "Bob", "bоb", "ｂｏｂ", "bob, carol", "bob carol"):  # noqa: RUF001
-        yield Attempt(f"{ascii(who)} approves in bob's name", who, writes("approvals", "bob: ok"), refusals.OWN_LINE, own_line())
+    for who in ("bob:", "bob ", "Bob", "b\u043eb", "\uff42\uff4f\uff42", "bob, carol", "bob carol"):
+        yield Attempt(f"{who!a} approves in bob's name", who, writes("approvals", "bob: ok"), refusals.OWN_LINE, own_line())
 
 
 @table(
@@ -506,8 +506,10 @@ def test_is_refused_for_the_stated_reason_and_the_honest_twin_succeeds(attempt: 
 
 
 @pytest.mark.parametrize(
-    "who", ["bob:", "bob ", "Bob", "bоb", "ｂｏｂ", "bob, carol", "bob carol", "zoë-名前", "zoe\u0308-名前", LONG_NAME], ids=ascii
-)  # noqa: RUF001
+    "who",
+    ["bob:", "bob ", "Bob", "b\u043eb", "\uff42\uff4f\uff42", "bob, carol", "bob carol", "zoë-名前", "zoe\u0308-名前", LONG_NAME],
+    ids=ascii,
+)
 def test_people_of_unusual_names_count_as_exactly_themselves(stage: Theatre, who: str) -> None:
     name = stage.request()
     Stage.sure(stage.decide("bob", "approve", name, "mine: own"))

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from conftest import eventually
 
 from attack import refusals
 from attack.api import Answer, Person
 from attack.stage import MANAGED, RBAC, REQUESTS, Stage, Theatre, binding, clone, job
 from attack.table import Attempt, How, Scene, play, table
+from conftest import eventually
 
 # What the operator made, by resource, and what else of that kind ada makes for the twin.
 KINDS = {"rolebindings": ("RoleBinding", "binding"), "jobs": ("Job", "job"), "roles": ("Role", "derived")}
@@ -250,6 +250,11 @@ def test_what_was_tried_has_left_the_grant_as_it_was(stage: Theatre) -> None:
     assert [entry["reason"] for entry in status["history"]] == ["Requested", "Approved", "Granted"]
 
 
+def reason(condition: dict[str, Any], wanted: str) -> dict[str, Any]:
+    """The condition if it has that reason, else nothing."""
+    return condition if condition.get("reason") == wanted else {}
+
+
 def plant(stage: Stage, resource: str, name: str) -> dict[str, Any]:
     """Put an object of one's own where the operator is going to put one of its own."""
     made: dict[str, dict[str, Any]] = {
@@ -266,11 +271,9 @@ def test_what_sits_under_the_name_of_a_grant_is_never_adopted(stage: Theatre, re
     uid = stage.get(name)["metadata"]["uid"]
     planted = plant(stage, resource, f"jit-{name}-{uid[:8]}")
     stage.sure(stage.decide("bob", "approve", name))
-    reason = eventually(
-        lambda: stage.condition(name, "Granted").get("reason") == "NameTaken" and stage.condition(name, "Granted"), "it says so"
-    )
+    told = eventually(lambda: reason(stage.condition(name, "Granted"), "NameTaken"), "it says so")
     kind = KINDS[resource][0]
-    assert reason["message"] == f"a {kind} jit-{name}-{uid[:8]} that jitaccess did not make is in the way: delete it"
+    assert told["message"] == f"a {kind} jit-{name}-{uid[:8]} that jitaccess did not make is in the way: delete it"
     assert stage.status(name)["state"] == "Pending"
     assert not stage.bindings(name)
     found = stage.get(planted["metadata"]["name"], resource)
@@ -288,7 +291,7 @@ def test_what_sits_under_the_name_of_a_derived_object_is_never_adopted(stage: Th
     policy = f"planted-{resource}-{side}"
     planted = plant(stage, resource, f"jitaccess:{policy}:{side}")
     stage.policy(policy, ready=False)
-    ready = eventually(lambda: stage.ready(policy).get("reason") == "NameTaken" and stage.ready(policy), "it says so")
+    ready = eventually(lambda: reason(stage.ready(policy), "NameTaken"), "it says so")
     kind = KINDS[resource][0]
     assert ready["status"] == "False"
     assert ready["message"] == f"a {kind} jitaccess:{policy}:{side} that jitaccess did not make is in the way: delete it"
@@ -365,11 +368,10 @@ def test_a_deleted_policy_takes_its_rights_and_its_grants_along(stage: Theatre, 
     stage.sure(stage.person("paul").delete("accesspolicies", made, propagationPolicy=policy))
     status = stage.until(name, "Revoked")
     assert status["history"][-1]["reason"] == "PolicyNotFound"
-    for side in ("requester", "approver"):
-        for resource in ("rolebindings", "roles"):
-            eventually(
-                lambda r=resource, s=side: stage.find(f"jitaccess:{made}:{s}", r) is None, f"{resource} of the {side}s are gone"
-            )  # type: ignore[misc]
+    derived = [
+        (f"jitaccess:{made}:{side}", resource) for side in ("requester", "approver") for resource in ("rolebindings", "roles")
+    ]
+    eventually(lambda: not any(stage.find(*each) for each in derived), "nobody holds a right any more")
     assert not stage.bindings(name)
 
 

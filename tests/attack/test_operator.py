@@ -11,6 +11,7 @@ from attack.stage import MANAGED, OPERATOR, RBAC, REQUESTS, Theatre, binding, cl
 from attack.table import Attempt, How, Scene, cannot, decides, merges, play, table
 
 GRANT = {**MANAGED, "jitaccess.dev/component": "grant"}
+OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "x", "uid": "00000000-0000-0000-0000-000000000001"}
 DERIVED = {**MANAGED, "jitaccess.dev/component": "policy"}
 
 
@@ -21,8 +22,7 @@ def makes(
 
     def how(scene: Scene, me: Person) -> Answer:
         wanted = clone(manifest)
-        owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "x", "uid": "00000000-0000-0000-0000-000000000001"}
-        wanted["metadata"] |= {"labels": labels or {}} | ({"ownerReferences": [owner]} if owned else {})
+        wanted["metadata"] |= {"labels": labels or {}} | ({"ownerReferences": [OWNER]} if owned else {})
         path = me.path(resource)
         if namespace:
             path = path.replace(f"/{me.namespace}/", f"/{namespace}/")
@@ -58,6 +58,16 @@ ITSELF = binding("jit-x", "view", OPERATOR)
 POD = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "p", "image": "p"}]}}
 
 
+def cannot_anywhere(verb: str, resource: str) -> str:
+    """A refusal by RBAC for what has no namespace."""
+    return f'User "{{me}}" cannot {verb} resource "{resource}" in API group "{RBAC}" at the cluster scope'
+
+
+def mints(scene: Scene, me: Person) -> Answer:
+    """Ask for a token of another account."""
+    return me.call("POST", me.path("serviceaccounts", "robot", "token"), {"spec": {}})
+
+
 def shapes() -> Iterator[Attempt]:
     running = job("jit-x")
     running["spec"] |= {"completions": 1, "parallelism": 1}
@@ -72,12 +82,21 @@ def shapes() -> Iterator[Attempt]:
         ("a grant for two", makes("rolebindings", two_people(), labels=GRANT)),
         ("a grant for itself", makes("rolebindings", ITSELF, labels=GRANT)),
         ("a grant without saying that it is one", makes("rolebindings", binding("jit-x", "view", "alice"), labels=MANAGED)),
-        ("a grant in kube-system", makes("rolebindings", binding("jit-x", "edit", "alice"), labels=GRANT, namespace="kube-system")),
-        ("a grant in jitaccess-system", makes("rolebindings", binding("jit-x", "edit", "alice"), labels=GRANT, namespace="jitaccess-system")),
-        ("a ClusterRole for the approvers of a policy", makes("rolebindings", binding("jitaccess:x:approver", "edit", "alice"), labels=DERIVED)),
+        (
+            "a grant in kube-system",
+            makes("rolebindings", binding("jit-x", "edit", "alice"), labels=GRANT, namespace="kube-system"),
+        ),
+        (
+            "a grant in jitaccess-system",
+            makes("rolebindings", binding("jit-x", "edit", "alice"), labels=GRANT, namespace="jitaccess-system"),
+        ),
+        (
+            "a ClusterRole for the approvers of a policy",
+            makes("rolebindings", binding("jitaccess:x:approver", "edit", "alice"), labels=DERIVED),
+        ),
         ("other rights in a derived Role", makes("roles", secrets, labels=DERIVED)),
         ("a Role of another name", makes("roles", {"metadata": {"name": "x"}, "rules": []}, labels=DERIVED)),
-    ):  # fmt: skip
+    ):
         yield Attempt(words, "operator", how, refusals.OPERATOR_SHAPES, HONEST)
 
 
@@ -91,8 +110,8 @@ def foreign() -> Iterator[Attempt]:
         ("a Job without the label", makes("jobs", job("jit-x"))),
         ("a Role without the label", makes("roles", {"metadata": {"name": "jitaccess:x:approver"}, "rules": []})),
         ("changing another's binding", replaces("bystander")),
-        ("adopting another's binding", replaces("bystander", labels=GRANT)),
-        ("adopting another's Role", replaces("bystander", "roles", labels=DERIVED)),
+        ("adopting another's binding", replaces("jit-bystander", labels=GRANT, ownerReferences=[OWNER])),
+        ("adopting another's Role", replaces("jitaccess:bystander:x", "roles", labels=DERIVED)),
         ("deleting another's binding", lambda scene, me: me.delete("rolebindings", "bystander")),
         ("deleting another's Role", lambda scene, me: me.delete("roles", "bystander")),
     )
@@ -108,18 +127,34 @@ def foreign() -> Iterator[Attempt]:
 
 def rbac() -> Iterator[Attempt]:
     for words, how, refusal in (
-        ("binding cluster-admin", makes("rolebindings", binding("jit-x", "cluster-admin", "alice"), labels=GRANT), refusals.ESCALATION),
-        ("binding a role that is not on its list", makes("rolebindings", binding("jit-x", "system:node", "alice"), labels=GRANT), refusals.ESCALATION),
+        (
+            "binding cluster-admin",
+            makes("rolebindings", binding("jit-x", "cluster-admin", "alice"), labels=GRANT),
+            refusals.ESCALATION,
+        ),
+        (
+            "binding a role that is not on its list",
+            makes("rolebindings", binding("jit-x", "system:node", "alice"), labels=GRANT),
+            refusals.ESCALATION,
+        ),
         ("reading Secrets", lambda scene, me: me.get("secrets"), cannot("list", "secrets", "")),
         ("reading one Secret", lambda scene, me: me.get("secrets", "x"), cannot("get", "secrets", "")),
         ("making a Pod", lambda scene, me: me.create("pods", POD), cannot("create", "pods", "")),
-        ("minting a token", lambda scene, me: me.call("POST", f"/api/v1/namespaces/{me.namespace}/serviceaccounts/robot/token", {"spec": {}}), cannot("create", "serviceaccounts/token", "")),
-        ("patching a binding", lambda scene, me: me.merge("rolebindings", "bystander", {}), cannot("patch", "rolebindings", RBAC)),
+        ("minting a token", mints, cannot("create", "serviceaccounts/token", "")),
+        (
+            "patching a binding",
+            lambda scene, me: me.merge("rolebindings", "bystander", {}),
+            cannot("patch", "rolebindings", RBAC),
+        ),
         ("changing a Job", lambda scene, me: me.merge("jobs", scene.stage.names()["job"], {}), cannot("patch", "jobs", "batch")),
-        ("making a policy", lambda scene, me: me.create("accesspolicies", {"metadata": {"name": "x"}}), cannot("create", "accesspolicies")),
+        (
+            "making a policy",
+            lambda scene, me: me.create("accesspolicies", {"metadata": {"name": "x"}}),
+            cannot("create", "accesspolicies"),
+        ),
         ("changing a policy", lambda scene, me: me.merge("accesspolicies", "debug", {}), cannot("patch", "accesspolicies")),
         ("deleting all bindings", lambda scene, me: me.delete("rolebindings"), cannot("deletecollection", "rolebindings", RBAC)),
-    ):  # fmt: skip
+    ):
         yield Attempt(words, "operator", how, refusal, HONEST)
     for resource in ("clusterroles", "clusterrolebindings"):
         for verb, how in (
@@ -130,7 +165,7 @@ def rbac() -> Iterator[Attempt]:
                 f"{verb}: {resource}",
                 "operator",
                 how,
-                f'User "{{me}}" cannot {verb} resource "{resource}" in API group "{RBAC}" at the cluster scope',
+                cannot_anywhere(verb, resource),
                 reads,
             )
     yield Attempt(
@@ -146,7 +181,9 @@ def rbac() -> Iterator[Attempt]:
 def bystander(stage: Theatre) -> None:
     """A Role and a binding of somebody else's, with no right in them that the operator could not give."""
     stage.sure(stage.admin.create("roles", {"metadata": {"name": "bystander"}, "rules": []}))
-    stage.sure(stage.admin.create("rolebindings", binding("bystander", "view", "mallory")))
+    stage.sure(stage.admin.create("roles", {"metadata": {"name": "jitaccess:bystander:x"}, "rules": []}))
+    for name in ("bystander", "jit-bystander"):
+        stage.sure(stage.admin.create("rolebindings", binding(name, "view", "mallory")))
 
 
 @table(

@@ -74,7 +74,7 @@ def test_show_tells_everything(jit: Plugin) -> None:
         "Approved   bob",
         "go ahead, I'm watching",
         "RoleBinding jit-alice-",
-        "the exact rules are not yours to read",
+        "What ClusterRole view allows",
     ):
         assert words in shown
     assert "get, list, watch" in jit.ok("show", name, user="admin"), "whoever may read the role sees its exact rules"

@@ -29,6 +29,7 @@ _PATH = re.compile(
     r"/(?:api/v1|apis/(?P<group>[^/]+)/[^/]+)(?:/namespaces/(?P<namespace>[^/]+))?/(?P<plural>[a-z]+)"
     r"(?:/(?P<name>[^/]+))?(?P<status>/status)?"
 )
+REASONS = {403: "Forbidden", 404: "NotFound", 409: "Conflict", 422: "Invalid", 429: "TooManyRequests"}
 OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 _OMITTED_WHEN_EMPTY = ("subjects", "rules")
 
@@ -54,7 +55,14 @@ class Failure(Exception):
     def response(self) -> web.Response:
         """As the API server says it."""
         return web.json_response(
-            {"kind": "Status", "status": "Failure", "message": str(self), "code": self.status}, status=self.status
+            {
+                "kind": "Status",
+                "status": "Failure",
+                "reason": REASONS.get(self.status, ""),
+                "message": str(self),
+                "code": self.status,
+            },
+            status=self.status,
         )
 
 

@@ -11,7 +11,7 @@ from jitaccess.cli import options
 from jitaccess.cli.choosing import parse_name
 from jitaccess.cli.client import Client
 from jitaccess.cli.completing import complete_requests
-from jitaccess.cli.describe import deadline, how_long, in_brief, place, risks_of, unreadable, who_decides
+from jitaccess.cli.describe import brief, deadline, how_long, place, risks_of, who_decides
 from jitaccess.cli.errors import CliError, ExitCode, Refused, UsageError
 from jitaccess.cli.filters import REVIEWABLE, chosen_requests
 from jitaccess.cli.ledger import checked_text
@@ -144,10 +144,7 @@ def _show(client: Client, request: AccessRequest) -> None:
 
 def _role(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> list[tuple[str, str | Text]]:
     rules = client.rules(request.role, request.key.namespace)
-    lines: list[tuple[str, str | Text]] = [
-        ("Allows" if n == 0 else "", f"{v}: {w}") for n, (v, w) in enumerate(in_brief(rules or ()))
-    ]
-    if rules is None:
-        lines = [("Allows", unreadable(request.role))]
+    allows = brief(request.role, rules, policy) or ["nothing"]
+    lines: list[tuple[str, str | Text]] = [("Allows" if n == 0 else "", line) for n, line in enumerate(allows)]
     risks = risks_of(request.role, rules, policy)
     return lines + ([("Warning", styled(f"outlives the grant: {', '.join(risks)}", "bold red"))] if risks else [])

@@ -85,8 +85,23 @@ def risks_of(role: RoleRef, rules: Sequence[Manifest] | None, policy: AccessPoli
     """What a role allows that outlives the grant: from its rules, else from what the operator wrote about it in the policy."""
     if rules is not None:
         return role_risks(rules)
-    recorded = ((policy.status if policy else None) or {}).get("roles") or []
-    return next((tuple(r.get("risks") or ()) for r in recorded if (r["kind"], r["name"]) == (role.kind, role.name)), ())
+    return _recorded(role, policy, "risks")
+
+
+def brief(role: RoleRef, rules: Sequence[Manifest] | None, policy: AccessPolicy | None) -> list[str]:
+    """What a role allows in a few lines, as far as that is known."""
+    lines = [f"{verbs}: {what}" for verbs, what in in_brief(rules)] if rules is not None else list(known_rules(role, policy))
+    return lines if len(lines) <= _FEW else [*lines[:_FEW], f"and {len(lines) - _FEW} more: kubectl jit show"]
+
+
+def known_rules(role: RoleRef, policy: AccessPolicy | None) -> tuple[str, ...]:
+    """What is known of a role whose rules one may not read: what the operator wrote into the policy, else what it is for."""
+    return _recorded(role, policy, "allows") or (_unreadable(role),)
+
+
+def _recorded(role: RoleRef, policy: AccessPolicy | None, field: str) -> tuple[str, ...]:
+    roles: Sequence[Manifest] = ((policy.status if policy else None) or {}).get("roles") or ()
+    return next((tuple(r.get(field) or ()) for r in roles if (r["kind"], r["name"]) == (role.kind, role.name)), ())
 
 
 def exact_rules(rules: Sequence[Manifest]) -> dict[str, list[str]]:
@@ -106,7 +121,7 @@ def in_brief(rules: Sequence[Manifest]) -> list[tuple[str, str]]:
     return [(verbs, _cut(names)) for verbs, names in grouped.items()]
 
 
-def unreadable(role: RoleRef) -> str:
+def _unreadable(role: RoleRef) -> str:
     """What to say about a role whose rules cannot be read."""
     standard = _STANDARD.get(role.name, "") if role.kind == "ClusterRole" else ""
     return (

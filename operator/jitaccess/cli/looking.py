@@ -14,12 +14,12 @@ from jitaccess.cli.decisions import decisions
 from jitaccess.cli.describe import (
     exact_rules,
     how_long,
+    known_rules,
     outcome,
     place,
     progress,
     risks_of,
     timeline,
-    unreadable,
     when,
     who_decides,
 )
@@ -174,8 +174,8 @@ def _allows(client: Client, request: AccessRequest, policy: AccessPolicy | None)
     rules = client.rules(request.role, request.key.namespace)
     out().print()
     say(styled(f"What {request.role} allows", "bold"))
-    if rules is None:
-        say(unreadable(request.role))
+    for line in known_rules(request.role, policy) if rules is None else ():
+        say(line)
     for verbs, objects in exact_rules(rules or ()).items():
         say(verbs)
         fields((" ", each) for each in objects)

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from jitaccess.cli.decisions import decisions
-from jitaccess.cli.describe import exact_rules, how_long, in_brief, outcome, progress, risks_of, timeline, when
+from jitaccess.cli.describe import brief, exact_rules, how_long, in_brief, outcome, progress, risks_of, timeline, when
 from jitaccess.cli.errors import ExitCode, UsageError
 from jitaccess.cli.exporting import CSV_COLUMNS, cell, record
 from jitaccess.cli.ledger import added_line, checked_text
 from jitaccess.cli.waiting import CODES
-from jitaccess.model import AccessRequest, State
-from jitaccess.parse import parse_ledger, parse_request
+from jitaccess.model import AccessRequest, RoleRef, State
+from jitaccess.parse import parse_ledger, parse_policy, parse_request
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -125,6 +125,28 @@ def test_rules_in_brief_and_exactly() -> None:
     }
     many = [{"apiGroups": [""], "resources": [f"r{n}" for n in range(20)], "verbs": ["get"]}]
     assert in_brief(many)[0][1].endswith("and 14 more")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "recorded", "lines"),
+    [
+        pytest.param("ClusterRole", "debug", ["get: pods", "delete: pods"], ["get: pods", "delete: pods"], id="as-recorded"),
+        pytest.param("ClusterRole", "view", [], ["Kubernetes' own role for reading"], id="as-the-role-is-known"),
+        pytest.param("ClusterRole", "debug", [], ["the rules of ClusterRole debug are not yours"], id="not-at-all"),
+        pytest.param("Role", "view", [], ["the rules of Role view are not yours"], id="a-role-of-the-same-name-is-another"),
+        pytest.param(
+            "ClusterRole", "debug", list("123456789"), [*"123456", "and 3 more: kubectl jit show"], id="cut-where-it-is-long"
+        ),
+    ],
+)
+def test_a_role_that_one_may_not_read_is_told_as_far_as_it_is_known(
+    kind: str, name: str, recorded: list[str], lines: list[str]
+) -> None:
+    metadata = {"name": "p", "namespace": "team-a", "uid": "u", "resourceVersion": "1"}
+    roles = [{"kind": "ClusterRole", "name": name, "found": True, "allows": recorded}]
+    policy = parse_policy({"metadata": metadata, "spec": {"roles": roles}, "status": {"roles": roles}})
+    told = brief(RoleRef(kind, name), None, policy)
+    assert all(line.startswith(start) for line, start in zip(told, lines, strict=True)), told
 
 
 def test_risks_come_from_the_rules_or_else_from_what_was_recorded() -> None:
