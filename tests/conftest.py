@@ -124,15 +124,15 @@ class Team:
     def until(self, name: str, state: str, timeout: float = 20.0) -> dict[str, Any]:
         """Wait until a request is in that state, and return it."""
 
-        def look() -> dict[str, Any] | None:
+        def look() -> dict[str, Any]:
             found = self.get(name)
-            return found if (found.get("status") or {}).get("state") == state else None
+            return found if (found.get("status") or {}).get("state") == state else {}
 
         def last() -> str:
             return json.dumps(self.get(name).get("status"), indent=1)
 
         try:
-            return eventually(look, f"request {name} is {state}", timeout=timeout)  # type: ignore[return-value]
+            return eventually(look, f"request {name} is {state}", timeout=timeout)
         except pytest.fail.Exception as failure:
             pytest.fail(f"{failure}; its status: {last()}")
 

@@ -53,6 +53,7 @@ def two_people() -> dict[str, Any]:
     return both
 
 
+HARMLESS = [{"apiGroups": ["jitaccess.dev"], "resources": ["accessrequests"], "verbs": ["get"]}]
 HONEST = makes("rolebindings", binding("jit-x", "view", "alice"), labels=GRANT)
 ITSELF = binding("jit-x", "view", OPERATOR)
 POD = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "p", "image": "p"}]}}
@@ -181,7 +182,7 @@ def rbac() -> Iterator[Attempt]:
 def bystander(stage: Theatre) -> None:
     """A Role and a binding of somebody else's, with no right in them that the operator could not give."""
     stage.sure(stage.admin.create("roles", {"metadata": {"name": "bystander"}, "rules": []}))
-    stage.sure(stage.admin.create("roles", {"metadata": {"name": "jitaccess:bystander:x"}, "rules": []}))
+    stage.sure(stage.admin.create("roles", {"metadata": {"name": "jitaccess:bystander:x"}, "rules": HARMLESS}))
     for name in ("bystander", "jit-bystander"):
         stage.sure(stage.admin.create("rolebindings", binding(name, "view", "mallory")))
 

@@ -7,6 +7,8 @@ import pytest
 
 from conftest import Team, eventually
 
+DEBUG_ROLE = {"kind": "ClusterRole", "name": "jitaccess-debug"}
+
 
 def last(team: Team, name: str) -> tuple[str, str | None]:
     """The reason of the last transition, and whose decision it was."""
@@ -81,9 +83,7 @@ def delete_policy(team: Team) -> None:
     [
         pytest.param(delete_policy, "PolicyNotFound", id="policy-deleted"),
         pytest.param(narrow({"maxDuration": "10m"}), "DurationTooLong", id="shorter-than-what-runs"),
-        pytest.param(
-            narrow({"roles": [{"kind": "ClusterRole", "name": "jitaccess-debug"}]}), "RoleNotOffered", id="role-withdrawn"
-        ),
+        pytest.param(narrow({"roles": [DEBUG_ROLE]}), "RoleNotOffered", id="role-withdrawn"),
         pytest.param(narrow({"requiredApprovals": 2}), "ApprovalsMissing", id="more-approvals-needed"),
     ],
 )
@@ -153,7 +153,7 @@ def test_two_approvals_are_two_people(team: Team) -> None:
     ("fields", "reason", "words"),
     [
         pytest.param(
-            {"roleRef": {"kind": "ClusterRole", "name": "jitaccess-debug"}},
+            {"roleRef": DEBUG_ROLE},
             "RoleNotOffered",
             "does not offer ClusterRole jitaccess-debug; it offers ClusterRole view",
             id="role-that-is-not-offered",

@@ -34,9 +34,7 @@ def test_one_request_costs_seven_writes_and_nothing_else(team: Team) -> None:
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
     team.until(name, "Expired")
-    eventually(
-        lambda: "DurationElapsed" in team.kubectl("get", "events"), "the last Event is written, so nothing is still to come"
-    )
+    eventually(lambda: "DurationElapsed" in team.kubectl("get", "events"), "the last Event: nothing is still to come")
     assert writes(team, start) == [
         "patch accessrequests/status",
         "create jobs",

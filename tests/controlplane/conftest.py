@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from controlplane import ControlPlane, User
 
 ODD_NAMES = {
@@ -13,7 +14,7 @@ ODD_NAMES = {
     "colon-and-space": "bob: x",
     "newline": "bob\ncarol: forged",
     "tab-and-return": "a\tb\rc",
-    "not-ascii": "æøå 😀 ‮",
+    "not-ascii": "æøå 😀 \u202e",
     "253-characters": "x" * 253,
     "path": "../../etc/passwd",
     "yaml": "{a: &b [*c]} # d",
@@ -24,9 +25,7 @@ ODD_NAMES = {
 @pytest.fixture(scope="session")
 def plane() -> Iterator[ControlPlane]:
     odd = [User(name, ("developers",)) for name in ODD_NAMES.values()]
-    with ControlPlane(
-        audit=True, users=[*odd, User("dave", ("two words", 'q"uote'), uid="u-1")]
-    ) as plane:
+    with ControlPlane(audit=True, users=[*odd, User("dave", ("two words", 'q"uote'), uid="u-1")]) as plane:
         yield plane
 
 
@@ -40,9 +39,7 @@ def gone() -> Callable[[int], bool]:
     """Tells whether a process has ended; a zombie that nobody waits for has."""
 
     def look(pid: int) -> bool:
-        shown = subprocess.run(
-            ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
+        shown = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
         return shown.stdout.strip()[:1] in ("", "Z")
 
     return look

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from controlplane import binaries
 from controlplane.binaries import PACKAGES, cache_dir, cache_key, ensure_binaries
 from controlplane.errors import BuildError
@@ -59,9 +60,7 @@ def test_a_warm_cache_needs_no_go(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(ensure_binaries()) == set(PACKAGES)
 
 
-def test_assets_come_first_and_only_what_they_lack_is_built(
-    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_assets_come_first_and_only_what_they_lack_is_built(calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assets = tmp_path / "assets"
     assets.mkdir()
     (assets / "etcd").touch(mode=0o755)
@@ -72,9 +71,7 @@ def test_assets_come_first_and_only_what_they_lack_is_built(
     assert built(calls) == ["kube-apiserver", "kube-controller-manager", "kubectl"]
 
 
-def test_a_failed_build_shows_why_and_leaves_nothing_broken(
-    calls: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_build_shows_why_and_leaves_nothing_broken(calls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_GO_FAILS", "kube-apiserver")
     with pytest.raises(BuildError, match=r"no space left on device[\s\S]*run again"):
         ensure_binaries()
@@ -84,19 +81,14 @@ def test_a_failed_build_shows_why_and_leaves_nothing_broken(
     assert built(calls).count("etcd") == 1
 
 
-def test_two_builds_at_once_build_everything_once(
-    calls: Path, run_environment: dict[str, str]
-) -> None:
+def test_two_builds_at_once_build_everything_once(calls: Path, run_environment: dict[str, str]) -> None:
     environment = {
         **run_environment,
         **{k: os.environ[k] for k in ("PATH", "JITACCESS_CACHE", "FAKE_GO_CALLS")},
     }
     environment.pop("KUBEBUILDER_ASSETS", None)
     build = [sys.executable, "-m", "controlplane", "build"]
-    both = [
-        subprocess.Popen(build, env=environment, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    both = [subprocess.Popen(build, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0] == outputs[1]
@@ -118,9 +110,7 @@ def test_the_key_changes_with(name: str, value: object, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("name", ["go.mod", "go.sum"])
-def test_the_key_changes_with_the_module(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_key_changes_with_the_module(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for file in ("go.mod", "go.sum"):
         (tmp_path / file).write_bytes((binaries.MODULE / file).read_bytes())
     monkeypatch.setattr(binaries, "MODULE", tmp_path)

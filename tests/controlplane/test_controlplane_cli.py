@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from controlplane.__main__ import parser
 
 
@@ -15,9 +16,7 @@ def test_help_is_there(command: list[str], capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
-def test_up_runs_until_it_is_told_to_end(
-    number: signal.Signals, run_environment: dict[str, str]
-) -> None:
+def test_up_runs_until_it_is_told_to_end(number: signal.Signals, run_environment: dict[str, str]) -> None:
     run = subprocess.Popen(
         [sys.executable, "-m", "controlplane", "up"],
         env=run_environment,
@@ -33,9 +32,7 @@ def test_up_runs_until_it_is_told_to_end(
     kubeconfig = Path(shown.split("KUBECONFIG=")[1].split()[0])
     kubectl = shown.split("KUBECONFIG=")[1].split()[1]
     command = [kubectl, "--kubeconfig", str(kubeconfig), "--context", "alice", "auth", "whoami"]
-    assert (
-        "developers" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    )
+    assert "developers" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
     run.send_signal(number)
     assert run.wait(30) == 0
     assert not kubeconfig.exists()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from controlplane import ControlPlane, ControlPlaneError, KubectlError
 from controlplane.install import install
 
@@ -38,7 +39,9 @@ spec:
   matchConstraints:
     resourceRules: [{apiGroups: [sample.test], apiVersions: ['*'], resources: [widgets], operations: [CREATE, UPDATE]}]
   validations:
-  - expression: "object.spec.owner == request.userInfo.username && authorizer.group('sample.test').resource('widgets').check('own').allowed()"
+  - expression: >-
+      object.spec.owner == request.userInfo.username
+      && authorizer.group('sample.test').resource('widgets').check('own').allowed()
     message: "a widget belongs to who makes it"
 ---
 apiVersion: admissionregistration.k8s.io/v1
@@ -71,9 +74,7 @@ def overlay(directory: Path, **files: str) -> Path:
     directory.mkdir(exist_ok=True)
     for name, text in files.items():
         (directory / f"{name}.yaml").write_text(text)
-    (directory / "kustomization.yaml").write_text(
-        f"resources: [{', '.join(f'{n}.yaml' for n in files)}]\n"
-    )
+    (directory / "kustomization.yaml").write_text(f"resources: [{', '.join(f'{n}.yaml' for n in files)}]\n")
     return directory
 
 
@@ -103,9 +104,7 @@ def test_a_mistake_in_the_overlay_is_told_at_once(plane: ControlPlane, tmp_path:
         install(plane, overlay(tmp_path, namespace=broken))
 
 
-def test_a_kind_that_never_appears_is_told_at_the_deadline(
-    plane: ControlPlane, tmp_path: Path
-) -> None:
+def test_a_kind_that_never_appears_is_told_at_the_deadline(plane: ControlPlane, tmp_path: Path) -> None:
     with pytest.raises(ControlPlaneError, match=r"not accepted[\s\S]*no matches for kind"):
         install(plane, overlay(tmp_path, widget=WIDGET.replace("Widget", "Gadget")), timeout=2)
 

@@ -2,13 +2,12 @@ import base64
 from pathlib import Path
 
 import yaml
+
 from controlplane.kubeconfig import Login, render, write_private
 
 
 def test_each_login_is_a_context_and_the_first_is_current() -> None:
-    text = render(
-        "https://127.0.0.1:1", b"PEM", {"a: b": Login("t1", namespace="n"), "😀\n": Login("t2")}
-    )
+    text = render("https://127.0.0.1:1", b"PEM", {"a: b": Login("t1", namespace="n"), "😀\n": Login("t2")})
     config = yaml.safe_load(text)
     assert config["current-context"] == "a: b"
     assert config["clusters"][0]["cluster"] == {

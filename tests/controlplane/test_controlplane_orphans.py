@@ -31,9 +31,7 @@ time.sleep(600)
 """
 
 
-def start(
-    code: str, tmp_path: Path, environment: dict[str, str]
-) -> tuple[subprocess.Popen[str], list[str]]:
+def start(code: str, tmp_path: Path, environment: dict[str, str]) -> tuple[subprocess.Popen[str], list[str]]:
     run = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)],
         env=environment,
@@ -44,9 +42,7 @@ def start(
     return run, run.stdout.readline().split()
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name
-)
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
 def test_processes_directories_and_the_guard_itself_end(
     number: signal.Signals,
     tmp_path: Path,

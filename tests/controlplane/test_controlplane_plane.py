@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from controlplane import ControlPlane, ControlPlaneError, KubectlError
 from controlplane.components import COMPONENTS, LOOPBACK, Component, Ports, free_port
 
@@ -115,9 +116,7 @@ def test_a_refusal_is_in_the_audit_log(plane: ControlPlane) -> None:
 
 
 @pytest.mark.parametrize("component", COMPONENTS)
-def test_a_killed_component_comes_back_with_its_data(
-    plane: ControlPlane, component: Component
-) -> None:
+def test_a_killed_component_comes_back_with_its_data(plane: ControlPlane, component: Component) -> None:
     name = f"survives-{component}"
     plane.kubectl("create", "configmap", name)
     plane.kill(component)
@@ -151,14 +150,10 @@ def test_the_dead_mans_switch_works(plane: ControlPlane, eventually: Callable[..
         "spec": {
             "completions": 0,
             "ttlSecondsAfterFinished": 2,
-            "template": {
-                "spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}
-            },
+            "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}},
         },
     }
-    created = plane.kubectl(
-        "create", "-o", "jsonpath={.metadata.uid}", "-f", "-", input=json.dumps(job)
-    )
+    created = plane.kubectl("create", "-o", "jsonpath={.metadata.uid}", "-f", "-", input=json.dumps(job))
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "switch", "uid": created.stdout}
     binding = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
@@ -215,9 +210,7 @@ def test_the_users_own_kubectl_settings_play_no_part(
 
 
 @pytest.mark.parametrize("which", ["etcd", "peer", "api"])
-def test_a_port_that_somebody_took_meanwhile_is_given_up(
-    which: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_port_that_somebody_took_meanwhile_is_given_up(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server((LOOPBACK, 0)) as squatter:
         taken = {"etcd": free_port(), "peer": free_port(), "api": free_port()}
         taken[which] = squatter.getsockname()[1]

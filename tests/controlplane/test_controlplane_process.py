@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from controlplane import ControlPlaneError, Process, ProcessDied
 from controlplane.errors import AddressInUse
 
@@ -32,9 +33,7 @@ def test_the_environment_and_directory_are_the_callers(tmp_path: Path) -> None:
     assert process.log_tail() == f"{tmp_path.resolve()}\nx"
 
 
-def test_a_paused_process_does_nothing_and_then_goes_on(
-    tmp_path: Path, eventually: Callable[..., bool]
-) -> None:
+def test_a_paused_process_does_nothing_and_then_goes_on(tmp_path: Path, eventually: Callable[..., bool]) -> None:
     with python(tmp_path, COUNT) as process:
         assert eventually(lambda: len(process.output()) > 0)
         process.pause()
@@ -51,9 +50,7 @@ def test_a_paused_process_can_be_ended(tmp_path: Path) -> None:
     assert process.terminate() == -15
 
 
-def test_one_that_ignores_sigterm_is_killed(
-    tmp_path: Path, eventually: Callable[..., bool]
-) -> None:
+def test_one_that_ignores_sigterm_is_killed(tmp_path: Path, eventually: Callable[..., bool]) -> None:
     code = "import signal, time\nsignal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)"
     process = python(tmp_path, code).start()
     assert eventually(lambda: "up" in process.output())
@@ -67,12 +64,7 @@ def test_its_children_end_with_it(tmp_path: Path, eventually: Callable[..., bool
     child = int(process.output())
     process.kill()
     shown = ["ps", "-o", "stat=", "-p", str(child)]
-    assert eventually(
-        lambda: (
-            subprocess.run(shown, capture_output=True, text=True, check=False).stdout.strip()[:1]
-            in ("", "Z")
-        )
-    )
+    assert eventually(lambda: subprocess.run(shown, capture_output=True, text=True, check=False).stdout.strip()[:1] in ("", "Z"))
 
 
 def test_it_can_be_started_again_and_shows_only_the_new_output(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from controlplane.users import ADMIN, User, new_tokens, people_with, write_token_file
 
 
@@ -15,7 +16,7 @@ from controlplane.users import ADMIN, User, new_tokens, people_with, write_token
     ],
 )
 def test_what_the_token_file_cannot_carry_is_refused(name: str, groups: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"name|token file|surrogates"):
         User(name, groups)
 
 

@@ -80,9 +80,7 @@ def main() -> int:
             up(options)
         else:
             binaries = ensure_binaries()
-            shown = (
-                [binaries["kubectl"]] if options.command == "kubectl-path" else binaries.values()
-            )
+            shown = [binaries["kubectl"]] if options.command == "kubectl-path" else binaries.values()
             print(*shown, sep="\n")
     except (ControlPlaneError, KubectlError) as error:
         say(f"error: {error}")

@@ -22,9 +22,7 @@ class Client:
         """Return the body, or None where the server does not answer or does not say 200."""
         try:
             tls = ssl.create_default_context(cafile=str(self.ca_file))
-            opener = urllib.request.build_opener(
-                urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls)
-            )
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=tls))
             head = {"Authorization": f"Bearer {self.token}"}
             request = urllib.request.Request(self.server + path, headers=head)
             with opener.open(request, timeout=timeout) as answer:

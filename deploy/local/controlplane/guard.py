@@ -57,7 +57,7 @@ _guard_lock = threading.Lock()
 
 def guard() -> Guard:
     """Return this process's guard, starting it at the first call."""
-    global _guard
+    global _guard  # noqa: PLW0603 (one guard for each process)
     with _guard_lock:
         if _guard is None or _guard.owner != os.getpid():  # a forked child is a run of its own
             _guard = Guard()

@@ -42,16 +42,12 @@ spec:
 
 def forged_request_refused(plane: ControlPlane) -> str:
     """Say what is wrong as long as no admission policy refuses a request in another's name."""
-    answer = plane.kubectl(
-        "create", "--dry-run=server", "-f", "-", input=FORGED, check=False, timeout=20
-    )
+    answer = plane.kubectl("create", "--dry-run=server", "-f", "-", input=FORGED, check=False, timeout=20)
     said = answer.stderr.strip()
     refused = "ValidatingAdmissionPolicy" in said and "denied request" in said
     if refused and not _settling(said):
         return ""
-    return (
-        f"a forged AccessRequest was not refused by a policy; the answer was: {said or 'created'}"
-    )
+    return f"a forged AccessRequest was not refused by a policy; the answer was: {said or 'created'}"
 
 
 def install(

@@ -50,9 +50,7 @@ def render(server: str, ca: bytes, logins: Mapping[str, Login]) -> str:
         "kind": "Config",
         "clusters": [{"name": CLUSTER, "cluster": cluster}],
         "users": [{"name": name, "user": login.credentials()} for name, login in logins.items()],
-        "contexts": [
-            {"name": name, "context": login.context(name)} for name, login in logins.items()
-        ],
+        "contexts": [{"name": name, "context": login.context(name)} for name, login in logins.items()],
         "current-context": next(iter(logins)),
     }
     return yaml.safe_dump(config, sort_keys=False)

@@ -36,18 +36,12 @@ class ControlPlane(Lifecycle):
         logins = {user: Login(token=self.token(user), namespace=namespace) for user in users}
         return self._write_kubeconfig(f"contexts {[*logins]} {namespace}", logins)
 
-    def service_account_kubeconfig(
-        self, namespace: str, name: str, *, duration: str = "24h"
-    ) -> Path:
+    def service_account_kubeconfig(self, namespace: str, name: str, *, duration: str = "24h") -> Path:
         """Return a kubeconfig with `tokenFile:` for a ServiceAccount; a further call writes a new token into that file."""
-        token = self.kubectl(
-            "create", "token", name, f"--namespace={namespace}", f"--duration={duration}"
-        ).stdout.strip()
+        token = self.kubectl("create", "token", name, f"--namespace={namespace}", f"--duration={duration}").stdout.strip()
         file = self.files.kubeconfigs / f"{namespace}.{name}.token"
         write_private(file, token)
-        return self._write_kubeconfig(
-            f"service account {namespace}/{name}", {name: Login(token_file=file)}
-        )
+        return self._write_kubeconfig(f"service account {namespace}/{name}", {name: Login(token_file=file)})
 
     # --- use
 
@@ -56,9 +50,7 @@ class ControlPlane(Lifecycle):
         return {
             **os.environ,
             "KUBECONFIG": str(self.kubeconfig(user)),
-            "KUBECACHEDIR": str(
-                self.files.root / "kubectl-cache"
-            ),  # ports and CRDs change per plane
+            "KUBECACHEDIR": str(self.files.root / "kubectl-cache"),  # ports and CRDs change per plane
             "KUBERC": "off",  # the reader's own preferences must not change the outcome
             "PATH": f"{self.binaries['kubectl'].parent}{os.pathsep}{os.environ.get('PATH', '')}",
         }
@@ -115,7 +107,5 @@ class ControlPlane(Lifecycle):
         self.client.get(uri)
         while not any(event["requestURI"] == uri for event in read_events(self.audit_log, start)):
             if time.monotonic() >= deadline:
-                raise ControlPlaneError(
-                    "the API server writes no audit events; is it running and not paused?"
-                )
+                raise ControlPlaneError("the API server writes no audit events; is it running and not paused?")
             time.sleep(0.02)

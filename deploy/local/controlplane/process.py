@@ -137,16 +137,12 @@ class Process:
             if not self.running:
                 raise self._died()
             if time.monotonic() >= deadline:
-                raise ControlPlaneError(
-                    f"{self.name} was not ready after {timeout:.0f} s; its last words:\n{self.log_tail()}"
-                )
+                raise ControlPlaneError(f"{self.name} was not ready after {timeout:.0f} s; its last words:\n{self.log_tail()}")
             time.sleep(_POLL)
 
     def _died(self) -> ProcessDied:
         kind = AddressInUse if "address already in use" in self.output() else ProcessDied
-        return kind(
-            f"{self.name} ended with exit code {self.exit_code}; its last words:\n{self.log_tail()}"
-        )
+        return kind(f"{self.name} ended with exit code {self.exit_code}; its last words:\n{self.log_tail()}")
 
     def _signal(self, number: signal.Signals) -> None:
         if not self.running:

@@ -30,9 +30,7 @@ def go_on_path(need: tuple[int, ...]) -> Path | None:
     if found is None:
         return None
     env = {**os.environ, "GOTOOLCHAIN": "local"}  # its own version, not one it would download
-    answer = subprocess.run(
-        [found, "env", "GOVERSION"], env=env, cwd="/", capture_output=True, text=True, check=False
-    )
+    answer = subprocess.run([found, "env", "GOVERSION"], env=env, cwd="/", capture_output=True, text=True, check=False)
     version = parse_version(answer.stdout)
     if version >= need:
         return Path(found)

@@ -20,14 +20,10 @@ class User:
             raise ValueError("a user needs a name")
         for group in self.groups:
             if not group or "," in group:
-                raise ValueError(
-                    f"group {group!r}: the token file can carry neither ',' nor nothing"
-                )
+                raise ValueError(f"group {group!r}: the token file can carry neither ',' nor nothing")
         for text in (self.name, self.uid, *self.groups):
             if "\r\n" in text:
-                raise ValueError(
-                    f"{text!r}: the token file turns '\\r\\n' into '\\n'; use one of them"
-                )
+                raise ValueError(f"{text!r}: the token file turns '\\r\\n' into '\\n'; use one of them")
             text.encode()  # lone surrogates have no UTF-8: UnicodeEncodeError is a ValueError
 
 
