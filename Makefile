@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_FLAGS ?=
+PYTEST_FLAGS ?= -n 2 --dist loadfile
 
 .PHONY: help setup controlplane demo test check lint format unit bench lock clean
 
@@ -41,7 +41,7 @@ format: setup ## format the code
 	@$(BIN)/ruff check --fix .
 
 unit: setup ## run the unit tests only, in seconds
-	@$(BIN)/python -m pytest tests/unit $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest tests/unit
 
 bench: setup ## measure latencies as ratios against a bare client
 	@PYTHONPATH=deploy/local $(BIN)/python -m bench

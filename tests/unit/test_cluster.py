@@ -85,10 +85,6 @@ def test_paths_are_those_of_the_api(resource: Resource, key: Key | None, subreso
     assert resource.path(key, subresource=subresource) == path
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="resources.py:23 the CRD lets a role be named `..`; seen on v1.36.3: its rules are then read from the API index",
-)
 @pytest.mark.parametrize("name", [".", ".."])
 def test_no_name_leads_out_of_its_collection(name: str) -> None:
     path = URL(f"https://api.example{CLUSTER_ROLES.path(Key('', name))}").path
@@ -187,9 +183,6 @@ async def test_an_empty_list_has_no_items(api: FakeApi, cluster: Cluster) -> Non
     assert [item async for item in cluster.list_objects(ROLE_BINDINGS)] == []
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="cluster.py:_list v1.36.3 answers `items: null` to a metadata-only list of nothing"
-)
 async def test_an_empty_list_of_metadata_has_no_items(api: FakeApi, cluster: Cluster) -> None:
     assert [item async for item in cluster.list_metadata(ROLE_BINDINGS)] == []
 
@@ -329,10 +322,6 @@ async def test_an_answer_that_is_no_status_is_still_told(odd: Serve, body: str, 
     assert len(str(raised.value)) < 700
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="cluster.py:_failure any 404 means `gone`, even by a proxy or of a group not served (yet): an outage as a verdict",
-)
 async def test_a_404_that_is_not_about_the_object_is_an_outage(odd: Serve) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=404, text="default backend - 404")
@@ -341,11 +330,6 @@ async def test_a_404_that_is_not_about_the_object_is_an_outage(odd: Serve) -> No
         await (await odd(answer)).policy(POLICY_KEY, NAMESPACED)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ValueError,
-    reason="cluster.py:_call a 200 that is no JSON raises JSONDecodeError, which only the clock catches",
-)
 async def test_a_success_that_is_no_json_is_an_outage(odd: Serve) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text="<html>please log in</html>", content_type="text/html")
@@ -354,7 +338,6 @@ async def test_a_success_that_is_no_json_is_an_outage(odd: Serve) -> None:
         await (await odd(answer)).find(JOBS, JOB_KEY)
 
 
-@pytest.mark.xfail(strict=True, reason="cluster.py:_list lets the private _NotFound out where a kind is not served (CRD gone)")
 async def test_listing_a_kind_that_is_not_served_is_one_of_the_three_failures(odd: Serve) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=404, text="404 page not found")

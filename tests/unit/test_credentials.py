@@ -96,9 +96,6 @@ def test_a_kubeconfig_that_is_not_there_says_what_to_do(tmp_path: Path, name: st
         from_kubeconfig(tmp_path / name)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="credentials.py: what is read of user and CA after the try raises OSError, ValueError, TypeError as it is"
-)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -120,7 +117,6 @@ def test_credentials_that_cannot_be_read_say_so(tmp_path: Path, changes: dict[st
         from_kubeconfig(path)
 
 
-@pytest.mark.xfail(strict=True, reason="credentials.py:62 read_text() raises UnicodeDecodeError, which nobody catches")
 def test_a_binary_file_is_no_kubeconfig(tmp_path: Path) -> None:
     path = tmp_path / "config"
     path.write_bytes(b"\xff\xfe\x00")
@@ -128,18 +124,12 @@ def test_a_binary_file_is_no_kubeconfig(tmp_path: Path) -> None:
         from_kubeconfig(path)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="credentials.py:_tls takes a certificate without its key for none at all, and is then anonymous"
-)
 @pytest.mark.parametrize("only", ["client-certificate-data", "client-key-data"])
 def test_half_a_client_certificate_is_told(tmp_path: Path, only: str) -> None:
     with pytest.raises(ConfigurationError):
         from_kubeconfig(kubeconfig(tmp_path, user={only: GARBAGE}))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="credentials.py: `as` is ignored, so the operator acts with more rights than it was told to have"
-)
 def test_impersonation_that_is_not_supported_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         from_kubeconfig(kubeconfig(tmp_path, user={"token": "secret", "as": "somebody"}))

@@ -211,9 +211,6 @@ async def test_another_refusal_of_the_forged_request_proves_nothing(installed: F
     assert installation.problems == ("a forged AccessRequest meets another refusal: forbidden by RBAC",)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=Conflict, reason="installation.py:_proof Conflict escapes, and ends _check_for_ever in app.py"
-)
 async def test_a_forged_request_that_somebody_made_is_a_problem_too(installed: FakeApi, cluster: Cluster) -> None:
     installed.enforces = False
     installed.put(REQUESTS, request_manifest("jitaccess-forged", metadata={"namespace": "default"}))
@@ -222,7 +219,6 @@ async def test_a_forged_request_that_somebody_made_is_a_problem_too(installed: F
     assert installation.problems
 
 
-@pytest.mark.xfail(strict=True, reason="installation.py:73 Deny together with Audit denies too, but is told as `does not deny`")
 @pytest.mark.parametrize("actions", [["Deny", "Audit"], ["Audit", "Deny"]])
 async def test_auditing_beside_denying_is_no_problem(installed: FakeApi, cluster: Cluster, actions: list[str]) -> None:
     found = installed.get(ADMISSION_BINDINGS, Key("", DECISIONS))

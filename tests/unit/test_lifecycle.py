@@ -376,7 +376,6 @@ def test_an_obstacle_at_the_timeout_is_a_failure(granted: str, state: State, rea
     assert told in verdict.message
 
 
-@pytest.mark.xfail(strict=True, reason="lifecycle.py:147 says `nobody decided` whatever the ledger says")
 @pytest.mark.parametrize("required", [pytest.param(1, id="while-the-operator-was-away"), pytest.param(2, id="with-one-of-two")])
 def test_a_timeout_does_not_deny_that_somebody_approved(required: int) -> None:
     verdict = decide(request(approvals=approved_by(BOB)), policy(requiredApprovals=required), T0 + DAY)

@@ -95,7 +95,6 @@ def test_a_bad_value_is_told_with_exit_code_2(option: str, value: str, told: str
     assert f"Invalid value for '{option}'" in done.output, "the message names the option"
 
 
-@pytest.mark.xfail(strict=True, reason="text.py:34 raises OverflowError: a traceback instead of a message (exit code 1)")
 def test_a_retention_longer_than_python_can_count_is_a_bad_value() -> None:
     assert invoke("run", "--retention", "999999999999999h").exit_code == 2
 
@@ -120,9 +119,6 @@ def test_a_kubeconfig_that_cannot_be_used_is_told_in_one_line(command: str, tmp_
     assert "no context named gone" in done.output
 
 
-@pytest.mark.xfail(
-    strict=True, reason="main.py:102 every OSError is told as `cannot listen`, also one about the kubeconfig's certificates"
-)
 @pytest.mark.parametrize("cluster", [{"certificate-authority": "missing.crt"}, {"certificate-authority-data": "LS0tLS0="}])
 def test_a_missing_certificate_is_not_told_as_a_port_in_use(cluster: dict[str, Any], tmp_path: Path) -> None:
     done = invoke("run", "--kubeconfig", str(kubeconfig(tmp_path, cluster=cluster)))

@@ -88,9 +88,6 @@ async def test_looking_again_writes_nothing(bench: Bench) -> None:
     assert bench.api.writes == []
 
 
-@pytest.mark.xfail(
-    strict=True, reason="manifests.py:is_same compares [] with the subjects that the API server leaves out: 2 writes a look"
-)
 async def test_looking_again_at_a_policy_without_approvers_writes_nothing(bench: Bench) -> None:
     bench.api.put(POLICIES, policy_manifest(requiredApprovals=0, approvers=None))
     await bench.looks()
@@ -192,9 +189,6 @@ async def test_a_policy_changed_while_it_is_looked_at_is_looked_at_again(bench: 
     assert TARGET in bench.clock._news
 
 
-@pytest.mark.xfail(
-    strict=True, reason="policies.py:reconcile wakes the requests last: what goes wrong before keeps narrowed access alive"
-)
 @pytest.mark.parametrize(
     ("call", "status"),
     [
@@ -211,9 +205,6 @@ async def test_requests_are_looked_at_again_whatever_goes_wrong_with_the_policy(
     assert bench.woke_its_requests, "access under the old policy must not wait until the new one is in force"
 
 
-@pytest.mark.xfail(
-    strict=True, raises=Refused, reason="policies.py:_ensure a refusal is raised instead of told in the condition Ready"
-)
 async def test_a_policy_whose_roles_may_not_be_made_says_so(bench: Bench) -> None:
     bench.api.fail("POST roles", 403, "exceeded quota: roles=0")
     await bench.looks()

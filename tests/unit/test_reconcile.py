@@ -484,9 +484,6 @@ async def test_a_binding_put_back_later_has_a_job_for_the_rest_of_the_time(activ
     assert active.job["spec"]["ttlSecondsAfterFinished"] == 1830
 
 
-@pytest.mark.xfail(
-    strict=True, reason="record.py keeps the old jobRef, so grants.verify() finds the new binding `changed` at every look"
-)
 async def test_a_binding_put_back_without_a_job_is_put_back_once(active: Bench) -> None:
     active.api.remove(ROLE_BINDINGS, GRANT_KEY)
     active.api.fail(JOB, 403, "exceeded quota", times=99)
@@ -527,9 +524,6 @@ async def test_a_grant_begun_before_a_crash_is_the_same_grant_afterwards(bench: 
     assert bench.wakes_at == parse_time("2026-07-01T03:10:00Z").timestamp()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="reconcile.py:_act replaces the grant in the verdict, not the message: it tells a later end"
-)
 async def test_a_resumed_grant_says_when_it_really_ends(bench: Bench) -> None:
     bench.approve(BOB)
     bench.api.fail(STATUS, 500)
@@ -663,9 +657,6 @@ async def test_two_operators_at_once_make_one_grant(bench: Bench) -> None:
     assert [entry["state"] for entry in bench.status["history"]].count("Active") == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="reconcile.py: Conflict is looked at again at once, without any pause, for as long as it lasts"
-)
 async def test_a_conflict_that_stays_is_not_a_loop_without_a_pause(bench: Bench) -> None:
     held = planted(
         JOBS,
@@ -716,9 +707,6 @@ async def test_a_request_made_again_is_judged_by_the_role_that_it_names(bench: B
     assert bench.api.all(ROLE_BINDINGS) == [], "a role that reads Secrets was bound without allowPersistentRisk"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="store.py:see() forgets the UID of the first before its access was ended: only the GC ends it"
-)
 async def test_access_of_a_request_made_again_is_ended_though_the_watch_was_faster(active: Bench) -> None:
     active.api.put(REQUESTS, request_manifest(uid=OTHER_UID))
     await active.sees()
@@ -753,7 +741,6 @@ async def test_a_stale_hint_about_the_policy_grants_nothing(bench: Bench) -> Non
         pytest.param(
             True,
             id="settled-meanwhile",
-            marks=pytest.mark.xfail(strict=True, reason="reconcile.py: the early returns leave the Job that was made ahead"),
         ),
         pytest.param(False, id="deleted-meanwhile"),
     ],

@@ -183,9 +183,6 @@ def test_who_ended_a_pending_request_is_recorded(ledgers: dict[str, str], field:
     assert (status["settled"], status["settledAt"]) == (True, "2026-07-01T02:40:00.000Z")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="record.py:52 writes denial and revocation only while pending: who revoked a grant is lost"
-)
 @pytest.mark.parametrize(
     ("ledgers", "field"),
     [
@@ -199,14 +196,12 @@ def test_who_ended_an_active_grant_is_recorded(ledgers: dict[str, str], field: s
     assert status.get(field, {}).get("by") == BOB, f"status.{field} is expected to name bob: {sorted(status)}"
 
 
-@pytest.mark.xfail(strict=True, reason="record.py:107 takes approvals from the verdict, which has none when it is a denial")
 def test_an_approval_before_the_denial_is_part_of_the_history() -> None:
     status = recorded(after(PENDING, approvals=approved_by(CAROL), denials=approved_by(BOB)), LATER, policy(requiredApprovals=2))
     assert [approval["by"] for approval in status["approvals"]] == [CAROL]
     assert (CAROL, "Approved") in [(entry.get("by"), entry["reason"]) for entry in status["history"]]
 
 
-@pytest.mark.xfail(strict=True, reason="record.py:136 keeps Approved=True for ever, even when the policy now asks for more")
 def test_a_request_that_needs_more_approvals_again_is_not_approved() -> None:
     asked = after(PENDING, approvals=approved_by(BOB))
     verdict = blocked(decide(asked, policy(), T0), Objection("RoleNotFound", "there is no ClusterRole view"), State.PENDING)
@@ -275,7 +270,6 @@ def test_as_many_approvals_as_a_policy_may_ask_for_fit_into_the_history() -> Non
     assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
 
 
-@pytest.mark.xfail(strict=True, reason="record.py:88 keeps the old jobRef when the grant was put back without a Job")
 def test_a_grant_put_back_without_a_job_names_none() -> None:
     asked = after(ACTIVE, approvals=approved_by(BOB))
     made = Made(replace(BINDING_REF, uid="b-2"), None, "the Job was refused: quota")
@@ -285,9 +279,6 @@ def test_a_grant_put_back_without_a_job_names_none() -> None:
     assert not status.get("jobRef"), f"there is no Job, but the status names {status['jobRef']} (a merge patch needs null here)"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="record.py:93 overwrites `policy`, which is documented as it was when the access was granted"
-)
 def test_a_grant_put_back_still_names_the_policy_that_it_was_granted_under() -> None:
     asked, newer = after(ACTIVE, approvals=approved_by(BOB)), policy(metadata={"generation": 9})
     status = request_status(asked, decide(asked, newer, LATER), LATER, newer, MADE, RESTORED)
@@ -341,9 +332,6 @@ def test_every_obstacle_fits_the_crd(obstacle: str, state: State) -> None:
     assert (condition(status, "Granted")["status"], condition(status, "Granted")["reason"]) == ("False", obstacle)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="messages of others (an admission webhook's) are recorded at any length; the CRD takes 32768"
-)
 def test_a_refusal_of_any_length_can_be_recorded() -> None:
     asked = after(PENDING, approvals=approved_by(BOB))
     verdict = blocked(decide(asked, policy(), LATER), Objection("BindingRefused", "no " * 20000), State.PENDING)

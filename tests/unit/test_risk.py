@@ -127,7 +127,6 @@ def test_an_incomplete_rule_allows_nothing(field: str, empty: list[str] | None) 
     assert role_risks([rule("*", ["*"], ["*"]) | {field: empty}]) == ()
 
 
-@pytest.mark.xfail(strict=True, reason="risk.py:96 RBAC spells an extra `userextras/KEY`, and the table has `userextras` only")
 def test_impersonating_with_extra_fields_is_recognised() -> None:
     assert role_risks([rule("authentication.k8s.io", ["userextras/scopes"], ["impersonate"])]) == ("impersonate",)
 

@@ -97,9 +97,6 @@ def test_requests_are_found_by_their_policy() -> None:
     assert len(store) == 1
 
 
-@pytest.mark.xfail(
-    strict=True, reason="store.py:83 a request made again under another policy stays in the set of the first, for ever"
-)
 def test_a_request_made_again_under_another_policy_is_found_under_that_one_only() -> None:
     store = Store()
     store.see(request())

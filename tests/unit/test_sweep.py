@@ -108,11 +108,6 @@ async def test_what_is_left_of_a_policy_that_nobody_remembers_is_looked_at(api: 
     assert Target(POLICIES, POLICY_KEY) in woken(clock)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=TypeError,
-    reason="cluster.py:_list `items: null`: on an empty cluster the first sweep ends the sweeping for ever",
-)
 async def test_an_empty_cluster_can_be_swept(api: FakeApi, cluster: Cluster, clock: Clock) -> None:
     store = Store()
     store.see(request())
@@ -159,11 +154,6 @@ async def test_a_grant_that_does_not_say_when_it_ends_is_ended(
     assert api.get(ROLE_BINDINGS, GRANT_KEY) is None
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ValueError,
-    reason="manifests.py:_annotated_time raises for a time that is none: one bad binding ends the sweep",
-)
 async def test_a_grant_with_an_unreadable_end_is_ended_and_keeps_no_other_alive(api: FakeApi, cluster: Cluster) -> None:
     api.put(REQUESTS, request_manifest(status=active_status()))
     await granted(cluster, grant())
@@ -179,11 +169,6 @@ async def test_bindings_of_others_are_left_alone(api: FakeApi, cluster: Cluster)
     assert api.all(ROLE_BINDINGS) == [theirs]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=Conflict,
-    reason="sweep.py:47 a binding made again meanwhile raises Conflict; app.py:_sweep does not catch it",
-)
 async def test_a_binding_made_again_while_it_is_swept_does_not_end_the_sweep(api: FakeApi, cluster: Cluster, now: Now) -> None:
     begun = grant()
     job = await cluster.create(JOBS, job_manifest(begun, T0))

@@ -87,15 +87,11 @@ def test_whatever_lax_parsers_let_through_is_refused(text: str) -> None:
         parse_duration(text)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=OverflowError, reason="text.py:34 timedelta() overflows before the comparison with `longest`"
-)
 def test_a_duration_of_any_length_is_refused_and_never_raises_anything_else() -> None:
     with pytest.raises(ValueError, match="longer than"):
         parse_duration("9999999999999999999999999999999h")
 
 
-@pytest.mark.xfail(strict=True, reason="text.py:34 rounds down to microseconds after the check for 0, so 999ns is timedelta(0)")
 @pytest.mark.parametrize("text", ["1ns", "999ns", "0.9us", "0.5ns0.5ns"])
 def test_a_duration_that_is_accepted_is_longer_than_zero(text: str) -> None:
     try:
@@ -196,9 +192,6 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         parse_time(text)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="text.py:54 takes a time without offset as local time, and any ISO 8601 form; RFC 3339 has neither"
-)
 @pytest.mark.parametrize("text", ["2026-07-01T02:10:00", "2026-07-01", "20260701T021000Z", "2026-W27-3"])
 def test_a_time_that_is_not_rfc_3339_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="time"):
