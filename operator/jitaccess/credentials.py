@@ -88,6 +88,8 @@ def from_kubeconfig(path: Path) -> Connection:
         user = _named(config, "users", context["user"])["user"] or {}
         server = str(cluster["server"])
         tls = _tls(path.parent, cluster, user)
+        if not server.startswith(("https://", "http://")):
+            raise ValueError(f"server {server!r} is not a URL")  # noqa: TRY301 (told with the rest)
     except ssl.SSLError as error:
         raise ConfigurationError(f"a certificate or key in the kubeconfig {path} is not usable: {error}") from error
     except OSError as error:
@@ -126,7 +128,8 @@ def _tls(folder: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> s
 
 def _pem(folder: Path, section: Mapping[str, Any], name: str) -> bytes:
     if data := section.get(f"{name}-data"):
-        return base64.b64decode(data)
+        # Strictly: what is skipped here would silently become no certificate at all.
+        return base64.b64decode("".join(str(data).split()), validate=True)
     return (folder / section[name]).read_bytes() if section.get(name) else b""
 
 

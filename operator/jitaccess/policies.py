@@ -19,6 +19,7 @@ from jitaccess.store import Store
 log = logging.getLogger(__name__)
 
 Ready = tuple[bool, str, str]
+Version = tuple[str, int, bool]  # UID, generation, whether it is being deleted
 
 
 class Policies:
@@ -30,12 +31,13 @@ class Policies:
         self._store = store
         self._clock = clock
         self._announcer = announcer
+        self._woken: dict[Key, Version] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Make the derived Roles, the status and the open requests agree with the policy as it is now."""
         policy = await self._cluster.policy(key, self._scope)
         # First of all, whatever becomes of the rest: what a narrower policy no longer allows must end.
-        self._wake_dependents(key)
+        self._wake_dependents(key, (policy.uid, policy.generation, policy.deleting) if policy else None)
         if policy is None or policy.deleting:
             await self._withdraw(key)
             return self._store.forget_policy(key)
@@ -47,7 +49,8 @@ class Policies:
             self._clock.retry(self._target(key))
             return
         # Once more: what was found out about the roles is on record only now.
-        self._wake_dependents(key)
+        if _risky_refs(roles) != policy.risky:
+            self._wake_dependents(key, None)
         if ready[0]:
             self._clock.done(self._target(key))
         else:
@@ -114,7 +117,14 @@ class Policies:
         log.log(level, "policy %s", reason, extra={"policy": str(policy.key), "reason": reason, "note": message})
         self._announcer.tell(News(self._scope.policy, policy.key, policy.uid, reason, message, not in_force))
 
-    def _wake_dependents(self, policy: Key) -> None:
+    def _wake_dependents(self, policy: Key, version: Version | None) -> None:
+        """Look again at the requests that name the policy, unless they were looked at for this very version of it."""
+        if version and self._woken.get(policy) == version:
+            return
+        if version:
+            self._woken[policy] = version
+        else:
+            self._woken.pop(policy, None)
         for request in self._store.under(policy):
             self._clock.now(Target(self._scope.request, request))
 

@@ -147,7 +147,8 @@ class Requests:
             return
         trouble = bool(incident) or verdict.reason in OBSTACLES
         facts = {"request": str(request.key), "uid": request.uid, "state": verdict.state.value, "reason": reason}
-        people = {"requester": request.requester, "role": str(request.role), "by": verdict.by, "note": message}
+        by = verdict.by or ", ".join(approval.by for approval in verdict.approvals)
+        people = {"requester": request.requester, "role": str(request.role), "by": by, "note": message}
         log.log(logging.WARNING if trouble else logging.INFO, "request %s", verdict.state.value, extra=facts | people)
         self._tell(request, reason, message, warning=trouble)
         if outcome.made and not outcome.made.job:
@@ -161,8 +162,8 @@ class Requests:
 
 
 def _obstructed(request: AccessRequest) -> bool:
-    granted = request.condition("Granted")
-    return granted is not None and granted.reason in OBSTACLES
+    before = request.condition("Granted")
+    return before is not None and before.reason in OBSTACLES
 
 
 def _refused_for_risk(request: AccessRequest, policy: AccessPolicy, role: RoleFacts | None) -> Verdict | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from jitaccess.model import Manifest
+from jitaccess.text import legible
 
 MOST_LINES, LONGEST_LINE = 24, 400
 _WRITE = ("create", "update", "patch")
@@ -99,7 +100,7 @@ def _rule_in_words(rule: Manifest) -> str:
     groups = [group for group in rule.get("apiGroups") or [] if group]
     names = f" named {', '.join(rule['resourceNames'])}" if rule.get("resourceNames") else ""
     where = f" ({', '.join(groups)})" if groups else ""
-    line = f"{', '.join(rule.get('verbs') or [])}: {', '.join(rule['resources'])}{where}{names}"
+    line = legible(f"{', '.join(rule.get('verbs') or [])}: {', '.join(rule['resources'])}{where}{names}")
     return line if len(line) <= LONGEST_LINE else f"{line[: LONGEST_LINE - 4]} ..."
 
 

@@ -27,11 +27,16 @@ def printable(text: str) -> bool:
     return _UNPRINTABLE.search(text) is None
 
 
+def legible(text: str) -> str:
+    """The text with everything unprintable replaced: for what comes from objects whose names and rules nobody checks."""
+    return _UNPRINTABLE.sub("\ufffd", text)
+
+
 def parse_duration(text: str, longest: timedelta = LONGEST_DURATION) -> timedelta:
     """Parse a Go duration such as `90m` or `1h30m`; ValueError unless it is longer than 0 and at most `longest`."""
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is not a duration: write it like 30m, 4h or 1h30m")
-    nanoseconds = sum(Fraction(number) * _NANOSECONDS[unit] for number, unit in _TERM.findall(text))
+    nanoseconds = sum(int(Fraction(number) * _NANOSECONDS[unit]) for number, unit in _TERM.findall(text))
     if nanoseconds < _NANOSECONDS["ms"]:
         raise ValueError(f"{text!r} is not longer than 0s (at least 1ms)")
     if nanoseconds > longest // timedelta(microseconds=1) * 1000:
@@ -53,7 +58,10 @@ def parse_time(text: str) -> datetime:
     """Parse an RFC 3339 time into an aware UTC datetime; ValueError for anything else."""
     if not _RFC_3339.fullmatch(text):
         raise ValueError(f"{text!r} is not an RFC 3339 time")
-    return datetime.fromisoformat(text).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is not an RFC 3339 time") from error
 
 
 def format_time(moment: datetime) -> str:

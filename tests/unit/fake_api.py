@@ -48,9 +48,10 @@ class Fault:
 class Failure(Exception):
     """An answer other than 2xx."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason or REASONS.get(status, "")
 
     def response(self) -> web.Response:
         """As the API server says it."""
@@ -58,7 +59,7 @@ class Failure(Exception):
             {
                 "kind": "Status",
                 "status": "Failure",
-                "reason": REASONS.get(self.status, ""),
+                "reason": self.reason,
                 "message": str(self),
                 "code": self.status,
             },
@@ -228,7 +229,7 @@ class FakeApi:
             )
         key = Key(namespace, body["metadata"]["name"])
         if (plural, key) in self.objects:
-            raise Failure(409, f'{plural} "{key.name}" already exists')
+            raise Failure(409, f'{plural} "{key.name}" already exists', "AlreadyExists")
         filled = {"uid": f"uid-{next(self._uids)}", "creationTimestamp": self._second(), "generation": 1}
         made = {**body, "metadata": body["metadata"] | filled | {"resourceVersion": str(next(self._versions))}}
         made = {field: value for field, value in made.items() if value or field not in _OMITTED_WHEN_EMPTY}

@@ -62,8 +62,13 @@ def test_a_token_file_is_found_as_kubectl_finds_it(tmp_path: Path, absolute: boo
         pytest.param({"clusters": [{"name": "c", "cluster": {}}]}, "no usable current context: 'server'", id="no-server"),
         pytest.param({"clusters": [{"name": "c", "cluster": None}]}, "no usable current context", id="a-cluster-of-null"),
         pytest.param({"users": []}, "no user named u", id="a-user-that-is-not-there"),
-        pytest.param({"user": {"exec": {"command": "aws"}}}, "logs in with a plugin", id="an-exec-plugin"),
-        pytest.param({"user": {"auth-provider": {"name": "gcp"}}}, "logs in with a plugin", id="an-auth-provider"),
+        pytest.param(
+            {"user": {"exec": {"command": "aws"}}}, "logs in with exec; the operator takes a token", id="an-exec-plugin"
+        ),
+        pytest.param({"user": {"auth-provider": {"name": "gcp"}}}, "logs in with auth-provider; the", id="an-auth-provider"),
+        pytest.param({"user": {"token": "x", "as": "somebody"}}, "logs in with as; the", id="impersonation"),
+        pytest.param({"user": {"as-groups": ["x"], "as": "x"}}, "logs in with as, as-groups; the", id="of-groups-too"),
+        pytest.param({"user": {"username": "admin", "password": "x"}}, "logs in with username; the", id="a-password"),
     ],
 )
 def test_a_kubeconfig_that_cannot_be_used_says_why(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
@@ -92,23 +97,35 @@ def test_a_file_that_is_no_kubeconfig_says_so(tmp_path: Path, text: str, told: s
 
 @pytest.mark.parametrize("name", ["missing", "a:b"])
 def test_a_kubeconfig_that_is_not_there_says_what_to_do(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"No such file.*give one file with --kubeconfig"):
+    with pytest.raises(ConfigurationError, match=r"No such file.*name one kubeconfig with --kubeconfig"):
         from_kubeconfig(tmp_path / name)
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"users": [{"name": "u", "user": None}]}, id="a-user-of-null"),
         pytest.param({"cluster": {"certificate-authority": "missing.crt"}}, id="a-ca-file-that-is-not-there"),
-        pytest.param({"cluster": {"certificate-authority-data": "%%%"}}, id="a-ca-that-is-no-base64"),
+        pytest.param(
+            {"cluster": {"certificate-authority-data": "%%%"}},
+            id="a-ca-that-is-no-base64",
+        ),
         pytest.param({"cluster": {"certificate-authority-data": GARBAGE}}, id="a-ca-that-is-no-certificate"),
         pytest.param(
             {"user": {"client-certificate": "missing.crt", "client-key": "missing.key"}},
             id="a-certificate-file-that-is-not-there",
         ),
         pytest.param({"user": {"client-certificate-data": GARBAGE, "client-key-data": GARBAGE}}, id="a-certificate-that-is-none"),
-        pytest.param({"clusters": [{"name": "c", "cluster": {"server": 6443}}]}, id="a-server-that-is-a-number"),
+        *(
+            pytest.param(
+                {"clusters": [{"name": "c", "cluster": {"server": server}}]},
+                id=name,
+            )
+            for name, server in (
+                ("a-server-that-is-a-number", 6443),
+                ("a-server-without-a-scheme", "api.example:6443"),
+                ("a-server-of-null", None),
+            )
+        ),
     ],
 )
 def test_credentials_that_cannot_be_read_say_so(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -130,9 +147,9 @@ def test_half_a_client_certificate_is_told(tmp_path: Path, only: str) -> None:
         from_kubeconfig(kubeconfig(tmp_path, user={only: GARBAGE}))
 
 
-def test_impersonation_that_is_not_supported_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError):
-        from_kubeconfig(kubeconfig(tmp_path, user={"token": "secret", "as": "somebody"}))
+def test_a_user_of_null_is_anonymous_as_for_kubectl(tmp_path: Path) -> None:
+    found = from_kubeconfig(kubeconfig(tmp_path, users=[{"name": "u", "user": None}]))
+    assert (found.token, found.token_file) == ("", None)
 
 
 def test_the_option_goes_before_the_environment(tmp_path: Path) -> None:

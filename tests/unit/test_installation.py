@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from jitaccess.cluster import Cluster, Conflict, Outage
+from jitaccess.cluster import Cluster, Outage
 from jitaccess.installation import CRD_NAMES, MANIFESTS_VERSION, POLICY_NAMES, VERSION_LABEL, Installation
 from jitaccess.model import Key
 from jitaccess.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, Resource

@@ -365,7 +365,11 @@ def test_a_verdict_names_whose_decision_it_was(fields: dict[str, Any], by: str) 
             for obstacle in sorted(OBSTACLES)
         ),
         pytest.param(
-            "WaitingForApproval", State.TIMED_OUT, "PendingTimeout", "nobody decided", id="without-an-obstacle-times-out"
+            "WaitingForApproval",
+            State.TIMED_OUT,
+            "PendingTimeout",
+            "approved, but not granted until 2026-07-02T02:10:00.000Z",
+            id="without-an-obstacle-times-out",
         ),
     ],
 )
@@ -376,10 +380,20 @@ def test_an_obstacle_at_the_timeout_is_a_failure(granted: str, state: State, rea
     assert told in verdict.message
 
 
-@pytest.mark.parametrize("required", [pytest.param(1, id="while-the-operator-was-away"), pytest.param(2, id="with-one-of-two")])
-def test_a_timeout_does_not_deny_that_somebody_approved(required: int) -> None:
-    verdict = decide(request(approvals=approved_by(BOB)), policy(requiredApprovals=required), T0 + DAY)
-    assert "nobody decided" not in verdict.message, f"bob approved in time, but the record says: {verdict.message}"
+@pytest.mark.parametrize(
+    ("given", "required", "told"),
+    [
+        pytest.param("", 1, "no decision until {}: needs 1 approval from Group leads", id="with-none"),
+        pytest.param(approved_by(ALICE), 1, "no decision until {}: needs 1 approval from Group leads", id="with-her-own"),
+        pytest.param(approved_by(BOB), 2, "no decision until {}: needs 1 more approval from Group leads", id="with-one-of-two"),
+        pytest.param(approved_by(BOB), 1, "approved, but not granted until {}", id="while-the-operator-was-away"),
+        pytest.param("", 0, "approved, but not granted until {}", id="that-needed-nobody"),
+    ],
+)
+def test_a_timeout_says_what_was_missing(given: str, required: int, told: str) -> None:
+    verdict = decide(request(approvals=given), policy(requiredApprovals=required), T0 + DAY)
+    assert (verdict.state, verdict.reason) == (State.TIMED_OUT, "PendingTimeout")
+    assert verdict.message == told.format("2026-07-02T02:10:00.000Z")
 
 
 @pytest.mark.parametrize(

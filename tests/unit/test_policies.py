@@ -7,7 +7,7 @@ import pytest
 
 from jitaccess.announce import Announcer
 from jitaccess.clock import Clock, Target
-from jitaccess.cluster import Cluster, Outage, Refused
+from jitaccess.cluster import Cluster, Outage
 from jitaccess.manifests import derived_names
 from jitaccess.model import Key
 from jitaccess.policies import Policies
@@ -22,6 +22,7 @@ STATUS = "PATCH accesspolicies/status"
 MADE = ["POST roles", "POST rolebindings"] * 2
 DEPENDENT = Target(REQUESTS, KEY)
 TARGET = Target(POLICIES, POLICY_KEY)
+NEWER = {"generation": 4}
 SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
 
 
@@ -99,9 +100,8 @@ async def test_looking_again_at_a_policy_without_approvers_writes_nothing(bench:
 async def test_a_changed_list_changes_the_binding(bench: Bench) -> None:
     await bench.looks()
     bench.api.forget_calls()
-    bench.api.put(
-        POLICIES, policy_manifest(approvers=[{"kind": "User", "name": "carol"}], status=bench.api.all(POLICIES)[0]["status"])
-    )
+    status = bench.api.all(POLICIES)[0]["status"]
+    bench.api.put(POLICIES, policy_manifest(approvers=[{"kind": "User", "name": "carol"}], status=status, metadata=NEWER))
     await bench.looks()
     binding = bench.api.get(ROLE_BINDINGS, APPROVER)
     assert binding
@@ -138,7 +138,7 @@ async def test_a_derived_role_changed_by_hand_is_put_back(bench: Bench) -> None:
 async def test_a_policy_is_not_in_force(bench: Bench, fields: dict[str, Any], reason: str, told: str) -> None:
     await bench.looks()
     bench.api.put_role("secrets", SECRETS)
-    bench.api.put(POLICIES, policy_manifest(**fields))
+    bench.api.put(POLICIES, policy_manifest(**fields, metadata=NEWER))
     await bench.looks()
     assert bench.ready[:2] == ("False", reason)
     assert told in bench.ready[2]
@@ -186,13 +186,13 @@ async def test_a_planted_object_is_never_adopted_and_never_touched(bench: Bench,
 async def test_a_policy_changed_while_it_is_looked_at_is_looked_at_again(bench: Bench) -> None:
     bench.api.before(STATUS, lambda: bench.api.touch(POLICIES, POLICY_KEY))
     await bench.looks()
-    assert TARGET in bench.clock._news
+    assert TARGET in bench.clock._deadlines, "a conflict means: look again"
+    assert TARGET not in bench.clock._news, "but after a pause"
 
 
 @pytest.mark.parametrize(
     ("call", "status"),
     [
-        pytest.param("POST rolebindings", 403, id="a-derived-binding-is-refused"),
         pytest.param(STATUS, 500, id="the-record-fails"),
         pytest.param("GET clusterroles", 503, id="a-role-cannot-be-looked-at"),
     ],
@@ -200,12 +200,65 @@ async def test_a_policy_changed_while_it_is_looked_at_is_looked_at_again(bench: 
 async def test_requests_are_looked_at_again_whatever_goes_wrong_with_the_policy(bench: Bench, call: str, status: int) -> None:
     bench.api.put(POLICIES, policy_manifest(maxDuration="1m"))
     bench.api.fail(call, status)
-    with pytest.raises((Outage, Refused)):
+    with pytest.raises(Outage):
         await bench.looks()
     assert bench.woke_its_requests, "access under the old policy must not wait until the new one is in force"
 
 
-async def test_a_policy_whose_roles_may_not_be_made_says_so(bench: Bench) -> None:
-    bench.api.fail("POST roles", 403, "exceeded quota: roles=0")
+async def test_requests_are_looked_at_before_anything_else(bench: Bench) -> None:
+    woken = []
+    bench.api.before("GET clusterroles", lambda: woken.append(bench.woke_its_requests))
     await bench.looks()
-    assert bench.ready[0] == "False"
+    assert woken == [True]
+
+
+async def test_requests_are_looked_at_once_for_each_version_of_a_policy(bench: Bench) -> None:
+    woken = []
+    for metadata in ({}, {}, NEWER, NEWER, NEWER | {"uid": "made-again"}):
+        bench.api.put(POLICIES, policy_manifest(status=bench.api.all(POLICIES)[0].get("status"), metadata=metadata))
+        await bench.looks()
+        woken.append(bench.woke_its_requests)
+    assert woken == [True, False, True, False, True], "each sweep looks at each policy"
+
+
+async def test_requests_are_looked_at_again_when_a_risk_is_on_record_or_gone(bench: Bench) -> None:
+    await bench.looks()
+    woken = []
+    bench.api.before(STATUS, lambda: woken.append(bench.woke_its_requests))
+    for rule in (SECRETS, {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}):
+        bench.api.put_role("view", rule)
+        await bench.looks()
+        woken.append(bench.woke_its_requests)
+    for _ in range(2):
+        await bench.looks()
+    woken.append(bench.woke_its_requests)
+    assert woken == [False, True, True, False], "the policy is the same, its role is not: not before that is on record"
+
+
+@pytest.mark.parametrize(("call", "kind"), [("POST roles", "Role"), ("POST rolebindings", "RoleBinding")])
+async def test_a_policy_whose_rbac_may_not_be_made_says_so(bench: Bench, call: str, kind: str) -> None:
+    bench.api.fail(call, 403, "exceeded quota: roles=0")
+    await bench.looks()
+    assert bench.ready[:2] == ("False", "Refused")
+    assert bench.ready[2] == f"the {kind} {REQUESTER.name} was refused: exceeded quota: roles=0"
+    assert bench.woke_its_requests
+    assert TARGET in bench.clock._deadlines, "it is tried again"
+    await bench.looks()
+    assert bench.ready[:2] == ("True", "InForce")
+
+
+async def test_what_the_roles_allow_is_told(bench: Bench) -> None:
+    bench.api.put_role("secrets", SECRETS)
+    names = ("view", "secrets", "gone", "hidden")
+    roles = [{"kind": "ClusterRole", "name": name} for name in names[:3]] + [{"kind": "Role", "name": "hidden"}]
+    bench.api.put(POLICIES, policy_manifest(roles=roles))
+    bench.api.fail("GET roles", 403)
+    await bench.looks()
+    found = bench.api.get(POLICIES, POLICY_KEY)
+    assert found
+    assert {role["name"]: (role["found"], role["risks"], role["allows"]) for role in found["status"]["roles"]} == {
+        "view": (True, [], ["get: pods"]),
+        "secrets": (True, ["read Secrets"], ["get: secrets"]),
+        "gone": (False, [], []),
+        "hidden": (False, [], []),
+    }

@@ -1,6 +1,7 @@
 """Read, decide, act, record: against an API server that holds state, counts writes, and fails where it is told to."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from jitaccess.cluster import Cluster, Outage, Refused
 from jitaccess.grants import Grants
 from jitaccess.installation import Installation
 from jitaccess.manifests import binding_manifest, grant_name, job_manifest
-from jitaccess.model import Key, State
+from jitaccess.model import Key, ObjectRef, State
 from jitaccess.parse import parse_policy, parse_request
 from jitaccess.reconcile import Requests
 from jitaccess.resources import CLUSTER_ROLES, JOBS, NAMESPACED, POLICIES, REQUESTS, ROLE_BINDINGS, Resource
@@ -118,6 +119,12 @@ class Bench:
     def wakes_at(self) -> float | None:
         """When the clock would look again."""
         return self.clock._deadlines.get(TARGET)
+
+    @property
+    def retries_soon(self) -> bool:
+        """Whether the clock would look again by itself, soon, but not without a pause."""
+        planned, due = self.clock._attempts.get(TARGET, 0), self.wakes_at
+        return planned > 0 and due is not None and due < time.time() + 10 and TARGET not in self.clock._news
 
 
 async def never(_: Target) -> None:
@@ -569,7 +576,8 @@ async def test_a_grant_begun_long_ago_ends_at_its_own_time(bench: Bench) -> None
 async def test_a_leftover_that_is_not_the_grant_is_made_anew(bench: Bench, lasts: dict[str, int], job: bool) -> None:
     begun = grant(lasts=bench.now.passes(**lasts) - T0)
     bench.now.value = T0
-    guard = await bench.cluster.create(JOBS, job_manifest(begun, T0))
+    made = await bench.cluster.create(JOBS, job_manifest(begun, T0))
+    guard = ObjectRef(made["metadata"]["name"], made["metadata"]["uid"])
     await bench.cluster.create(ROLE_BINDINGS, binding_manifest(begun, guard))
     if not job:
         bench.api.remove(JOBS, GRANT_KEY)
@@ -629,7 +637,7 @@ async def test_who_decides_between_reading_and_recording_is_heard(bench: Bench) 
     bench.approve(BOB)
     bench.api.before(STATUS, lambda: bench.api.annotate(REQUESTS, KEY, denials=approved_by(CAROL)))
     await bench.looks()
-    assert TARGET in bench.clock._news, "a conflict means: look again"
+    assert bench.retries_soon, "a conflict means: look again"
     assert bench.state == ("Pending", "WaitingForApproval")
     await bench.fires()
     assert (bench.state, bench.binding, bench.job) == (("Denied", "DeniedByApprover"), None, None)
@@ -665,7 +673,15 @@ async def test_a_conflict_that_stays_is_not_a_loop_without_a_pause(bench: Bench)
     )
     bench.api.put(JOBS, held)
     bench.approve(BOB)
-    await bench.fires()
+    for attempt in range(1, 4):
+        assert await bench.fires() == 1
+        assert bench.retries_soon
+        assert bench.clock._attempts[TARGET] == attempt, "the pauses grow"
+    assert (bench.status, bench.binding) == ({}, None)
+    bench.api.remove(JOBS, GRANT_KEY)
+    await bench.looks()
+    assert bench.state == ("Active", "Granted")
+    assert TARGET not in bench.clock._attempts, "and begin anew when it is over"
 
 
 # Requests made again under the same name.
@@ -735,16 +751,7 @@ async def test_a_stale_hint_about_the_policy_grants_nothing(bench: Bench) -> Non
     assert (bench.state, bench.binding, bench.job) == (("Pending", "WaitingForApproval"), None, None)
 
 
-@pytest.mark.parametrize(
-    "settled",
-    [
-        pytest.param(
-            True,
-            id="settled-meanwhile",
-        ),
-        pytest.param(False, id="deleted-meanwhile"),
-    ],
-)
+@pytest.mark.parametrize("settled", [pytest.param(True, id="settled-meanwhile"), pytest.param(False, id="deleted-meanwhile")])
 async def test_a_stale_hint_leaves_no_job(bench: Bench, settled: bool) -> None:
     bench.approve(BOB)
     found = bench.api.get(REQUESTS, KEY)

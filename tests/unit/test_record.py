@@ -11,7 +11,7 @@ from jitaccess.lifecycle import OBSTACLES, Verdict, blocked, decide
 from jitaccess.model import AccessPolicy, AccessRequest, Condition, State
 from jitaccess.parse import parse_policy, parse_request
 from jitaccess.policy import Objection
-from jitaccess.record import MOST_INCIDENTS, Incident, Made, policy_status, request_status
+from jitaccess.record import LONGEST_MESSAGE, MOST_INCIDENTS, Incident, Made, policy_status, request_status
 from unit.examples import (
     ALICE,
     BINDING_REF,
@@ -276,7 +276,8 @@ def test_a_grant_put_back_without_a_job_names_none() -> None:
     status = request_status(asked, decide(asked, policy(), LATER), LATER, policy(), made, RESTORED)
     assert status["bindingRef"]["uid"] == "b-2"
     assert condition(status, "ExpiryGuarded")["status"] == "False"
-    assert not status.get("jobRef"), f"there is no Job, but the status names {status['jobRef']} (a merge patch needs null here)"
+    assert status["jobRef"] is None, "there is no Job, and a merge patch takes a field away with null only"
+    assert "jobRef" not in recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(), made), "nothing to take away"
 
 
 def test_a_grant_put_back_still_names_the_policy_that_it_was_granted_under() -> None:
@@ -335,14 +336,29 @@ def test_every_obstacle_fits_the_crd(obstacle: str, state: State) -> None:
 def test_a_refusal_of_any_length_can_be_recorded() -> None:
     asked = after(PENDING, approvals=approved_by(BOB))
     verdict = blocked(decide(asked, policy(), LATER), Objection("BindingRefused", "no " * 20000), State.PENDING)
-    assert not list(schema_faults(request_status(asked, verdict, LATER, policy()), STATUS_SCHEMA, "status"))
+    status = request_status(asked, verdict, LATER, policy())
+    assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
+    assert condition(status, "Granted")["message"] == ("no " * 20000)[:LONGEST_MESSAGE]
+    assert request_status(after(status, approvals=approved_by(BOB)), verdict, LATER + HOUR, policy()) == status, "written once"
+
+
+def test_an_incident_of_any_length_can_be_recorded() -> None:
+    asked, told = after(ACTIVE, approvals=approved_by(BOB)), Incident("BindingRestored", "x" * 40000)
+    status = request_status(asked, decide(asked, policy(), LATER), LATER, policy(), MADE, told)
+    assert status["history"][-1]["message"] == "x" * LONGEST_MESSAGE
+
+
+def test_a_policy_refused_at_any_length_can_be_recorded() -> None:
+    status = ready(in_force=False, reason="Refused", message="no " * 20000)
+    assert len(condition(status, "Ready")["message"]) == LONGEST_MESSAGE
+    assert not list(schema_faults(status, POLICY_STATUS_SCHEMA, "status"))
 
 
 def ready(
     in_force: bool = True, reason: str = "InForce", message: str = "requests are accepted", **fields: Any
 ) -> dict[str, Any]:
     """The status of a policy after one look."""
-    roles = [{"kind": "ClusterRole", "name": "view", "found": True, "risks": []}]
+    roles = [{"kind": "ClusterRole", "name": "view", "found": True, "risks": [], "allows": ["get: pods"]}]
     return policy_status(policy(**fields), (in_force, reason, message), roles, T0)
 
 
@@ -370,7 +386,7 @@ def test_a_policy_that_is_not_in_force_says_why() -> None:
 def test_a_policy_about_which_nothing_is_new_is_not_written() -> None:
     status = ready()
     known = parse_policy(policy_manifest(status=status))
-    roles = [{"kind": "ClusterRole", "name": "view", "found": True, "risks": []}]
+    roles = [{"kind": "ClusterRole", "name": "view", "found": True, "risks": [], "allows": ["get: pods"]}]
     assert policy_status(known, (True, "InForce", "requests are accepted"), roles, T0 + HOUR) == status
 
 

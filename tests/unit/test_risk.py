@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import yaml
 
-from jitaccess.risk import DANGERS, Danger, role_risks
+from jitaccess.risk import DANGERS, LONGEST_LINE, MOST_LINES, Danger, role_risks, rules_in_words
+from jitaccess.text import printable
 from unit.manifest_files import REPOSITORY
 
 READ = ["get", "list", "watch"]
@@ -134,3 +135,56 @@ def test_impersonating_with_extra_fields_is_recognised() -> None:
 @pytest.mark.parametrize("verb", ["impersonate:user-info", "impersonate:serviceaccount"])
 def test_constrained_impersonation_is_recognised(verb: str) -> None:
     assert role_risks([rule("authentication.k8s.io", ["users", "serviceaccounts"], [verb])]) == ("impersonate",)
+
+
+# What a role allows, in words.
+
+
+@pytest.mark.parametrize(
+    ("allowed", "line"),
+    [
+        pytest.param(rule("", ["pods", "pods/log"], READ), "get, list, watch: pods, pods/log", id="core"),
+        pytest.param(rule("apps", ["deployments"], ["get"]), "get: deployments (apps)", id="a-group"),
+        pytest.param(rule("*", ["*"], ["*"]), "*: * (*)", id="everything"),
+        pytest.param(
+            {"apiGroups": ["", "apps", "batch"], "resources": ["*"], "verbs": ["get"]}, "get: * (apps, batch)", id="many-groups"
+        ),
+        pytest.param(
+            rule("", ["configmaps"], ["get"], resourceNames=["a", "b"]), "get: configmaps named a, b", id="named-objects"
+        ),
+        pytest.param(rule("", ["pods"], ["get"], resourceNames=[]), "get: pods", id="no-names"),
+        pytest.param({"apiGroups": None, "resources": ["pods"], "verbs": None}, ": pods", id="nulls"),
+    ],
+)
+def test_what_a_rule_allows_is_a_line(allowed: dict[str, Any], line: str) -> None:
+    assert rules_in_words([allowed]) == (line,)
+
+
+@pytest.mark.parametrize(
+    "empty", [[], [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}], [{"resources": None, "verbs": ["get"]}]]
+)
+def test_rules_without_resources_are_no_lines(empty: list[dict[str, Any]]) -> None:
+    assert rules_in_words(empty) == ()
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 500])
+def test_there_are_never_too_many_lines(more: int) -> None:
+    number = MOST_LINES + more
+    lines = rules_in_words([rule("", [f"r{count}"], ["get"]) for count in range(number)])
+    assert len(lines) == MOST_LINES
+    shown = MOST_LINES if more == 0 else MOST_LINES - 1
+    assert lines[:shown] == tuple(f"get: r{count}" for count in range(shown)), "in the order of the role"
+    assert more == 0 or lines[-1] == f"and {number - shown} more rules"
+
+
+@pytest.mark.parametrize("more", [0, 1, 1000])
+def test_no_line_is_too_long(more: int) -> None:
+    full = "get: " + "r" * (LONGEST_LINE - 5 + more)
+    (line,) = rules_in_words([rule("", [full.removeprefix("get: ")], ["get"])])
+    assert len(line) == LONGEST_LINE
+    assert line == full if more == 0 else line == f"{full[: LONGEST_LINE - 4]} ..."
+
+
+def test_a_rule_is_one_line_whatever_it_is_made_of() -> None:
+    (line,) = rules_in_words([rule("", ["pods\nget: nothing\u202e"], ["get\x1b[2K"])])
+    assert printable(line), "whoever may write a Role in the namespace decides what an approver reads"

@@ -98,10 +98,16 @@ def test_requests_are_found_by_their_policy() -> None:
 
 
 def test_a_request_made_again_under_another_policy_is_found_under_that_one_only() -> None:
-    store = Store()
+    store, other, again = Store(), Key("team-a", "other-policy"), request(uid="u2", policyRef={"name": "other-policy"})
     store.see(request())
-    store.see(request(uid="u2", policyRef={"name": "other-policy"}))
-    assert (list(store.under(Key("team-a", "other-policy"))), list(store.under(POLICY_KEY))) == ([KEY], [])
+    assert store.see(again)
+    known = store.get(KEY)
+    assert known
+    assert known.uid == UID, "the access of the first must end first, and for that it must be known"
+    store.remember(again, again.resource_version, again.state)
+    assert (list(store.under(other)), list(store.under(POLICY_KEY))) == ([KEY], [])
+    store.forget(KEY)
+    assert (list(store.under(other)), len(store)) == ([], 0)
 
 
 def test_policies_are_news_once_for_each_version() -> None:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from jitaccess.clock import Clock, Target
-from jitaccess.cluster import Cluster, Conflict
+from jitaccess.cluster import Cluster
 from jitaccess.grants import Grants
 from jitaccess.lifecycle import Grant
 from jitaccess.manifests import binding_manifest, grant_name, job_manifest
-from jitaccess.model import Key
+from jitaccess.model import Key, ObjectRef
 from jitaccess.resources import JOBS, NAMESPACED, POLICIES, REQUESTS, ROLE_BINDINGS
 from jitaccess.store import Store
 from jitaccess.sweep import remove_old, sweep_grants, sweep_store
@@ -172,7 +172,7 @@ async def test_bindings_of_others_are_left_alone(api: FakeApi, cluster: Cluster)
 async def test_a_binding_made_again_while_it_is_swept_does_not_end_the_sweep(api: FakeApi, cluster: Cluster, now: Now) -> None:
     begun = grant()
     job = await cluster.create(JOBS, job_manifest(begun, T0))
-    await cluster.create(ROLE_BINDINGS, binding_manifest(begun, job))
+    await cluster.create(ROLE_BINDINGS, binding_manifest(begun, ObjectRef(job["metadata"]["name"], job["metadata"]["uid"])))
     now.passes(hours=1)
 
     def made_again() -> None:

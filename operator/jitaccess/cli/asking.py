@@ -23,10 +23,10 @@ from jitaccess.cli.describe import not_ready, place, shortened, who_decides
 from jitaccess.cli.errors import AlreadyExists, CliError, ExitCode, Refused, TimedOut, UsageError
 from jitaccess.cli.ledger import checked_text
 from jitaccess.cli.output import Column, command, dump, err, note, say, table
+from jitaccess.cli.reading import read_request
 from jitaccess.cli.session import Session, connects, pass_session
 from jitaccess.cli.waiting import Waiting, say_outcome, wait_for
 from jitaccess.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
-from jitaccess.parse import parse_request
 from jitaccess.policy import objection
 from jitaccess.text import format_duration
 
@@ -105,7 +105,7 @@ def extend(
     The new grant begins when it is approved, and the old one runs on until its own end: they may overlap.
     """
     client = session.client
-    old = parse_request(client.request(parse_name(name, client.namespace)))
+    old = read_request(client.request(parse_name(name, client.namespace)))
     if old.requester != client.me:
         raise Refused(f"{old.key.name} is {old.requester}'s request, and only they can continue it", "kubectl jit request")
     policy = client.policy(old.policy)
@@ -188,7 +188,7 @@ def _made(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta
 
 
 def _report(client: Client, manifest: Manifest, policy: AccessPolicy, how: Waiting, dry_run: bool, output: str | None) -> int:
-    made = parse_request(manifest)
+    made = read_request(manifest)
     if dry_run:
         return _report_dry_run(made, manifest, policy, output)
     if how.wait:

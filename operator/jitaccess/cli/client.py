@@ -1,5 +1,6 @@
 """What the plugin asks of the API server, in the domain's words."""
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,10 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jitaccess.cli.errors import SEE_ALL, Conflict, NotFound, Outage, Refused
+from jitaccess.cli.errors import SEE_ALL, Conflict, Invalid, NotFound, Outage, Refused
 from jitaccess.cli.ledger import added_line
+from jitaccess.cli.reading import read_request
 from jitaccess.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, RoleRef
-from jitaccess.parse import parse_policy, parse_request
+from jitaccess.parse import parse_policy
 from jitaccess.resources import CLUSTER_ROLES, NAMESPACED, ROLES
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ _PATIENCE = (1.0, 2.0, 4.0, 8.0)  # seconds between attempts while the server is
 
 OPEN = "status.settled!=true"
 ACTIVE = "status.state=Active"
+_NAME, _REQUESTER = "metadata.name=", "spec.requester="
+_SPECIAL = re.compile(r"[\\,=]")  # in field selectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,14 @@ class Client:
         found: Manifest = self._connection.get(self._scope.request.path(key))
         return found
 
+    @property
+    def mine(self) -> str:
+        """The field selector of my own requests."""
+        return _REQUESTER + _SPECIAL.sub(r"\\\g<0>", self.me)
+
     def requests(self, namespace: str, selector: str = "") -> list[Manifest]:
         """List the requests of a namespace, or of all of them (empty)."""
-        return self._list(self._scope.request.path(namespace=namespace), selector)[0]
+        return self._selected(self._scope.request.path(namespace=namespace), selector)[0]
 
     def policies(self, namespace: str) -> list[AccessPolicy]:
         """List the policies of a namespace, or of all of them (empty), by name."""
@@ -142,15 +151,15 @@ class Client:
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
         return bool(self._connection.post(f"{_AUTHORIZATION}/{kind.lower()}s", body)["status"].get("allowed"))
 
-    def follow(self, namespace: str, name: str = "", until: float | None = None) -> Iterator[Change]:
-        """Yield the requests of a namespace (or just one) as they are, then each change; ends at `until` (time.monotonic).
+    def follow(self, namespace: str, selector: str = "", until: float | None = None) -> Iterator[Change]:
+        """Yield the requests of a namespace (or those selected) as they are, then each change; ends at `until` (time.monotonic).
 
         An outage is not a verdict: it is told as a change without a request, and tried again.
         """
         attempt = 0
         while until is None or time.monotonic() < until:
             try:
-                for change in self._follow_once(namespace, name, until):
+                for change in self._follow_once(namespace, selector, until):
                     attempt = 0
                     yield change
             except Outage as outage:
@@ -158,13 +167,16 @@ class Client:
                 time.sleep(_PATIENCE[min(attempt, len(_PATIENCE) - 1)])
                 attempt += 1
 
-    def _follow_once(self, namespace: str, name: str, until: float | None) -> Iterator[Change]:
+    def follow_one(self, key: Key, until: float | None = None) -> Iterator[Change]:
+        """Yield one request as it is, then each change of it; NotFound if there is none (any more)."""
+        return self.follow(key.namespace, f"{_NAME}{key.name}", until)
+
+    def _follow_once(self, namespace: str, selector: str, until: float | None) -> Iterator[Change]:
         path = self._scope.request.path(namespace=namespace)
-        selector = f"metadata.name={name}" if name else ""
-        items, version = self._list(path, selector)
-        if name and not items:
-            raise NotFound(f"there is no request {name} in namespace {namespace}", SEE_ALL)
-        yield from (Change(parse_request(item), item) for item in items)
+        items, version, selector = self._selected(path, selector)
+        if selector.startswith(_NAME) and not items:
+            raise NotFound(f"there is no request {selector.removeprefix(_NAME)} in namespace {namespace}", SEE_ALL)
+        yield from (Change(read_request(item), item) for item in items)
         while until is None or time.monotonic() < until:
             seconds = _WATCH if until is None else max(1, min(_WATCH, round(until - time.monotonic())))
             query = {"resourceVersion": version} | ({"fieldSelector": selector} if selector else {})
@@ -174,12 +186,21 @@ class Client:
                 version = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
                     item = event["object"]
-                    yield Change(parse_request(item), item, event["type"] == "DELETED")
+                    yield Change(read_request(item), item, event["type"] == "DELETED")
 
     def namespaces(self) -> list[str]:
         """The names of the namespaces."""
         items, _ = self._list("/api/v1/namespaces")
         return [item["metadata"]["name"] for item in items]
+
+    def _selected(self, path: str, selector: str) -> tuple[list[Manifest], str, str]:
+        """List what a selector selects, or everything where the CRD is too old for it; also tells which selector held."""
+        try:
+            return *self._list(path, selector), selector
+        except Invalid:
+            if not selector.startswith(_REQUESTER):
+                raise
+            return *self._list(path), ""
 
     def _list(self, path: str, selector: str = "") -> tuple[list[Manifest], str]:
         items: list[Manifest] = []

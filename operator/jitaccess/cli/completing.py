@@ -7,7 +7,7 @@ from click.shell_completion import CompletionItem
 
 from jitaccess.cli.client import OPEN
 from jitaccess.cli.errors import CliError
-from jitaccess.parse import parse_request
+from jitaccess.cli.reading import read_request
 
 
 def complete_requests(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -17,7 +17,7 @@ def complete_requests(ctx: click.Context, _param: click.Parameter, incomplete: s
     try:
         client = session.current(ctx).client
         selector = OPEN if ctx.info_name in ("approve", "deny", "revoke", "withdraw") else ""
-        requests = [parse_request(item) for item in client.requests(client.namespace, selector)]
+        requests = [read_request(item) for item in client.requests(client.namespace, selector)]
     except CliError:
         return []
     return _items(((r.key.name, f"{r.state}: {r.requester}, {r.role.name}") for r in requests), incomplete)

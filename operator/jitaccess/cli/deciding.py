@@ -16,10 +16,10 @@ from jitaccess.cli.errors import CliError, ExitCode, Refused, UsageError
 from jitaccess.cli.filters import REVIEWABLE, chosen_requests
 from jitaccess.cli.ledger import checked_text
 from jitaccess.cli.output import complain, dump, fields, note, say, styled
+from jitaccess.cli.reading import read_request
 from jitaccess.cli.session import Session, connects, pass_session
 from jitaccess.cli.times import relative
 from jitaccess.model import AccessPolicy, AccessRequest, Key, Ledger, State
-from jitaccess.parse import parse_request
 from jitaccess.policy import awaited, counting_approvals
 
 
@@ -89,7 +89,7 @@ def _offered(session: Session, verb: Verb) -> list[Key]:
 
 
 def _decide(client: Client, verb: Verb, key: Key, text: str | None, yes: bool, output: str | None) -> ExitCode:
-    request = parse_request(client.request(key))
+    request = read_request(client.request(key))
     if verb is _WITHDRAW and request.requester != client.me:
         raise Refused(f"{key.name} is {request.requester}'s request", f"kubectl jit revoke {key.name}, if you are an approver")
     if not yes:
@@ -104,7 +104,7 @@ def _decide(client: Client, verb: Verb, key: Key, text: str | None, yes: bool, o
     if output:
         dump(manifest, output)
     else:
-        decided = parse_request(manifest)
+        decided = read_request(manifest)
         say(f"accessrequest/{key.name} {verb.done}{_effect(verb, decided, client.policy_if_any(decided.policy))}")
     return ExitCode.DONE
 

@@ -1,5 +1,6 @@
 """Requests, policies and roles in words: pure, everything that the commands show in more than one place."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
@@ -18,6 +19,7 @@ _STANDARD = {
     "cluster-admin": "Kubernetes' own role for everything",
 }
 _FEW = 6  # resources that are named before "and 12 more"
+_GROUPS = re.compile(r" \([^()]*\)$")  # of API groups, at the end of a rule in words
 
 
 def place(namespace: str) -> str:
@@ -90,7 +92,7 @@ def risks_of(role: RoleRef, rules: Sequence[Manifest] | None, policy: AccessPoli
 
 def brief(role: RoleRef, rules: Sequence[Manifest] | None, policy: AccessPolicy | None) -> list[str]:
     """What a role allows in a few lines, as far as that is known."""
-    lines = [f"{verbs}: {what}" for verbs, what in in_brief(rules)] if rules is not None else list(known_rules(role, policy))
+    lines = in_brief(rules) if rules is not None else _lines_in_brief(known_rules(role, policy))
     return lines if len(lines) <= _FEW else [*lines[:_FEW], f"and {len(lines) - _FEW} more: kubectl jit show"]
 
 
@@ -112,13 +114,24 @@ def exact_rules(rules: Sequence[Manifest]) -> dict[str, list[str]]:
     return grouped
 
 
-def in_brief(rules: Sequence[Manifest]) -> list[tuple[str, str]]:
-    """A role in a few words: (verbs, resources) with equal verbs together and long lists cut."""
+def in_brief(rules: Sequence[Manifest]) -> list[str]:
+    """A role in a few words, `verbs: resources`, with equal verbs together and long lists cut."""
     grouped: dict[str, list[str]] = {}
     for rule in rules:
         names = grouped.setdefault(", ".join(rule.get("verbs") or ()), [])
         names += [name for name in _names(rule) if name not in names]
-    return [(verbs, _cut(names)) for verbs, names in grouped.items()]
+    return [f"{verbs}: {_cut(names)}" for verbs, names in grouped.items()]
+
+
+def _lines_in_brief(lines: Iterable[str]) -> list[str]:
+    """The same from what the operator wrote; a line that is no list of resources, or names objects, stays as it is."""
+    grouped: dict[str, list[str]] = {}
+    for line in lines:
+        verbs, colon, what = line.partition(": ")
+        listed = colon and " named " not in what and not what.endswith("...")
+        names = grouped.setdefault(verbs if listed else line, [])
+        names += [name for name in _GROUPS.sub("", what).split(", ") if listed and name not in names]
+    return [f"{verbs}: {_cut(names)}" if names else verbs for verbs, names in grouped.items()]
 
 
 def _unreadable(role: RoleRef) -> str:

@@ -13,18 +13,18 @@ from jitaccess.cli.completing import complete_policies, complete_roles
 from jitaccess.cli.describe import not_ready, place, risks_of, shortened, who_decides
 from jitaccess.cli.errors import ExitCode, Refused
 from jitaccess.cli.output import Column, command, err, fields, note, say, show_table, styled
+from jitaccess.cli.reading import read_request
 from jitaccess.cli.session import Session, connects, pass_session
 from jitaccess.cli.standing import Standing, dump_standings, standings_of
 from jitaccess.cli.times import relative
 from jitaccess.model import AccessPolicy, RoleRef
-from jitaccess.parse import parse_request
 from jitaccess.policy import in_words
 from jitaccess.text import format_duration
 
 _COLUMNS = (
     Column("POLICY"),
     Column("YOU"),
-    Column("ROLES", least=10, keep=4),
+    Column("ROLES", wraps=True),
     Column("AT MOST", keep=3),
     Column("DECIDED BY", least=14, keep=2),
     Column("PURPOSE", least=10, keep=1),
@@ -189,7 +189,7 @@ def _reason(standing: Standing, who: str) -> str:
 def _say_current(client: Client, question: Question) -> None:
     now = datetime.now(UTC)
     try:
-        active = [parse_request(item) for item in client.requests(client.namespace, ACTIVE)]
+        active = [read_request(item) for item in client.requests(client.namespace, ACTIVE)]
     except Refused:
         return
     for request in active:

@@ -12,10 +12,10 @@ from jitaccess.cli import options
 from jitaccess.cli.decisions import Made, decisions
 from jitaccess.cli.errors import ExitCode, UsageError
 from jitaccess.cli.output import as_json, escaped, note
+from jitaccess.cli.reading import read_request
 from jitaccess.cli.session import Session, connects, pass_session
 from jitaccess.cli.times import since
 from jitaccess.model import AccessRequest
-from jitaccess.parse import parse_request
 from jitaccess.text import format_duration, format_time, parse_time
 
 CSV_COLUMNS = (
@@ -55,7 +55,7 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
     start, stop = since(back, now), since(end, now) if end else now
     if start > stop:
         raise UsageError(f"the period ends before it begins: {format_time(start)} to {format_time(stop)}")
-    found = [parse_request(item) for item in session.client.requests(session.scope(everywhere))]
+    found = [read_request(item) for item in session.client.requests(session.scope(everywhere))]
     chosen = sorted((r for r in found if _overlaps(r, start, stop)), key=lambda request: (request.created, request.key))
     _WRITERS[output](record(request) for request in chosen)
     note(f"{len(chosen)} requests, {format_time(start)} to {format_time(stop)}")

@@ -8,8 +8,8 @@ import click
 
 from jitaccess.cli.client import ACTIVE, OPEN, Client
 from jitaccess.cli.errors import UsageError
+from jitaccess.cli.reading import read_request
 from jitaccess.model import AccessRequest, Manifest, State
-from jitaccess.parse import parse_request
 
 F = TypeVar("F", bound=Callable[..., object])
 Found = tuple[AccessRequest, Manifest]
@@ -22,6 +22,10 @@ class Filter:
     name: str
     selector: str
     nothing: str
+
+    def selected(self, client: Client) -> str:
+        """The field selector for this client."""
+        return client.mine if self is MINE else self.selector
 
 
 MINE = Filter("mine", "", "You have no requests in {place}; ask with: kubectl jit request")
@@ -51,7 +55,7 @@ def chosen_filter(reviewable: bool, active: bool, everybody: bool) -> Filter:
 
 def chosen_requests(client: Client, namespace: str, which: Filter) -> list[Found]:
     """The requests that the filter lets through, newest first."""
-    found = [(parse_request(item), item) for item in client.requests(namespace, which.selector)]
+    found = [(read_request(item), item) for item in client.requests(namespace, which.selected(client))]
     passed = passing(client, which, (request for request, _ in found))
     return sorted((f for f in found if f[0].key in passed), key=lambda f: (f[0].created, f[0].key), reverse=True)
 

@@ -26,10 +26,10 @@ from jitaccess.cli.describe import (
 from jitaccess.cli.errors import ExitCode, NotFound
 from jitaccess.cli.filters import MINE, chosen_filter, chosen_requests, filter_options
 from jitaccess.cli.output import Column, command, dump, err, fields, hanging, note, out, say, state_text, styled, table
+from jitaccess.cli.reading import read_request
 from jitaccess.cli.session import Session, connects, pass_session
 from jitaccess.cli.times import clock, localized, span, zone
 from jitaccess.model import AccessPolicy, AccessRequest, Manifest, State
-from jitaccess.parse import parse_request
 from jitaccess.text import format_duration
 
 _NAMESPACE = Column("NAMESPACE", least=8, keep=4)
@@ -108,7 +108,7 @@ def show(session: Session, name: str | None, output: str | None) -> int:
     if output:
         dump(manifest, output)
         return ExitCode.DONE
-    request = parse_request(manifest)
+    request = read_request(manifest)
     policy = client.policy_if_any(request.policy)
     now = datetime.now(UTC)
     _summary(request, policy, now)

@@ -1,10 +1,12 @@
 """How things look: escaped text, tables that fit the terminal, colour only where it helps, and the machine formats."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 
 import click
@@ -32,11 +34,15 @@ _UNLIMITED = 10_000  # columns, where the output is not a terminal: grep and awk
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: `least` is how narrow it may get (0: never cut), `keep` how long it stays when there is no room (0: always)."""
+    """A column: `least` is how narrow it may get (0: never cut), `keep` how long it stays when there is no room (0: always).
+
+    What stands in a column that wraps is never cut: it goes on, at a space, in the next line.
+    """
 
     title: str
     least: int = 0
     keep: int = 0
+    wraps: bool = False
 
 
 @cache
@@ -52,7 +58,9 @@ def err() -> Console:
 
 
 def _console(terminal: bool, stderr: bool) -> Console:
-    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=None if terminal else _UNLIMITED)
+    plain: dict[str, Any] = {"color_system": None} if os.environ.get("NO_COLOR") else {}  # no bold and no dim either
+    width = None if terminal else _UNLIMITED
+    return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width, **plain)
 
 
 def escaped(text: str) -> str:
@@ -128,8 +136,24 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]], width
     cells = [[cell if isinstance(cell, Text) else Text(escaped(cell)) for cell in row] for row in rows]
     head = [Text(column.title, style="bold") for column in columns]
     natural = [max(row[i].cell_len for row in [head, *cells]) for i in range(len(columns))]
-    widths = fitted(columns, natural, width or out().width)
-    return Text("\n").join(_table_line(row, widths) for row in [head, *cells])
+    words = [_longest_word([head, *cells], i) for i in range(len(columns))]
+    firm = [replace(column, least=least) if column.wraps else column for column, least in zip(columns, words, strict=True)]
+    widths = fitted(firm, natural, width or out().width)
+    lines = [line for row in [head, *cells] for line in _wrapped(row, columns, widths)]
+    return Text("\n").join(_table_line(line, widths) for line in lines)
+
+
+def _longest_word(cells: Iterable[Sequence[Text]], column: int) -> int:
+    return max((cell_len(word) for row in cells for word in row[column].plain.split()), default=0)
+
+
+def _wrapped(row: Sequence[Text], columns: Sequence[Column], widths: Mapping[int, int]) -> list[list[Text]]:
+    """The lines that a row takes: one, but for the columns that wrap."""
+    parts = [
+        cell.wrap(out(), widths[i]) if column.wraps and i in widths else [cell]
+        for i, (cell, column) in enumerate(zip(row, columns, strict=True))
+    ]
+    return [list(line) for line in zip_longest(*parts, fillvalue=Text())]
 
 
 def _table_line(row: Sequence[Text], widths: Mapping[int, int]) -> Text:

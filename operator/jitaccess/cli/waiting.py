@@ -71,7 +71,7 @@ def _verdict(client: Client, key: Key, policy: AccessPolicy | None, seconds: flo
         return f"{span_since(started)}  {seen['line']}"
 
     with StatusLine(words):
-        for change in client.follow(key.namespace, key.name, None if seconds is None else started + seconds):
+        for change in client.follow_one(key, None if seconds is None else started + seconds):
             request = change.request
             if change.deleted:
                 raise NotFound(f"{key.name} was deleted")

@@ -59,7 +59,7 @@ def _follow(client: Client, key: Key, until: float | None) -> int:
     current: AccessRequest | None = None
     started = time.monotonic()
     with StatusLine(words) as status:
-        for change in client.follow(key.namespace, key.name, until):
+        for change in client.follow_one(key, until):
             if change.deleted:
                 raise CliError(f"{key.name} was deleted, and with it whatever it gave")
             current, line = change.request, f"{key.name}  {change.trouble}"
@@ -113,7 +113,7 @@ def _keep_list(client: Client, namespace: str, which: Filter, until: float | Non
     if live:
         live.start()
     try:
-        for change in client.follow(namespace, until=until):
+        for change in client.follow(namespace, which.selected(client), until):
             board.trouble = change.trouble
             if change.request is None:
                 continue
