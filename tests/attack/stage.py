@@ -18,6 +18,9 @@ MANAGED = {"app.kubernetes.io/managed-by": "jitaccess"}
 REQUESTS, POLICIES = "accessrequests", "accesspolicies"
 OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 
+# The garbage collector learns of new kinds twice a minute, so its first work in a young cluster may take that long (seconds).
+GC = 60.0
+
 _numbers = itertools.count(1)
 _PATCHING = ["get", "list", "watch", "create", "patch", "update", "delete", "deletecollection"]
 _AUTHORS = [

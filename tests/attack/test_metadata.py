@@ -422,8 +422,8 @@ def test_the_name_that_a_name_was_generated_from_stays_as_it_was(stage: Theatre)
 
 @pytest.mark.xfail(
     strict=True,
-    reason="whoever may patch a request may fill it up by server-side apply under many names, until neither a revocation nor a "
-    "status fits: cap managedFields in request-metadata",
+    reason="whoever may patch a request may fill it up to etcd's 1.5 MiB by server-side apply under many names: "
+    "cap managedFields in request-metadata",
 )
 def test_nobody_fills_a_request_with_field_managers(stage: Theatre) -> None:
     name = stage.request()

@@ -7,7 +7,7 @@ import pytest
 
 from attack import refusals
 from attack.api import Answer, Person
-from attack.stage import MANAGED, RBAC, REQUESTS, Stage, Theatre, binding, clone, job
+from attack.stage import GC, MANAGED, RBAC, REQUESTS, Stage, Theatre, binding, clone, job
 from attack.table import Attempt, How, Scene, play, table
 from conftest import eventually
 
@@ -345,7 +345,9 @@ def test_a_job_taken_from_its_binding_comes_back_with_a_new_binding(stage: Theat
         owners = [owner["uid"] for each in found for owner in each["metadata"].get("ownerReferences", [])]
         return len(owners) == 1 and owners[0] in jobs and owners[0] == stage.status(name)["jobRef"]["uid"]
 
-    eventually(lambda: guarded() and stage.status(name)["jobRef"]["uid"] != before["jobRef"]["uid"], "guarded by a new Job")
+    eventually(
+        lambda: guarded() and stage.status(name)["jobRef"]["uid"] != before["jobRef"]["uid"], "guarded by a new Job", timeout=GC
+    )
     status = stage.status(name)
     assert status["expiresAt"] == before["expiresAt"]
     assert "BindingRestored" in [entry["reason"] for entry in status["history"]]
@@ -357,8 +359,8 @@ def test_a_deleted_request_takes_its_access_along(stage: Theatre, policy: str) -
     name = stage.granted("alice", "debug")
     refs = stage.status(name)
     stage.sure(stage.person("wanda").delete(REQUESTS, name, propagationPolicy=policy))
-    eventually(lambda: stage.find(refs["bindingRef"]["name"], "rolebindings") is None, "the binding is gone")
-    eventually(lambda: stage.find(refs["jobRef"]["name"], "jobs") is None, "the Job is gone")
+    eventually(lambda: stage.find(refs["bindingRef"]["name"], "rolebindings") is None, "the binding is gone", timeout=GC)
+    eventually(lambda: stage.find(refs["jobRef"]["name"], "jobs") is None, "the Job is gone", timeout=GC)
 
 
 @pytest.mark.parametrize("policy", ["Orphan", "Foreground", "Background"])
@@ -371,7 +373,7 @@ def test_a_deleted_policy_takes_its_rights_and_its_grants_along(stage: Theatre, 
     derived = [
         (f"jitaccess:{made}:{side}", resource) for side in ("requester", "approver") for resource in ("rolebindings", "roles")
     ]
-    eventually(lambda: not any(stage.find(*each) for each in derived), "nobody holds a right any more")
+    eventually(lambda: not any(stage.find(*each) for each in derived), "nobody holds a right any more", timeout=GC)
     assert not stage.bindings(name)
 
 

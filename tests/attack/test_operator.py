@@ -99,6 +99,14 @@ def shapes() -> Iterator[Attempt]:
         ("a Role of another name", makes("roles", {"metadata": {"name": "x"}, "rules": []}, labels=DERIVED)),
     ):
         yield Attempt(words, "operator", how, refusals.OPERATOR_SHAPES, HONEST)
+    yield Attempt(
+        "a grant that nothing ends",
+        "operator",
+        makes("rolebindings", binding("jit-x", "view", "alice"), labels=GRANT, owned=False),
+        refusals.OPERATOR_SHAPES,
+        HONEST,
+        hole="refused, but with an error of the expression (no such key: ownerReferences) instead of the sentence: use has()",
+    )
 
 
 def foreign() -> Iterator[Attempt]:

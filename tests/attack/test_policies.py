@@ -7,7 +7,7 @@ import pytest
 
 from attack import refusals
 from attack.api import Answer, Person
-from attack.stage import POLICIES, Stage, Theatre
+from attack.stage import GC, POLICIES, Stage, Theatre
 from attack.table import Attempt, How, Scene, cannot, play, table
 from attack.test_asking import CONTROLS
 from conftest import eventually, policy_manifest
@@ -388,9 +388,9 @@ def test_a_policy_without_approvers_is_left_alone_once_it_is_in_force(stage: The
     assert stage.get("jitaccess:auto:approver", "rolebindings")["metadata"]["uid"] == before
 
 
-def test_rights_of_a_policy_that_went_while_nobody_looked_go_with_the_next_start(stage: Theatre) -> None:
+def test_rights_orphaned_by_a_policy_that_went_while_nobody_looked_are_taken_back(stage: Theatre) -> None:
     stage.policy("unwatched")
     with stage.operator_frozen():
         stage.sure(stage.admin.delete(POLICIES, "unwatched", propagationPolicy="Orphan"))
-        eventually(lambda: stage.find("unwatched", POLICIES) is None, "it is gone, its Roles are orphans")
+        eventually(lambda: stage.find("unwatched", POLICIES) is None, "it is gone, its Roles are orphans", timeout=GC)
     eventually(lambda: stage.find("jitaccess:unwatched:approver", "rolebindings") is None, "nobody holds the verb any more")

@@ -118,6 +118,39 @@ def test_watch_keeps_a_list_up_to_date(jit_stamped: Plugin) -> None:
     assert f"{jit_stamped.team.namespace}/{name}  Pending" in script.out
 
 
+def test_a_role_that_one_may_not_read_is_told_by_what_the_operator_wrote_down(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy(roles=[{"kind": "ClusterRole", "name": "jitaccess-debug"}])
+    name = jit_stamped.asked()
+    jit_stamped.team.until(name, "Pending")
+    shown = jit_stamped.ok("show", name)
+    for line in ("delete: pods\n", "get, list, watch: deployments, replicasets, statefulsets, daemonsets (apps)\n"):
+        assert line in shown
+    assert "not yours to read" not in shown
+    terminal = jit_stamped.at_terminal("approve", name, user="bob", columns=120)
+    seen = terminal.expect("[y/N]: ")
+    assert "Allows   get, list, watch: pods, pods/log, pods/status, events, services, endpoints and 10 more\n" in seen
+    assert "         get, patch, update: deployments/scale, statefulsets/scale\n" in seen
+    terminal.type("n")
+    terminal.end()
+
+
+def test_roles_are_shown_whole_because_they_must_be_typed(jit_stamped: Plugin) -> None:
+    names = ["jitaccess-debug", "view", "network-viewer"]
+    roles = [{"kind": "ClusterRole", "name": name} for name in names]
+    jit_stamped.team.policy("prod-debug", roles=roles, description="Debug team A's production workloads, at night too")
+    for columns in (120, 80, 60, 44):
+        terminal = jit_stamped.at_terminal("policies", columns=columns)
+        assert terminal.end() == 0
+        assert all(name in terminal.seen for name in names), terminal.seen
+
+
+def test_mine_are_selected_by_the_server_whatever_the_name(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy(requesters=[{"kind": "Group", "name": "developers"}])
+    name = jit_stamped.asked(user="bob, carol")
+    jit_stamped.asked()
+    assert jit_stamped.ok("ls", "-o", "name", user="bob, carol") == f"accessrequest.jitaccess.dev/{name}\n"
+
+
 def test_policies_say_what_one_may_do(jit_stamped: Plugin) -> None:
     jit_stamped.team.policy(description="Debug production")
     assert "may ask" in jit_stamped.ok("policies")

@@ -160,10 +160,31 @@ def test_colour_is_for_terminals_that_want_it(jit_stamped: Plugin) -> None:
     coloured = jit_stamped.at_terminal("ls")
     coloured.end()
     assert f"{ESC}[33mPending" in coloured.raw
-    plain = jit_stamped.at_terminal("ls", NO_COLOR="1")
-    plain.end()
-    assert "Pending" in plain.raw
-    assert f"{ESC}[33m" not in plain.raw
+    for args in (["ls"], ["show"], ["policies"], ["explain"], ["nope"]):
+        plain = jit_stamped.at_terminal(*args, NO_COLOR="1")
+        plain.end()
+        assert plain.seen.strip()
+        assert ESC not in plain.raw, (args, plain.raw)
+
+
+def test_flags_before_the_plugin_are_refused_by_kubectl_itself(jit_stamped: Plugin) -> None:
+    done = jit_stamped.team.plane.kubectl("--context", "x", "jit", "ls", user="alice", check=False)
+    assert (done.returncode, done.stderr.strip()) == (1, "Error: flags cannot be placed before plugin name: --context"), (
+        "docs/cli.md"
+    )
+
+
+def test_a_state_of_a_newer_operator_is_told_and_no_traceback(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    name = jit_stamped.asked()
+    newer = "from jitaccess.cli import reading, main; reading._STATES -= {'Pending'}; main()"
+    jit_stamped.team.until(name, "Pending")
+    for args in (["ls"], ["show", name], ["export"], ["approve", name, "-y"], ["watch", name]):
+        answer = jit_stamped(*args, program=[sys.executable, "-c", newer])
+        assert answer.code == 1
+        assert f"request {name} is Pending, a state made by a newer jitaccess than this plugin: upgrade the plugin" in answer.err
+        assert "Traceback" not in answer.err
+    assert jit_stamped(*["ls", "-o", "name"], program=[sys.executable, "-c", newer]).code == 1
 
 
 def test_what_looks_like_markup_is_text(jit_stamped: Plugin) -> None:

@@ -62,6 +62,22 @@ def test_the_least_important_columns_go_first() -> None:
     assert list(fitted(COLUMNS, natural, 5)) == [0]
 
 
+@pytest.mark.parametrize("width", [80, 60, 44, 38])
+def test_what_must_be_typed_goes_on_in_the_next_line_and_is_never_cut(width: int) -> None:
+    columns = (Column("POLICY"), Column("ROLES", wraps=True), Column("PURPOSE", least=10, keep=1))
+    rows = [("prod-debug", "jitaccess-debug, view, network-viewer", "Debug team A's production workloads"), ("look", "view", "")]
+    lines = table(columns, rows, width).plain.split("\n")
+    assert all(cell_len(line) <= width for line in lines), lines
+    assert lines[-1] == "look        view"
+    start = len("prod-debug") + 2
+    told = " ".join(line[start : start + 37].partition("  ")[0].strip() for line in lines[1:-1])
+    assert told == rows[0][1]
+
+
+def test_a_value_that_wraps_stays_in_one_line_where_there_is_room() -> None:
+    assert table((Column("ROLES", wraps=True),), [("a, b, c",)], 10_000).plain == "ROLES\na, b, c"
+
+
 def test_a_long_value_in_a_script_is_whole() -> None:
     assert ROW[3] in table(COLUMNS, [ROW], 10_000).plain
 

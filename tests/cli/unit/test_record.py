@@ -114,9 +114,9 @@ RULES = [
 
 def test_rules_in_brief_and_exactly() -> None:
     assert in_brief(RULES) == [
-        ("get, list", "pods, services, deployments (only web)"),
-        ("delete", "everything"),
-        ("get", "/metrics"),
+        "get, list: pods, services, deployments (only web)",
+        "delete: everything",
+        "get: /metrics",
     ]
     assert exact_rules(RULES) == {
         "get, list": ["pods, services", "deployments (only web) in apps"],
@@ -124,13 +124,20 @@ def test_rules_in_brief_and_exactly() -> None:
         "get": ["/metrics"],
     }
     many = [{"apiGroups": [""], "resources": [f"r{n}" for n in range(20)], "verbs": ["get"]}]
-    assert in_brief(many)[0][1].endswith("and 14 more")
+    assert in_brief(many)[0].endswith("and 14 more")
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "recorded", "lines"),
     [
         pytest.param("ClusterRole", "debug", ["get: pods", "delete: pods"], ["get: pods", "delete: pods"], id="as-recorded"),
+        pytest.param(
+            "ClusterRole",
+            "debug",
+            ["get: pods, services", "get: deployments, jobs (apps, batch)", "get: secrets named a, b", "and 3 more rules"],
+            ["get: pods, services, deployments, jobs", "get: secrets named a, b", "and 3 more rules"],
+            id="rules-with-the-same-verbs-together",
+        ),
         pytest.param("ClusterRole", "view", [], ["Kubernetes' own role for reading"], id="as-the-role-is-known"),
         pytest.param("ClusterRole", "debug", [], ["the rules of ClusterRole debug are not yours"], id="not-at-all"),
         pytest.param("Role", "view", [], ["the rules of Role view are not yours"], id="a-role-of-the-same-name-is-another"),

@@ -1,0 +1,243 @@
+"""What users install: the package alone, as the image has it; the manifests, as kubectl builds them; the files named in docs."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+
+from controlplane.binaries import ensure_binaries
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+NOBODY = 54321  # a user ID that has no entry in /etc/passwd, as some clusters assign them
+PYTHONS = (
+    sys.executable,
+    *(f"/usr/{folder}bin/python3{minor}" for minor in (".13", ".12", ".11", "") for folder in ("", "local/")),
+)
+DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+class Identity(TypedDict, total=False):
+    """The arguments of subprocess that choose a user."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+AS_NOBODY: Identity = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+NOT_ROOT: Identity = {}
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[Path]:
+    """The folder of programs of an empty environment in which jitaccess was installed just as the Dockerfile does it."""
+    with tempfile.TemporaryDirectory(prefix="jitaccess-packaging-") as folder:  # pytest's own folders are closed to other users
+        whole = Path(folder)
+        whole.chmod(0o755)
+        source = whole / "src"
+        source.mkdir()
+        for line in re.findall(r"^COPY (?!--)(.*)$", DOCKERFILE, re.MULTILINE):
+            *names, target = line.split()
+            for name in names:
+                _copy(ROOT / name, source / (name if target == "./" else target))
+        constraints = _constraints(source)
+        _run(_python() or sys.executable, "-m", "venv", "--without-pip", str(whole / "env"))
+        python = str(whole / "env" / "bin" / "python")
+        _run(sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--constraint", str(constraints), str(source))
+        yield whole / "env" / "bin"
+
+
+@cache
+def _python() -> str:
+    """A Python that an unprivileged user may run too (none below /root); empty if there is none, or we are not root."""
+    look = "import sys, venv; sys.exit(sys.version_info < (3, 11))"
+    return next((path for path in PYTHONS if os.geteuid() == 0 and _runs_as_nobody(path, look)), "")
+
+
+def _runs_as_nobody(path: str, look: str) -> bool:
+    try:
+        return subprocess.run([path, "-c", look], env={}, cwd="/", capture_output=True, check=False, **AS_NOBODY).returncode == 0
+    except OSError:
+        return False
+
+
+def _copy(origin: Path, target: Path) -> None:
+    if origin.is_dir():
+        shutil.copytree(origin, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    else:
+        shutil.copy(origin, target)
+
+
+def _constraints(source: Path) -> Path:
+    """The pins, by the very command of the Dockerfile."""
+    found = re.search(r"^RUN (sed .* requirements-dev\.txt) > /tmp/constraints\.txt", DOCKERFILE, re.MULTILINE)
+    assert found, "the Dockerfile makes its constraints in another way: this test must follow"
+    file = source.parent / "constraints.txt"
+    file.write_text(_run(*shlex.split(found[1]), cwd=source))
+    assert "kopf==" in file.read_text()
+    return file
+
+
+def _run(*command: str, cwd: Path | None = None) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def _as_in_a_pod(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a program with an empty environment; where the tests run as root, as a user whom nobody knows."""
+    another = AS_NOBODY if _python() else NOT_ROOT
+    env = {"PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(command, env=env, cwd="/", capture_output=True, text=True, check=False, timeout=60, **another)
+
+
+def test_what_follows_runs_as_a_user_whom_nobody_knows(installed: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become a user without an entry in /etc/passwd: what follows runs as you")
+    assert _python(), f"no Python 3.11+ that others than root may run, of {PYTHONS}: what follows would run as root"
+    look = "import os, pwd; print(os.getuid(), 'HOME' in os.environ); pwd.getpwuid(os.getuid())"
+    done = _as_in_a_pod(installed / "python", "-c", look)
+    assert done.stdout == f"{NOBODY} False\n"
+    assert "KeyError: 'getpwuid(): uid not found" in done.stderr
+
+
+def test_the_operator_brings_what_it_needs_and_nothing_of_the_plugin(installed: Path) -> None:
+    look = "from importlib.metadata import distributions; print(*sorted(d.name.lower() for d in distributions()))"
+    there = _as_in_a_pod(installed / "python", "-c", look).stdout.split()
+    assert {"jitaccess", "kopf", "aiohttp", "click"} <= set(there)
+    assert {"kubernetes", "rich"}.isdisjoint(there), "kopf imports kubernetes where it is: twice the memory"
+
+
+def test_the_versions_are_those_that_the_tests_ran_with(installed: Path) -> None:
+    pins = dict(line.split("==") for line in (installed.parents[1] / "constraints.txt").read_text().split())
+    look = "from importlib.metadata import distributions; print(*(f'{d.name}=={d.version}' for d in distributions()))"
+    there = dict(entry.split("==") for entry in _as_in_a_pod(installed / "python", "-c", look).stdout.split())
+    normal = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in there.items() if name != "jitaccess"}
+    assert normal == {name: pins.get(name, "not pinned") for name in normal}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["sweep", "--help"], ["--version"]], ids=" ".join)
+def test_the_operator_explains_itself(installed: Path, words: list[str]) -> None:
+    done = _as_in_a_pod(installed / "jitaccess", *words)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "jitaccess" in done.stdout
+
+
+@pytest.mark.parametrize("program", ["kubectl-jit", "kubectl_complete-jit"])
+def test_the_plugin_says_how_to_get_what_it_needs(installed: Path, program: str) -> None:
+    done = _as_in_a_pod(installed / program, "ls", "")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install 'jitaccess[cli]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_without_an_api_server_it_says_what_to_give(installed: Path, command: str) -> None:
+    done = _as_in_a_pod(installed / "jitaccess", command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: no API server to talk to: give --kubeconfig FILE, set KUBECONFIG, or run inside a Pod\n"
+
+
+def test_an_api_server_that_is_away_is_told_and_waited_for(installed: Path) -> None:
+    config = installed.parents[1] / "nowhere.kubeconfig"
+    config.write_text(
+        '{"apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [{"name": "x", "user": {"token": "t"}}],'
+        ' "clusters": [{"name": "x", "cluster": {"server": "https://127.0.0.1:1"}}],'
+        ' "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}]}'
+    )
+    swept = _as_in_a_pod(installed / "jitaccess", "sweep", "--kubeconfig", config)
+    assert swept.returncode == 1
+    assert "127.0.0.1:1" in swept.stderr
+    assert "Traceback" not in swept.stderr
+    stopping = 'trap "" TERM; "$@" & child=$!; sleep 3; kill -TERM $child; wait $child'
+    started = time.monotonic()
+    command: list[str | Path] = [installed / "jitaccess", "run", "--kubeconfig", config, "--health-address", "127.0.0.1:0"]
+    ran = _as_in_a_pod("/bin/sh", "-c", stopping, "sh", *command)
+    assert ran.returncode == 0, ran.stderr
+    assert "cannot check the installation" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert time.monotonic() - started < 10, "SIGTERM ends it at once"
+
+
+KUSTOMIZATIONS = sorted(
+    file.parent.relative_to(ROOT).as_posix()
+    for file in ROOT.glob("**/kustomization.yaml")
+    if "kind: Component" not in file.read_text() and not {".venv", ".git"} & set(file.parts)
+)
+
+
+@pytest.mark.parametrize("folder", KUSTOMIZATIONS)
+def test_every_kustomization_builds(folder: str) -> None:
+    assert "kind: " in _kustomize(ROOT / folder)
+
+
+@pytest.mark.parametrize("component", sorted(path.name for path in (ROOT / "deploy" / "components").iterdir()))
+def test_every_component_builds_into_the_installation(tmp_path: Path, component: str) -> None:
+    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("local"))
+    shutil.copytree(ROOT / "crds", tmp_path / "crds")
+    overlay = tmp_path / "my-overlay"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(
+        f"resources: [../deploy/overlays/pre-1.36]\ncomponents: [../deploy/components/{component}]\n"
+        "images: [{name: jitaccess, newName: registry.example/jitaccess, newTag: 9.9.9}]\n"
+    )
+    built = _kustomize(overlay)
+    assert "image: jitaccess:" not in built, "an overlay renames every image: docs/operations.md"
+    assert len(built) > len(_kustomize(tmp_path / "deploy" / "overlays" / "pre-1.36"))
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "deploy" / "examples").glob("*.yaml")), ids=lambda file: file.name)
+def test_every_example_is_a_manifest_for_kustomize_too(tmp_path: Path, file: Path) -> None:
+    shutil.copy(file, tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(f"resources: [{file.name}]\n")
+    assert "apiVersion: " in _kustomize(tmp_path)
+
+
+def _kustomize(folder: Path) -> str:
+    return _run(str(ensure_binaries()["kubectl"]), "kustomize", str(folder))
+
+
+BLOCK = re.compile(r"^```(?:console|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "__")))
+PATH = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*")
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+
+
+def test_the_docs_are_there() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "operations.md", "trust.md", "cli.md", "lifecycle.md"} <= {doc.name for doc in DOCS}
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.relative_to(ROOT).as_posix())
+def test_every_file_that_the_docs_name_is_there(doc: Path) -> None:
+    text = doc.read_text()
+    named = {ROOT / path for block in BLOCK.findall(text) for path in PATH.findall(block)}
+    inline = {ROOT / path.rstrip(".") for code in re.findall(r"`([^`\n]+)`", text) for path in PATH.findall(code)}
+    linked = {doc.parent / link for link in LINK.findall(text)}
+    assert [str(path) for path in sorted(named | inline | linked) if not path.exists()] == []
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.relative_to(ROOT).as_posix())
+def test_every_section_that_the_docs_link_to_is_there(doc: Path) -> None:
+    for link, anchor in re.findall(r"\]\(([^)#:\s]*)#([^)]+)\)", doc.read_text()):
+        target = doc.parent / link if link else doc
+        headings = re.findall(r"^#+ (.*)$", target.read_text(), re.MULTILINE)
+        anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert anchor in anchors, f"{link}#{anchor}"
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.relative_to(ROOT).as_posix())
+def test_every_make_target_that_the_docs_name_is_there(doc: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = re.findall(r"(?:^\$ |`)make ([a-z-]+)", doc.read_text(), re.MULTILINE)
+    assert set(named) <= targets
