@@ -9,6 +9,7 @@ ALREADY_DECIDED = denied(
     "a request cannot be made already decided: leave out annotations and labels under jitaccess.dev/; "
     "an approver adds theirs once the request exists",
 )
+OPERATOR_ASKS = denied("requesters", "the jitaccess operator asks for nothing itself")
 NO_OWNERS_YET = denied(
     "requesters",
     "an AccessRequest has no finalizers and no owners: leave out metadata.finalizers and metadata.ownerReferences",
@@ -47,6 +48,7 @@ TWICE = denied(
     "decisions", "{me} has decided this already, and one person's decision counts once; to take an approval back, deny or revoke"
 )
 OWN_REQUEST = denied("decisions", "nobody may approve their own request: ask another approver")
+OPERATOR_DECIDES = denied("decisions", "the jitaccess operator decides nothing itself")
 NAME_WITH_COLON = denied(
     "decisions", "a user whose name contains ': ' cannot decide: the ledger ends names there; use another account"
 )
@@ -89,6 +91,13 @@ LABELS = denied(
 )
 FINALIZERS = denied("request-metadata", "an AccessRequest carries no finalizers: nothing may keep access from ending")
 OWNERS = denied("request-metadata", "an AccessRequest has no owners: the record does not go away with something else")
+GENERATED_FROM = denied(
+    "request-metadata", "metadata.generateName of an AccessRequest cannot be changed: it is part of the record"
+)
+MANAGERS = denied(
+    "request-metadata",
+    "at most 16 field managers may apply to an AccessRequest: decide with `kubectl annotate` instead of server-side apply",
+)
 NOTES = denied(
     "request-metadata",
     "the annotation kubectl.kubernetes.io/last-applied-configuration of an AccessRequest has at most 8192 characters: "
@@ -131,4 +140,9 @@ OPERATOR_SHAPES = denied(
 )
 OPERATOR_FOREIGN = denied(
     "operator", "the jitaccess operator touches only objects that carry the label app.kubernetes.io/managed-by=jitaccess"
+)
+RESERVED = denied(
+    "operator",
+    "Roles named jitaccess:..., and bindings to them, are made by jitaccess alone: name the people in spec.requesters and "
+    "spec.approvers of the AccessPolicy",
 )

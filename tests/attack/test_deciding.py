@@ -327,7 +327,7 @@ def people() -> Iterator[Attempt]:
         "the operator approves in another's name",
         "operator",
         writes("approvals", "bob: ok"),
-        refusals.OWN_LINE,
+        refusals.OPERATOR_DECIDES,
         own_line(),
         twin_who="bob",
     )
@@ -335,19 +335,17 @@ def people() -> Iterator[Attempt]:
         "the operator approves in its own name",
         "operator",
         own_line(),
-        "operator",
+        refusals.OPERATOR_DECIDES,
         own_line(),
         twin_who="bob",
-        hole="the operator holds `approve` to hand it out, and nothing keeps its account from approving: refuse it the ledgers",
     )
     yield Attempt(
         "the operator asks for itself",
         "operator",
         creates(),
-        "operator",
+        refusals.OPERATOR_ASKS,
         creates(),
         twin_who="alice",
-        hole="the operator holds `request` to hand it out, and nothing keeps its account from asking: refuse it CREATE",
     )
 
 

@@ -105,7 +105,6 @@ def shapes() -> Iterator[Attempt]:
         makes("rolebindings", binding("jit-x", "view", "alice"), labels=GRANT, owned=False),
         refusals.OPERATOR_SHAPES,
         HONEST,
-        hole="refused, but with an error of the expression (no such key: ownerReferences) instead of the sentence: use has()",
     )
 
 
@@ -212,7 +211,7 @@ def bystander(stage: Theatre) -> None:
         "revoking in the requester's name",
         "operator",
         merges({"metadata": {"annotations": {"jitaccess.dev/revocations": "alice: x"}}}),
-        refusals.OWN_LINE,
+        refusals.OPERATOR_DECIDES,
         decides("revoke"),
         twin_who="alice",
     ),
