@@ -154,6 +154,8 @@ def _failure(status: int, call: str, text: bytes) -> Exception:
         return _NotFound(message)
     if status == 409:
         return Conflict(message)
+    if "etcdserver: request is too large" in message:
+        return Refused(message)  # however often it is tried
     # 401 is a token that is just being rotated, 408 and 429 are pressure: none of them says no.
     if status in (401, 404, 408, 429) or not 400 <= status < 500:
         return Outage(f"{call}: {status} {message}")

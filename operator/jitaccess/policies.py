@@ -45,8 +45,9 @@ class Policies:
         try:
             ready = await self._put_in_force(policy, roles)
             await self._record(policy, ready, roles)
-        except Conflict:
-            self._clock.retry(self._target(key))
+        except (Conflict, Refused) as error:
+            delay = self._clock.retry(self._target(key))
+            log.log(_level(error), "policy put off: %s", error, extra={"policy": str(key), "retry_seconds": round(delay, 1)})
             return
         # Once more: what was found out about the roles is on record only now.
         if _risky_refs(roles) != policy.risky:
@@ -88,7 +89,7 @@ class Policies:
             return ""
         if found and not is_derived(found):
             return f"a {resource.kind} {key.name} that jitaccess did not make is in the way: delete it"
-        if found and resource is ROLES:
+        if found and found.get("roleRef") == wanted.get("roleRef"):
             version = found["metadata"]["resourceVersion"]
             await self._cluster.replace(resource, key, {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}})
             return ""
@@ -130,6 +131,10 @@ class Policies:
 
     def _target(self, key: Key) -> Target:
         return Target(self._scope.policy, key)
+
+
+def _level(error: Exception) -> int:
+    return logging.DEBUG if isinstance(error, Conflict) else logging.WARNING
 
 
 def is_derived(found: Manifest) -> bool:

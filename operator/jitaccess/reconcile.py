@@ -4,10 +4,11 @@ import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from jitaccess.announce import Announcer, News
 from jitaccess.clock import Clock, Target, utcnow
-from jitaccess.cluster import Cluster, Conflict
+from jitaccess.cluster import Cluster, Conflict, Refused
 from jitaccess.facts import Facts, RoleFacts, read_facts, role_obstacle
 from jitaccess.grants import Blocked, Grants, Guard
 from jitaccess.installation import FIX, Installation
@@ -118,7 +119,7 @@ class Requests:
         verdict, target = outcome.verdict, self._target(request.key)
         status = request_status(request, verdict, now, policy, outcome.made, outcome.incident)
         if status != request.status:
-            version = await self._cluster.write_status(self._scope.request, request.key, request.resource_version, status)
+            version = await self._write(request, status)
             if version is None:
                 return await self._grants.end(request.key, request.uid)
             self._store.remember(request, version, verdict.state)
@@ -133,6 +134,14 @@ class Requests:
             self._clock.retry(target)
         else:
             self._clock.done(target)
+
+    async def _write(self, request: AccessRequest, status: dict[str, Any]) -> str | None:
+        try:
+            return await self._cluster.write_status(self._scope.request, request.key, request.resource_version, status)
+        except Refused:
+            # No access without a record: what cannot be written, unlike what cannot be written now, must not be.
+            await self._grants.end(request.key, request.uid)
+            raise
 
     async def _end_deleted(self, key: Key, known: Open) -> None:
         await self._grants.end(key, known.uid)

@@ -1,5 +1,6 @@
 """The status of requests and policies: the record of every transition, written together with the transition itself. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -142,10 +143,15 @@ def _approved(request: AccessRequest, verdict: Verdict) -> tuple[str, str, str]:
         return before.status, before.reason, before.message
     if not verdict.approved:
         return "False", verdict.reason, verdict.message
-    names = ", ".join(approval.by for approval in verdict.approvals)
+    names = ", ".join(_quoted(approval.by) for approval in verdict.approvals)
     return (
         ("True", "Approved", f"approved by {names}") if names else ("True", "ApprovedByPolicy", "the policy asks for no approval")
     )
+
+
+def _quoted(name: str) -> str:
+    """A name as it is, or in quotes where it could be taken for more than one."""
+    return f'"{name}"' if re.search(r"[\s,\"]", name) else name
 
 
 def policy_status(

@@ -19,7 +19,7 @@ _IMPERSONATE = (
 )
 _WORKLOADS = (
     ("", ("pods", "podtemplates", "replicationcontrollers")),
-    ("apps", ("deployments", "daemonsets", "statefulsets", "replicasets")),
+    ("apps", ("deployments", "daemonsets", "statefulsets", "replicasets", "controllerrevisions")),
     ("batch", ("jobs", "cronjobs")),
 )
 
@@ -47,10 +47,13 @@ DANGERS = (
     Danger("impersonate", "", ("users", "groups", "serviceaccounts"), ("impersonate",)),
     Danger("impersonate", "authentication.k8s.io", _WHO, _IMPERSONATE),
     *(Danger("create Pods", group, resources, _WRITE) for group, resources in _WORKLOADS),
-    Danger("run commands in Pods", "", ("pods/exec", "pods/attach", "pods/proxy"), ("create", "get")),
+    Danger(
+        "run commands in Pods", "", ("pods/exec", "pods/attach", "pods/proxy"), ("create", "get", "update", "patch", "delete")
+    ),
     Danger("run commands in Pods", "", ("pods/ephemeralcontainers",), ("update", "patch")),
     Danger("reach kubelets", "", ("nodes/proxy",), ("get", "create")),
     Danger("write nodes", "", ("nodes",), _WRITE),
+    Danger("write namespaces", "", ("namespaces",), _WRITE),  # whose labels say what Pods may do
     Danger("write volumes", "", ("persistentvolumes",), _WRITE),
     Danger(
         "write webhooks and admission policies",

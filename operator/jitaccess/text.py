@@ -18,7 +18,8 @@ LONGEST_DURATION = timedelta(hours=720)
 # The same classes as in the CRDs' patterns: control characters, line and paragraph separators, and the invisible characters that
 # reorder or hide text (zero-width joiners stay: Persian and emoji need them).
 _UNPRINTABLE = re.compile(
-    "[\u0000-\u001f\u007f-\u009f\u2028\u2029\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+    "[\u0000-\u001f\u007f-\u009f\u2028\u2029\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
 
