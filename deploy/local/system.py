@@ -1,5 +1,6 @@
 """jitaccess as its users have it, on a local control plane: installed from deploy/, the operator under its own ServiceAccount."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -34,6 +35,7 @@ class System:
         self.overlay = overlay
         self._stack = ExitStack()
         self.operator: Process | None = None
+        self._replicas = itertools.count(2)
 
     def start(self) -> Self:
         """Start the control plane and install; the operator is not running yet."""
@@ -43,13 +45,21 @@ class System:
 
     def start_operator(self, *flags: str, ready: bool = True) -> Process:
         """Run the operator as `jitaccess run` with a token of its ServiceAccount, and wait until it says that it is ready."""
-        log = self.plane.files.root / "operator.log"
-        command = self._command("run", "--health-address", "127.0.0.1:0", *flags)
-        self.operator = Process("the operator", command, log, env=_ENVIRONMENT)
-        self._stack.enter_context(self.operator)
+        self.operator = self._run("the operator", "operator.log", *flags)
         if ready:
             self.operator.wait_until(lambda: self.health("/readyz")[0] == 200, READY_TIMEOUT)
         return self.operator
+
+    def start_replica(self, *flags: str) -> Process:
+        """Run a further operator beside `operator`, and wait until it says that it is ready; the caller keeps it."""
+        number = next(self._replicas)
+        replica = self._run(f"operator {number}", f"operator-{number}.log", *flags)
+        replica.wait_until(lambda: self.health("/readyz", replica)[0] == 200, READY_TIMEOUT)
+        return replica
+
+    def _run(self, name: str, log: str, *flags: str) -> Process:
+        command = self._command("run", "--health-address", "127.0.0.1:0", *flags)
+        return self._stack.enter_context(Process(name, command, self.plane.files.root / log, env=_ENVIRONMENT))
 
     def jitaccess(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another command of `jitaccess` as the operator's ServiceAccount."""
@@ -66,14 +76,15 @@ class System:
             self.operator.terminate()
         return self.start_operator(*flags)
 
-    def log(self) -> list[dict[str, Any]]:
-        """What the operator has logged since it was last started, as objects."""
-        output = self.operator.output() if self.operator else ""
+    def log(self, replica: Process | None = None) -> list[dict[str, Any]]:
+        """What the operator, or another replica, has logged since it was last started, as objects."""
+        process = replica or self.operator
+        output = process.output() if process else ""
         return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
-    def health(self, path: str) -> tuple[int, str]:
+    def health(self, path: str, replica: Process | None = None) -> tuple[int, str]:
         """The status and body of a health endpoint; (0, "") while it does not answer."""
-        address = next((entry["health_address"] for entry in self.log() if "health_address" in entry), "")
+        address = next((entry["health_address"] for entry in self.log(replica) if "health_address" in entry), "")
         return _get(f"http://{address}{path}") if address else (0, "")
 
     def stop(self) -> None:

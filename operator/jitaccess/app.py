@@ -15,6 +15,7 @@ from jitaccess.clock import Clock, Target, utcnow
 from jitaccess.cluster import Cluster, Conflict, Outage, Refused
 from jitaccess.credentials import Connection
 from jitaccess.installation import FIX, Installation
+from jitaccess.leader import Leader
 from jitaccess.policies import Policies
 from jitaccess.reconcile import Requests
 from jitaccess.resources import SCOPES
@@ -34,6 +35,7 @@ PATIENCE_SECONDS = 10.0
 class Options:
     """What can be configured; see `jitaccess run --help`."""
 
+    identity: str
     retention: timedelta = timedelta(days=30)
     sweep_every: timedelta = timedelta(minutes=5)
     health_host: str = "127.0.0.1"
@@ -46,13 +48,16 @@ class Operator:
     def __init__(self, connection: Connection, session: aiohttp.ClientSession, options: Options) -> None:
         self._connection = connection
         self._options = options
-        self._cluster = Cluster(session, connection.server)
+        # The Lease decides about every write but those of the Lease itself.
+        self._leader = Leader(Cluster(session, connection.server), options.identity, self._won)
+        self._cluster = Cluster(session, connection.server, self._leader.leads)
         self._installation = Installation()
         self._store = Store()
-        self._clock = Clock(self._fire)
+        self._clock = Clock(self._fire, may_fire=self._leader.leads)
         self._announcer = Announcer(self._cluster)
         self._relisted = asyncio.Event()
         self._watching = asyncio.Event()
+        self._just_won = asyncio.Event()
         shared = (self._store, self._clock, self._announcer)
         self._reconcilers = {scope.request: Requests(self._cluster, scope, *shared, self._installation) for scope in SCOPES} | {
             scope.policy: Policies(self._cluster, scope, *shared) for scope in SCOPES
@@ -60,25 +65,28 @@ class Operator:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until SIGTERM or SIGINT (or `stop`, before there is anything to watch), then let what is under way finish."""
-        runner = await health.serve(self._options.health_host, self._options.health_port, self._clock, self._problems)
+        host, port = self._options.health_host, self._options.health_port
+        runner = await health.serve(host, port, self._clock, self._problems, self._leader.leads)
         try:
             async with asyncio.TaskGroup() as group:
                 # Each runs for ever: one that ends has failed, which the group tells by stopping all of them.
                 tasks = [group.create_task(work) for work in (self._clock.run(), self._announcer.run(), self._check_for_ever())]
                 if await self._installed(stop):
-                    tasks += [group.create_task(work) for work in (self._sweep_for_ever(), self._retire_for_ever())]
+                    works = (self._stand_for_ever(), self._sweep_for_ever(), self._retire_for_ever())
+                    tasks += [group.create_task(work) for work in works]
                     await self._watch()
                 await self._clock.stop(PATIENCE_SECONDS)
                 await self._announcer.flush(2.0)
                 for task in tasks:
-                    task.cancel()
+                    task.cancel()  # which releases the Lease: nothing of ours is under way any more
         finally:
             await runner.cleanup()
         log.info("stopped")
 
     async def _watch(self) -> None:
         # Kopf listens to SIGTERM and SIGINT itself from here on. With a stop flag it would wait 5 s for its own waiter to end.
-        registry = handlers.registry(SCOPES, self._connection, self._store, self._clock, self._relisted.set)
+        shared = (self._store, self._clock, self._relisted.set, self._leader.leads)
+        registry = handlers.registry(SCOPES, self._connection, *shared)
         await kopf.operator(
             registry=registry,
             settings=handlers.settings(SCOPES),
@@ -91,7 +99,25 @@ class Operator:
         await self._reconcilers[target.resource].reconcile(target.key)
 
     def _problems(self) -> tuple[str, ...]:
-        return self._installation.problems or (() if self._watching.is_set() else ("not watching yet",))
+        if not self._watching.is_set():
+            return self._installation.problems or ("not watching yet",)
+        return self._installation.problems + ((self._leader.problem,) if self._leader.problem else ())
+
+    async def _stand_for_ever(self) -> None:
+        await self._watching.wait()  # who leads must see
+        await self._leader.run()
+
+    def _won(self) -> None:
+        """Look anew at everything that is open: another replica may have left it half done."""
+        self._store.distrust()
+        for scope in SCOPES:
+            for key, _ in self._store.requests():
+                self._clock.now(Target(scope.request, key))
+            for policy in self._store.policies():
+                self._clock.now(Target(scope.policy, policy))
+        self._clock.wake()
+        self._relisted.set()
+        self._just_won.set()
 
     async def _installed(self, stop: asyncio.Event) -> bool:
         """Wait until there are CRDs to watch; False if told to stop before."""
@@ -131,7 +157,8 @@ class Operator:
                 async with asyncio.timeout(self._options.sweep_every / timedelta(seconds=1)):
                     await self._relisted.wait()
             await self._quiet()
-            await self._sweep()
+            if self._leader.leads():
+                await self._sweep()
 
     async def _quiet(self) -> None:
         while self._relisted.is_set():
@@ -148,12 +175,19 @@ class Operator:
 
     async def _retire_for_ever(self) -> None:
         while True:
-            try:
-                for scope in SCOPES:
-                    await remove_old(self._cluster, scope, self._options.retention, utcnow())
-            except (Outage, Refused, Conflict) as error:
-                log.warning("removal of settled requests put off: %s", error)
-            await asyncio.sleep(RETENTION_CHECK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETENTION_CHECK_SECONDS):
+                    await self._just_won.wait()
+            self._just_won.clear()
+            if self._leader.leads():
+                await self._retire()
+
+    async def _retire(self) -> None:
+        try:
+            for scope in SCOPES:
+                await remove_old(self._cluster, scope, self._options.retention, utcnow())
+        except (Outage, Refused, Conflict) as error:
+            log.warning("removal of settled requests put off: %s", error)
 
 
 async def sweep_once(connection: Connection) -> int:

@@ -43,10 +43,16 @@ def utcnow() -> datetime:
 
 
 class Clock:
-    """Fires each target when it is due, never the same one twice at once, deadlines before news."""
+    """Fires each target when it is due, never the same one twice at once, deadlines before news.
 
-    def __init__(self, fire: Callable[[Target], Awaitable[None]], *, concurrency: int = 32) -> None:
+    Nothing is fired while `may_fire` says no; after it has changed its mind, `wake` must be called.
+    """
+
+    def __init__(
+        self, fire: Callable[[Target], Awaitable[None]], *, concurrency: int = 32, may_fire: Callable[[], bool] = lambda: True
+    ) -> None:
         self._fire = fire
+        self._may_fire = may_fire
         self._concurrency = concurrency
         self._heap: list[tuple[float, int, Target]] = []
         self._deadlines: dict[Target, float] = {}
@@ -61,6 +67,10 @@ class Clock:
     def now(self, target: Target) -> None:
         """Something happened to the target: look at it as soon as possible."""
         self._news[target] = None
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look again at what is due."""
         self._wake.set()
 
     def at(self, target: Target, moment: datetime) -> None:
@@ -93,7 +103,7 @@ class Clock:
         while self._open:
             self.beat = time.monotonic()
             self._wake.clear()
-            while len(self._running) < self._concurrency and (target := self._next()):
+            while self._has_room() and (target := self._next()):
                 self._running[target] = asyncio.create_task(self._fire_once(target))
             # Not wait_for: it makes a task each time, and Kopf waits seconds for tasks that were made after its own.
             with contextlib.suppress(TimeoutError):
@@ -109,6 +119,9 @@ class Clock:
         _, late = await asyncio.wait(list(self._running.values()), timeout=patience)
         for task in late:
             task.cancel()
+
+    def _has_room(self) -> bool:
+        return len(self._running) < self._concurrency and self._may_fire()
 
     def _next(self) -> Target | None:
         now = time.time()
@@ -127,7 +140,7 @@ class Clock:
         return target
 
     def _pause(self) -> float:
-        if len(self._running) >= self._concurrency or not self._heap:
+        if not self._has_room() or not self._heap:
             return LONGEST_SLEEP
         return min(LONGEST_SLEEP, max(0.0, self._heap[0][0] - time.time()))
 

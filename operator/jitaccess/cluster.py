@@ -1,7 +1,7 @@
 """The one adapter to the Kubernetes API, in the domain's words: absence is a value, deletion is idempotent, outages raise."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -11,6 +11,7 @@ from jitaccess.parse import parse_policy, parse_request
 from jitaccess.resources import CLUSTER_ROLES, ROLES, Resource, Scope
 
 PAGE = 500
+WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -27,11 +28,12 @@ class Refused(Exception):
 
 
 class Cluster:
-    """Reads and writes through one HTTP session, which the caller opens and closes."""
+    """Reads and writes through one HTTP session, which the caller opens and closes; writes only while `may_write`."""
 
-    def __init__(self, session: aiohttp.ClientSession, server: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, server: str, may_write: Callable[[], bool] = lambda: True) -> None:
         self._session = session
         self._server = server
+        self._may_write = may_write
 
     async def request(self, key: Key, scope: Scope) -> AccessRequest | None:
         """Read a request; None if there is none."""
@@ -66,10 +68,10 @@ class Cluster:
         except _NotFound as error:
             raise Refused(str(error)) from error
 
-    async def replace(self, resource: Resource, key: Key, manifest: Manifest) -> None:
-        """Replace an object of ours; Conflict if it is gone or changed meanwhile."""
+    async def replace(self, resource: Resource, key: Key, manifest: Manifest) -> Manifest:
+        """Replace an object of ours; returns it as it came out. Conflict if it is gone or changed meanwhile."""
         try:
-            await self._call("PUT", resource.path(key), manifest)
+            return await self._call("PUT", resource.path(key), manifest)
         except _NotFound as error:
             raise Conflict(str(error)) from error
 
@@ -101,6 +103,22 @@ class Cluster:
         async for item in self._list(resource, selectors, "application/json"):
             yield item
 
+    async def watch(self, resource: Resource, key: Key, version: str) -> AsyncGenerator[Manifest | None]:
+        """One object each time it changes after `version`, None when it is deleted; Outage when told no more."""
+        query = {"watch": "1", "fieldSelector": f"metadata.name={key.name}"} | ({"resourceVersion": version} if version else {})
+        path = resource.path(namespace=key.namespace)
+        try:
+            async with self._session.get(f"{self._server}{path}", params=query, timeout=WATCH_TIMEOUT) as response:
+                if response.status >= 300:
+                    raise _failure(response.status, f"WATCH {path}", await response.read())
+                async for line in response.content:
+                    event = _object(f"WATCH {path}", line)
+                    if event.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
+                        raise Outage(f"WATCH {path}: {event}")
+                    yield None if event["type"] == "DELETED" else event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError, _NotFound) as error:
+            raise Outage(f"WATCH {path}: {type(error).__name__}: {error}") from error
+
     async def _list(self, resource: Resource, selectors: Mapping[str, str], accept: str) -> AsyncIterator[Manifest]:
         query = {**selectors, "limit": str(PAGE)}
         while True:
@@ -118,6 +136,9 @@ class Cluster:
     async def _call(
         self, verb: str, path: str, body: Manifest | None = None, *, query: Mapping[str, str] | None = None, accept: str = ""
     ) -> dict[str, Any]:
+        # Asked here, at the last moment: a process that slept through its lease has no right to what it had decided before.
+        if verb != "GET" and "dryRun" not in (query or {}) and not self._may_write():
+            raise Outage(f"{verb} {path}: not the leader")
         kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
         headers = {"Accept": accept or "application/json"} | ({"Content-Type": kind} if body is not None else {})
         data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None

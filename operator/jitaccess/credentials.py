@@ -26,19 +26,23 @@ class ConfigurationError(Exception):
 
 @dataclass(frozen=True)
 class Connection:
-    """Where the API server is, and how to authenticate to it; `token_file` is read again as it rotates."""
+    """Where the API server is, and how to authenticate to it; `token_file` is read again as it rotates.
+
+    `agent` is what the audit log will call us.
+    """
 
     server: str
     tls: ssl.SSLContext
     token: str = ""
     token_file: Path | None = None
+    agent: str = "jitaccess"
 
     def session(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
         """Open an HTTP session that authenticates every request; to be made inside the running event loop."""
         # Below the 90 s after which the API server closes idle connections.
         connector = aiohttp.TCPConnector(limit=0, ssl=self.tls, keepalive_timeout=75)
         return aiohttp.ClientSession(
-            connector=connector, timeout=timeout, middlewares=(_Bearer(self),), headers={"User-Agent": "jitaccess"}
+            connector=connector, timeout=timeout, middlewares=(_Bearer(self),), headers={"User-Agent": self.agent}
         )
 
 

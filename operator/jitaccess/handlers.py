@@ -79,7 +79,12 @@ def settings(scopes: tuple[Scope, ...]) -> kopf.OperatorSettings:
 
 
 def registry(
-    scopes: tuple[Scope, ...], connection: Connection, store: Store, clock: Clock, relisted: Callable[[], None]
+    scopes: tuple[Scope, ...],
+    connection: Connection,
+    store: Store,
+    clock: Clock,
+    relisted: Callable[[], None],
+    leads: Callable[[], bool],
 ) -> kopf.OperatorRegistry:
     """Kopf's handlers for these scopes; `relisted` is called for each object that a fresh listing brings."""
     handlers = kopf.OperatorRegistry()
@@ -93,19 +98,31 @@ def registry(
         return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
     for scope in scopes:
-        _watch(handlers, scope, store, clock, relisted)
+        _watch(handlers, scope, store, clock, relisted, leads)
     return handlers
 
 
-def _watch(handlers: kopf.OperatorRegistry, scope: Scope, store: Store, clock: Clock, relisted: Callable[[], None]) -> None:
+def _watch(
+    handlers: kopf.OperatorRegistry,
+    scope: Scope,
+    store: Store,
+    clock: Clock,
+    relisted: Callable[[], None],
+    leads: Callable[[], bool],
+) -> None:
     def on(resource: Resource) -> Callable[[Any], Any]:
         return kopf.on.event(resource.group, resource.version, resource.plural, registry=handlers)
 
     @on(scope.request)
     async def request_changed(type: str | None, body: kopf.Body, **_: Any) -> None:
         request = parse_request(body)
-        if store.get(request.key) if type == "DELETED" else store.see(request):
-            clock.now(Target(scope.request, request.key))
+        target = Target(scope.request, request.key)
+        if type == "DELETED" and not leads():
+            # Settled or gone, as the leader sees to; if it died over it, our sweep will. Else a standby remembers all history.
+            store.forget(request.key)
+            clock.forget(target)
+        elif store.get(request.key) if type == "DELETED" else store.see(request):
+            clock.now(target)
         if type is None:
             relisted()
 

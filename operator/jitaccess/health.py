@@ -14,7 +14,9 @@ log = logging.getLogger(__name__)
 STALE_AFTER = 3 * LONGEST_SLEEP
 
 
-async def serve(host: str, port: int, clock: Clock, problems: Callable[[], tuple[str, ...]]) -> web.AppRunner:
+async def serve(
+    host: str, port: int, clock: Clock, problems: Callable[[], tuple[str, ...]], leads: Callable[[], bool]
+) -> web.AppRunner:
     """Serve /livez and /readyz until the runner is cleaned up; port 0 takes a free one. What is wrong is in the body of a 503."""
 
     async def livez(_: web.Request) -> web.Response:
@@ -24,8 +26,9 @@ async def serve(host: str, port: int, clock: Clock, problems: Callable[[], tuple
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        found = problems()
-        return web.Response(status=503, text="\n".join(found) + "\n") if found else web.Response(text="ok\n")
+        if found := problems():
+            return web.Response(status=503, text="\n".join(found) + "\n")
+        return web.Response(text="ok\n" if leads() else "ok (standby)\n")
 
     app = web.Application()
     app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])

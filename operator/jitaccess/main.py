@@ -2,8 +2,12 @@
 
 import asyncio
 import logging
+import re
+import secrets
 import signal
+import socket
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,6 +41,14 @@ def _address(_context: click.Context, _parameter: click.Parameter, value: str) -
     if not host or not port.isdecimal() or int(port) > 65535:
         raise click.BadParameter(f"{value!r} is not HOST:PORT, such as 0.0.0.0:8080")
     return host.strip("[]"), int(port)
+
+
+def _identity(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    if value is None:
+        return f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", value):
+        raise click.BadParameter(f"{value!r} is not made of letters, digits, '.', '_' and '-' alone")
+    return value
 
 
 kubeconfig_option = click.option(
@@ -91,15 +103,27 @@ def main() -> None:
     show_envvar=True,
     help="Where to serve /livez and /readyz. In a Pod: 0.0.0.0:8080.",
 )
+@click.option(
+    "--identity",
+    metavar="NAME",
+    callback=_identity,
+    show_envvar=True,
+    help="Who this replica is in the Lease and in the audit log's userAgent. Without it: the host name, and random digits.",
+)
 def run(
-    kubeconfig: Path | None, log_level: str, retention: timedelta, sweep_every: timedelta, health_address: tuple[str, int]
+    kubeconfig: Path | None,
+    log_level: str,
+    retention: timedelta,
+    sweep_every: timedelta,
+    health_address: tuple[str, int],
+    identity: str,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     _configure_logging(log_level)
     host, port = health_address
-    connection = _connection(kubeconfig)
+    connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
     try:
-        asyncio.run(_run(connection, Options(retention, sweep_every, host, port)))
+        asyncio.run(_run(connection, Options(identity, retention, sweep_every, host, port)))
     except OSError as error:
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --health-address"

@@ -49,6 +49,7 @@ ROLES = Resource(RBAC, "v1", "roles", "Role")
 CLUSTER_ROLES = Resource(RBAC, "v1", "clusterroles", "ClusterRole")
 ROLE_BINDINGS = Resource(RBAC, "v1", "rolebindings", "RoleBinding")
 JOBS = Resource("batch", "v1", "jobs", "Job")
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS = Resource("", "v1", "events", "Event")
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
 ADMISSION = "admissionregistration.k8s.io"

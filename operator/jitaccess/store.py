@@ -85,6 +85,10 @@ class Store:
         self._requests[request.key] = record
         self._by_policy.setdefault(request.policy, set()).add(request.key)
 
+    def distrust(self) -> None:
+        """Drop what the watch told and nobody has looked at: it may be older than what another replica has done since."""
+        self._news.clear()
+
     def forget(self, key: Key) -> None:
         """Drop a request that is settled or gone."""
         self._news.pop(key, None)
