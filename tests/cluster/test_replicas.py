@@ -1,0 +1,206 @@
+"""Two replicas, one leader: who takes over, how fast, and that whoever was overtaken writes nothing any more."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from conftest import TEST_ROLES, Team, eventually, new_team
+from controlplane.process import Process
+from jitaccess.lease import DURATION
+from jitaccess.text import parse_time
+from people import EXTRA_USERS
+from system import System
+
+WRITES = {"create", "update", "patch", "delete", "deletecollection"}
+CLEAN, CRASH = 1.0, 10.0  # seconds until another one grants
+
+
+@dataclass
+class Replicas:
+    """A system with two operators; `names` are their identities."""
+
+    system: System
+    names: dict[str, Process]
+
+    def lease(self) -> dict[str, Any]:
+        """The Lease's spec."""
+        text = self.system.plane.kubectl("get", "lease", "jitaccess", "-n", "jitaccess-system", "-o", "json", check=False).stdout
+        return dict(json.loads(text)["spec"]) if text else {}
+
+    def leader(self) -> str:
+        """Who of those that run says that it leads."""
+        return next((name for name, process in self.names.items() if self.ready(process) == (200, "ok\n")), "")
+
+    def ready(self, process: Process) -> tuple[int, str]:
+        """What it answers to kubelet."""
+        return self.system.health("/readyz", process) if process.running else (0, "")
+
+    def pair(self) -> tuple[str, str]:
+        """The leader and the standby, once there are both."""
+        leader = eventually(self.leader, "somebody leads", timeout=20)
+        standby = next(name for name in self.names if name != leader)
+        eventually(lambda: self.ready(self.names[standby]) == (200, "ok (standby)\n"), f"{standby} stands by")
+        return leader, standby
+
+    def writes(self, since: int) -> list[tuple[str, str, str]]:
+        """Who tried to change what since then: (identity, verb, resource), dry runs aside."""
+        return [
+            (event["userAgent"].removeprefix("jitaccess/"), event["verb"], event["objectRef"]["resource"])
+            for event in self.system.plane.audit_events(since)
+            if event.get("userAgent", "").startswith("jitaccess/")
+            and event["verb"] in WRITES
+            and "dryRun" not in event["requestURI"]
+        ]
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[System]:
+    """A control plane of their own, for operators that come and go."""
+    with System(users=EXTRA_USERS, audit=True) as system:
+        system.plane.kubectl("apply", "-f", str(TEST_ROLES))
+        yield system
+
+
+_runs = iter(range(1, 100))
+
+
+@pytest.fixture
+def replicas(installed: System) -> Iterator[Replicas]:
+    """Two operators that have just been started."""
+    run = next(_runs)
+    names = {name: installed.start_replica("--identity", name) for name in (f"a{run}", f"b{run}")}
+    yield Replicas(installed, names)
+    for process in names.values():
+        process.terminate()
+
+
+def approved(team: Team) -> str:
+    """A request of alice that bob has approved; whoever leads grants it."""
+    name = team.request("alice")
+    team.decide("bob", "approve", name)
+    return name
+
+
+def granted_at(team: Team, name: str) -> datetime:
+    """When the request became active, by the record."""
+    return parse_time(team.until(name, "Active", timeout=20)["status"]["grantedAt"])
+
+
+def test_exactly_one_leads_and_only_that_one_writes(replicas: Replicas) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy()
+    start = replicas.system.plane.audit_position()
+    name = team.request("alice", duration="1s")
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    team.until(name, "Expired")
+    time.sleep(3)  # for a renewal
+    writes = replicas.writes(start)
+    assert {who for who, _, _ in writes} == {leader}, writes
+    assert (leader, "update", "leases") in writes
+    assert replicas.lease()["holderIdentity"] == leader
+    told = [entry["message"] for entry in replicas.system.log(replicas.names[standby])]
+    assert "leading" not in told
+    renewals = [entry for entry in replicas.system.log(replicas.names[leader]) if entry["logger"] == "jitaccess.leader"]
+    assert [entry["message"] for entry in renewals] == ["leading"], "one line when it won, none per renewal"
+
+
+def test_after_a_clean_stop_another_grants_within_a_second(replicas: Replicas) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy()
+    name = team.request("alice")
+    team.until(name, "Pending")
+    process = replicas.names[leader]
+    assert process.terminate() == 0, process.log_tail()
+    exited = datetime.now(UTC)
+    team.decide("bob", "approve", name)
+    decided = datetime.now(UTC)
+    granted = granted_at(team, name)
+    print(f"{standby} granted {(granted - exited).total_seconds():.3f} s after {leader} ended, the approval in between")
+    assert (granted - decided).total_seconds() < CLEAN
+    released = logged_at(replicas.system.log(process), "the Lease is released")
+    won = logged_at(replicas.system.log(replicas.names[standby]), "leading")
+    print(f"{standby} led {(won - released).total_seconds():.3f} s after the Lease was released")
+    assert (won - released).total_seconds() < CLEAN
+
+
+def test_after_a_crash_another_grants_within_ten_seconds(replicas: Replicas) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy()
+    replicas.names[leader].kill()
+    killed = datetime.now(UTC)
+    name = approved(team)
+    took = (granted_at(team, name) - killed).total_seconds()
+    print(f"{standby} granted {took:.3f} s after {leader} was killed")
+    assert DURATION - 2.5 < took < CRASH, "no sooner than the Lease allows"
+    assert replicas.lease()["holderIdentity"] == standby
+
+
+def test_a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes(replicas: Replicas) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy()
+    name = team.request("alice", duration="12s")
+    team.decide("bob", "approve", name)
+    until = parse_time(team.until(name, "Active")["status"]["expiresAt"])
+    sleeper = replicas.names[leader]
+    sleeper.pause()
+    waiting = approved(team)  # news that the sleeper will wake to, beside the end of the grant
+    eventually(lambda: replicas.leader() == standby, f"{standby} has taken over", timeout=CRASH)
+    start = replicas.system.plane.audit_position()
+    team.until(waiting, "Active")
+    time.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds() - 0.2))
+    sleeper.resume()  # right before the end that both of them have in their heap
+    settled = team.until(name, "Expired")["status"]
+    assert (parse_time(settled["settledAt"]) - until).total_seconds() < 2
+    eventually(lambda: replicas.ready(sleeper) == (200, "ok (standby)\n"), "the sleeper stands by again")
+    time.sleep(3)  # time in which it could do something wrong
+    writes = replicas.writes(start)
+    assert {who for who, _, _ in writes} == {standby}, writes
+    told = [entry["message"] for entry in replicas.system.log(sleeper) if entry["logger"] == "jitaccess.leader"]
+    assert told == ["leading", "no longer leading: standing by"]
+
+    replicas.names[standby].terminate()
+    assert eventually(replicas.leader, f"{leader} leads again", timeout=5) == leader
+    assert team.state(waiting) == "Active"
+
+
+def test_a_grant_ends_on_time_though_its_leader_died(replicas: Replicas) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy()
+    name = team.request("alice", duration="12s")
+    team.decide("bob", "approve", name)
+    until = parse_time(team.until(name, "Active")["status"]["expiresAt"])
+    start = replicas.system.plane.audit_position()
+    replicas.names[leader].kill()
+    status = team.until(name, "Expired", timeout=30)["status"]
+    late = (parse_time(status["settledAt"]) - until).total_seconds()
+    print(f"the end was recorded {late:.3f} s after its time")
+    assert 0 <= late < 1
+    assert not team.binding(name)
+    assert (standby, "delete", "rolebindings") in replicas.writes(start)
+
+
+def test_a_request_deleted_while_nobody_leads_leaves_no_access(replicas: Replicas) -> None:
+    leader, _ = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy()
+    name = approved(team)
+    team.until(name, "Active")
+    replicas.names[leader].kill()
+    team.kubectl("delete", "accessrequest", name)
+    eventually(lambda: not team.binding(name), "whoever took over has ended the access", timeout=DURATION + 12)
+
+
+def logged_at(entries: list[dict[str, Any]], message: str) -> datetime:
+    """When that was logged first."""
+    return datetime.fromisoformat(next(entry["timestamp"] for entry in entries if entry["message"] == message))
