@@ -1,23 +1,31 @@
 """The Lease: when it may be taken, what is written into it, and until when its holder may write."""
 
 import asyncio
+import json
+import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
+from jitaccess import handlers
 from jitaccess import leader as leader_module
 from jitaccess import lease as lease_module
 from jitaccess.clock import Clock, Target
 from jitaccess.cluster import Cluster, Conflict, Outage, Refused
+from jitaccess.credentials import Connection
 from jitaccess.leader import MARGIN, RENEW_EVERY, Leader
 from jitaccess.lease import DURATION, LEASE, Observed
 from jitaccess.model import Key, Manifest
-from jitaccess.resources import JOBS, LEASES, REQUESTS, Resource
+from jitaccess.resources import JOBS, LEASES, NAMESPACED, REQUESTS, Resource
+from jitaccess.store import Store
 from unit.fake_api import FakeApi
 
 
@@ -360,3 +368,66 @@ async def test_the_clock_fires_nothing_until_it_may() -> None:
     assert set(fired) == {news, due}
     await clock.stop(1.0)
     await running
+
+
+def line(kind: str, version: str) -> str:
+    return json.dumps({"type": kind, "object": lease(version)}) + "\n"
+
+
+WATCHES = [
+    pytest.param(200, line("ADDED", "1") + line("MODIFIED", "2"), ["1", "2"], None, id="changes-until-the-server-ends-it"),
+    pytest.param(200, line("DELETED", "2"), [None], None, id="deleted-is-none"),
+    pytest.param(200, line("ADDED", "1") + line("ERROR", "2"), ["1"], "ERROR", id="an-error-is-an-outage"),
+    pytest.param(200, line("ADDED", "1") + "{", ["1"], "not JSON", id="half-a-line-is-an-outage"),
+    pytest.param(503, "no", [], "503", id="unavailable-is-an-outage"),
+    pytest.param(404, json.dumps({"kind": "Status", "reason": "NotFound", "message": "none"}), [], "none", id="404-is-an-outage"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "versions", "failure"), WATCHES)
+async def test_a_watch_tells_what_changes(status: int, body: str, versions: list[str | None], failure: str | None) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.rel_url.raw_path_qs)
+        return web.Response(status=status, text=body)
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", answer)
+    told: list[str | None] = []
+    async with TestServer(application) as server, aiohttp.ClientSession() as session:
+        cluster = Cluster(session, str(server.make_url("")).rstrip("/"))
+        with pytest.raises(Outage, match=failure) if failure else nullcontext():
+            async for found in cluster.watch(LEASES, LEASE, "7"):
+                told.append(str(found["metadata"]["resourceVersion"]) if found else None)  # noqa: PERF401 (kept when it breaks)
+    assert told == versions
+    query = "watch=1&fieldSelector=metadata.name%3Djitaccess&resourceVersion=7"
+    assert asked == [f"/apis/coordination.k8s.io/v1/namespaces/jitaccess-system/leases?{query}"]
+
+
+@pytest.mark.parametrize(
+    ("leads", "fired"), [pytest.param(True, 1, id="leader-looks"), pytest.param(False, 0, id="standby-forgets")]
+)
+async def test_what_leaves_the_watch_is_looked_at_by_the_leader_and_forgotten_by_a_standby(leads: bool, fired: int) -> None:
+    seen: list[Target] = []
+
+    async def fire(target: Target) -> None:
+        seen.append(target)
+
+    store, clock, lead = Store(), Clock(fire), False
+    connection = Connection("https://nowhere", ssl.create_default_context())
+    made = handlers.registry((NAMESPACED,), connection, store, clock, lambda: None, lambda: lead)
+    found = made._watching.get_all_handlers()
+    changed: Any = next(handler.fn for handler in found if "request_changed" in str(handler.id))
+    names = {"namespace": "team-a", "name": "r", "uid": "u", "resourceVersion": "5"}
+    body = {"metadata": {**names, "creationTimestamp": "2026-11-24T12:00:00Z"}, "spec": {}}
+    await changed(type="ADDED", body=body)
+    assert len(store) == 1, "a standby knows what is open"
+    lead = leads
+    await changed(type="DELETED", body=body)
+    assert len(store) == fired, "the leader needs it until the access has ended"
+    running = asyncio.create_task(clock.run())
+    await asyncio.sleep(0.02)
+    await clock.stop(1.0)
+    await running
+    assert len(seen) == fired

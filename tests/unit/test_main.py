@@ -78,6 +78,9 @@ BAD_VALUES = [
     pytest.param("--health-address", "0.0.0.0:http", "is not HOST:PORT", id="a-port-in-words"),
     pytest.param("--health-address", "0.0.0.0:65536", "is not HOST:PORT", id="a-port-too-high"),
     pytest.param("--health-address", "0.0.0.0:-1", "is not HOST:PORT", id="a-negative-port"),
+    pytest.param(
+        "--identity", "a b", "'a b' is not made of letters, digits, '.', '_' and '-' alone", id="an-identity-of-two-words"
+    ),
     pytest.param("--log-level", "loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'", id="an-unknown-level"),
     pytest.param(
         "--kubeconfig", "/nonexistent/config", "File '/nonexistent/config' does not exist", id="a-file-that-is-not-there"
