@@ -135,7 +135,7 @@ def test_a_request_that_times_out_has_its_own_exit_code(jit_stamped: Plugin) -> 
     jit_stamped.team.policy(pendingTimeout="3s")
     answer = jit_stamped("request", "--reason", REASON, "--wait")
     assert answer.code == 4
-    assert "TimedOut: nobody decided until " in answer.out
+    assert "TimedOut: no decision until " in answer.out
 
 
 def test_an_interrupted_wait_says_that_the_request_stays(jit_stamped: Plugin) -> None:

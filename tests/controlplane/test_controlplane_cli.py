@@ -34,5 +34,7 @@ def test_up_runs_until_it_is_told_to_end(number: signal.Signals, run_environment
     command = [kubectl, "--kubeconfig", str(kubeconfig), "--context", "alice", "auth", "whoami"]
     assert "developers" in subprocess.run(command, check=True, capture_output=True, text=True).stdout
     run.send_signal(number)
-    assert run.wait(30) == 0
+    code = run.wait(30)
+    run.stdout.close()
+    assert code == 0
     assert not kubeconfig.exists()

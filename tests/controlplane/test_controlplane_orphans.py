@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +31,20 @@ time.sleep(600)
 """
 
 
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def pipes_are_closed() -> Iterator[None]:
+    """Close the pipes of what a test started."""
+    yield
+    while STARTED:
+        run = STARTED.pop()
+        run.wait(30)
+        if run.stdout:
+            run.stdout.close()
+
+
 def start(code: str, tmp_path: Path, environment: dict[str, str]) -> tuple[subprocess.Popen[str], list[str]]:
     run = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)],
@@ -38,6 +52,7 @@ def start(code: str, tmp_path: Path, environment: dict[str, str]) -> tuple[subpr
         stdout=subprocess.PIPE,
         text=True,
     )
+    STARTED.append(run)
     assert run.stdout is not None
     return run, run.stdout.readline().split()
 
