@@ -160,7 +160,7 @@ class Grants:
                 pass  # made again since it was recorded: look at what is there now
         found = await self._cluster.find(resource, key)
         if found and is_managed(found, request_uid):
-            await self._cluster.delete(resource, key, found["metadata"]["uid"])  # Conflict: again; look once more
+            await self._cluster.delete(resource, key, found["metadata"]["uid"])
 
     def _key(self, grant: Grant) -> Key:
         return Key(grant.request.namespace, grant_name(grant.request, grant.request_uid))
