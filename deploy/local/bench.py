@@ -20,10 +20,10 @@ from typing import Any
 
 import aiohttp
 
-from jitaccess.lifecycle import Grant
-from jitaccess.manifests import binding_manifest
-from jitaccess.model import Key, ObjectRef, RoleRef
-from jitaccess.text import parse_time
+from jitaccess.domain.lifecycle import Grant
+from jitaccess.domain.model import Key, ObjectRef, RoleRef
+from jitaccess.domain.text import parse_time
+from jitaccess.manifests.grant import binding_manifest
 from system import System
 
 NAMESPACE = "bench"

@@ -1,5 +1,5 @@
 """`python -m jitaccess` is the command `jitaccess`."""
 
-from jitaccess.main import main
+from jitaccess.app.command import main
 
 main()

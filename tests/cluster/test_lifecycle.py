@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from conftest import Team, eventually
-from jitaccess.text import parse_time
+from jitaccess.domain.text import parse_time
 
 
 def test_an_approved_request_gives_exactly_the_role_for_exactly_the_time(either: Team) -> None:

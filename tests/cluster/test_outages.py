@@ -8,8 +8,8 @@ import pytest
 
 from conftest import TEST_ROLES, Team, eventually, new_team
 from controlplane.process import Process
-from jitaccess.manifests import GRACE
-from jitaccess.text import parse_time
+from jitaccess.domain.text import parse_time
+from jitaccess.manifests.grant import GRACE
 from people import EXTRA_USERS
 from system import System
 

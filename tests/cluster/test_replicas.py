@@ -11,8 +11,8 @@ import pytest
 
 from conftest import TEST_ROLES, Team, eventually, new_team
 from controlplane.process import Process
-from jitaccess.lease import DURATION
-from jitaccess.text import parse_time
+from jitaccess.domain.text import parse_time
+from jitaccess.manifests.lease import DURATION
 from people import EXTRA_USERS
 from system import System
 
@@ -107,7 +107,7 @@ def test_exactly_one_leads_and_only_that_one_writes(replicas: Replicas) -> None:
     assert replicas.lease()["holderIdentity"] == leader
     told = [entry["message"] for entry in replicas.system.log(replicas.names[standby])]
     assert "leading" not in told
-    renewals = [entry for entry in replicas.system.log(replicas.names[leader]) if entry["logger"] == "jitaccess.leader"]
+    renewals = [entry for entry in replicas.system.log(replicas.names[leader]) if entry["logger"] == "jitaccess.app.leader"]
     assert [entry["message"] for entry in renewals] == ["leading"], "one line when it won, none per renewal"
 
 
@@ -165,7 +165,7 @@ def test_a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes(repl
     time.sleep(3)  # time in which it could do something wrong
     writes = replicas.writes(start)
     assert {who for who, _, _ in writes} == {standby}, writes
-    told = [entry["message"] for entry in replicas.system.log(sleeper) if entry["logger"] == "jitaccess.leader"]
+    told = [entry["message"] for entry in replicas.system.log(sleeper) if entry["logger"] == "jitaccess.app.leader"]
     assert told == ["leading", "no longer leading: standing by"]
 
     replicas.names[standby].terminate()

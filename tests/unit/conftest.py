@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from hypothesis import HealthCheck, settings
 
-from jitaccess.cluster import Cluster
+from jitaccess.kube.api import Cluster
 from unit.examples import T0
 from unit.fake_api import FakeApi
 

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from jitaccess.lifecycle import Grant
-from jitaccess.model import AccessPolicy, AccessRequest, Key, ObjectRef, RoleRef
-from jitaccess.parse import parse_policy, parse_request
-from jitaccess.record import Made
-from jitaccess.text import format_time
+from jitaccess.domain.lifecycle import Grant
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, ObjectRef, RoleRef
+from jitaccess.domain.text import format_time
+from jitaccess.manifests.parse import parse_policy, parse_request
+from jitaccess.manifests.status import Made
 
 T0 = datetime(2026, 7, 1, 2, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)

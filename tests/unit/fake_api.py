@@ -20,8 +20,8 @@ from urllib.parse import unquote
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from jitaccess.model import Key
-from jitaccess.resources import CLUSTER_ROLES, REQUESTS, ROLES, Resource
+from jitaccess.domain.model import Key
+from jitaccess.manifests.resources import CLUSTER_ROLES, REQUESTS, ROLES, Resource
 from unit.manifest_files import crd_schema, schema_faults
 
 Object = dict[str, Any]

@@ -25,9 +25,10 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _complete(words: Sequence[str]) -> int:
-    from jitaccess.cli.completion import answer_kubectl
+    from jitaccess.cli.app import cli
+    from jitaccess.cli.commands.completion import answer_kubectl
 
-    return answer_kubectl(words)
+    return answer_kubectl(cli, words)
 
 
 def _with_extra(action: Callable[[Sequence[str]], int], words: Sequence[str]) -> int:

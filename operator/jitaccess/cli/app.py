@@ -7,10 +7,9 @@ from importlib import import_module
 import click
 
 from jitaccess import __version__
-from jitaccess.cli.errors import CliError, ExitCode
-from jitaccess.cli.options import write_options
-from jitaccess.cli.output import complain
-from jitaccess.cli.session import connects
+from jitaccess.cli.api.errors import CliError, ExitCode
+from jitaccess.cli.commands.options import connects, write_options
+from jitaccess.cli.terminal.output import complain
 
 # Section -> command -> (its module, its line in the help); a module is imported when its command is run.
 _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -59,7 +58,7 @@ class _Jit(click.Group):
         if name not in _COMMANDS:
             return None
         module, words = _COMMANDS[name]
-        command: click.Command = getattr(import_module(f"jitaccess.cli.{module}"), name)
+        command: click.Command = getattr(import_module(f"jitaccess.cli.commands.{module}"), name)
         command.short_help = words
         return command
 

@@ -1,0 +1,1 @@
+"""Start, watch, lead, stop: everything put together, and the command `jitaccess`."""

@@ -1,0 +1,174 @@
+"""The command `jitaccess`: the operator (`run`) and its one-shot second line (`sweep`)."""
+
+import asyncio
+import logging
+import re
+import secrets
+import signal
+import socket
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from pythonjsonlogger.json import JsonFormatter
+
+from jitaccess import __version__
+from jitaccess.app.operator import CALL_TIMEOUT, Operator, Options, sweep_once
+from jitaccess.domain.text import parse_duration
+from jitaccess.kube.api import Outage, Refused
+from jitaccess.kube.credentials import ConfigurationError, Connection, connect
+
+LONGEST_RETENTION = timedelta(days=36500)
+SETTINGS = {
+    "auto_envvar_prefix": "JITACCESS",
+    "help_option_names": ["-h", "--help"],
+    "show_default": True,
+    "max_content_width": 100,
+}
+
+
+def _duration(_context: click.Context, _parameter: click.Parameter, value: str) -> timedelta:
+    try:
+        return parse_duration(value, longest=LONGEST_RETENTION)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _address(_context: click.Context, _parameter: click.Parameter, value: str) -> tuple[str, int]:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise click.BadParameter(f"{value!r} is not HOST:PORT, such as 0.0.0.0:8080")
+    return host.strip("[]"), int(port)
+
+
+def _identity(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    if value is None:
+        return f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", value):
+        raise click.BadParameter(f"{value!r} is not made of letters, digits, '.', '_' and '-' alone")
+    return value
+
+
+kubeconfig_option = click.option(
+    "--kubeconfig",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="How to reach the API server. Without it: KUBECONFIG, else the ServiceAccount of the Pod.",
+    show_envvar=True,
+)
+log_level_option = click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    default="info",
+    help="How much to log, as one JSON object per line on standard error.",
+    show_envvar=True,
+)
+
+
+@click.group(context_settings=SETTINGS)
+@click.version_option(__version__, prog_name="jitaccess")
+def main() -> None:
+    """Just-in-time access for Kubernetes: the operator.
+
+    Every option can also be set in the environment, as shown beside it. People ask and approve with kubectl, or with the
+    plugin kubectl-jit.
+    """
+
+
+@main.command(context_settings=SETTINGS)
+@kubeconfig_option
+@log_level_option
+@click.option(
+    "--retention",
+    metavar="DURATION",
+    callback=_duration,
+    default="720h",
+    show_envvar=True,
+    help="How long settled requests are kept as the record.",
+)
+@click.option(
+    "--sweep-every",
+    metavar="DURATION",
+    callback=_duration,
+    default="5m",
+    show_envvar=True,
+    help="How often to look for what no event told of.",
+)
+@click.option(
+    "--health-address",
+    metavar="HOST:PORT",
+    callback=_address,
+    default="127.0.0.1:8080",
+    show_envvar=True,
+    help="Where to serve /livez and /readyz. In a Pod: 0.0.0.0:8080.",
+)
+@click.option(
+    "--identity",
+    metavar="NAME",
+    callback=_identity,
+    show_envvar=True,
+    help="Who this replica is in the Lease and in the audit log's userAgent. Without it: the host name, and random digits.",
+)
+def run(
+    kubeconfig: Path | None,
+    log_level: str,
+    retention: timedelta,
+    sweep_every: timedelta,
+    health_address: tuple[str, int],
+    identity: str,
+) -> None:
+    """Run the operator until SIGTERM or SIGINT."""
+    _configure_logging(log_level)
+    host, port = health_address
+    connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
+    try:
+        asyncio.run(_run(connection, Options(identity, retention, sweep_every, host, port)))
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --health-address"
+        ) from error
+
+
+@main.command(context_settings=SETTINGS)
+@kubeconfig_option
+@log_level_option
+def sweep(kubeconfig: Path | None, log_level: str) -> None:
+    """End every grant that is over, once, and exit.
+
+    The second line behind the operator, for a CronJob: bindings whose time is up, whose request is settled or gone.
+    """
+    _configure_logging(log_level)
+    try:
+        ended = asyncio.run(sweep_once(_connection(kubeconfig)))
+    except (Outage, Refused) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{ended} ended")
+
+
+async def _run(connection: Connection, options: Options) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with connection.session(CALL_TIMEOUT) as session:
+        await Operator(connection, session, options).run(stop)
+
+
+def _connection(kubeconfig: Path | None) -> Connection:
+    try:
+        return connect(kubeconfig)
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _configure_logging(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter(
+            "%(levelname)s %(name)s %(message)s", timestamp=True, rename_fields={"levelname": "level", "name": "logger"}
+        )
+    )
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    # Kopf tells of every object and every reconnect; what matters to us it raises as a warning.
+    logging.getLogger("kopf").setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.getLogger("aiohttp").setLevel(logging.WARNING)

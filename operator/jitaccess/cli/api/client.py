@@ -1,0 +1,225 @@
+"""What the plugin asks of the API server, in the domain's words."""
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from jitaccess.cli.api.errors import SEE_ALL, Conflict, Invalid, NotFound, Outage, Refused
+from jitaccess.cli.api.ledger import added_line
+from jitaccess.cli.api.reading import read_request
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, RoleRef
+from jitaccess.manifests.parse import parse_policy
+from jitaccess.manifests.resources import CLUSTER_ROLES, NAMESPACED, ROLES
+
+if TYPE_CHECKING:
+    from jitaccess.cli.api.connect import Connection
+
+_PAGE = 500
+_TRIES = 8  # two people deciding at the same moment; eight would be a crowd
+_WATCH = 50  # seconds before a watch is opened anew: a connection that died silently is noticed by then
+_REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+_AUTHORIZATION = "/apis/authorization.k8s.io/v1"
+_PATIENCE = (1.0, 2.0, 4.0, 8.0)  # seconds between attempts while the server is away
+
+OPEN = "status.settled!=true"
+ACTIVE = "status.state=Active"
+_NAME, _REQUESTER = "metadata.name=", "spec.requester="
+_SPECIAL = re.compile(r"[\\,=]")  # in field selectors
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody to ask about: a user name with groups; nobody (no name) is oneself."""
+
+    name: str = ""
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a watch saw: a request as it is now, or None and why nothing can be seen at the moment."""
+
+    request: AccessRequest | None
+    manifest: Manifest
+    deleted: bool = False
+    trouble: str = ""
+
+
+class Client:
+    """One user's view of requests and policies, through the checks of the API server."""
+
+    def __init__(self, connection: "Connection") -> None:
+        self._connection = connection
+        self._scope = NAMESPACED
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the command line, else of the context."""
+        return self._connection.namespace
+
+    @cached_property
+    def me(self) -> str:
+        """The user name as the API server knows it."""
+        review = self._connection.post("/apis/authentication.k8s.io/v1/selfsubjectreviews", _REVIEW)
+        return str(review["status"]["userInfo"]["username"])
+
+    def request(self, key: Key) -> Manifest:
+        """Read one request; NotFound if there is none."""
+        found: Manifest = self._connection.get(self._scope.request.path(key))
+        return found
+
+    @property
+    def mine(self) -> str:
+        """The field selector of my own requests."""
+        return _REQUESTER + _SPECIAL.sub(r"\\\g<0>", self.me)
+
+    def requests(self, namespace: str, selector: str = "") -> list[Manifest]:
+        """List the requests of a namespace, or of all of them (empty)."""
+        return self._selected(self._scope.request.path(namespace=namespace), selector)[0]
+
+    def policies(self, namespace: str) -> list[AccessPolicy]:
+        """List the policies of a namespace, or of all of them (empty), by name."""
+        items, _ = self._list(self._scope.policy.path(namespace=namespace))
+        return sorted((parse_policy(item) for item in items), key=lambda policy: policy.key)
+
+    def policy(self, key: Key) -> AccessPolicy:
+        """Read a policy."""
+        return parse_policy(self._connection.get(self._scope.policy.path(key)))
+
+    def policy_if_any(self, key: Key) -> AccessPolicy | None:
+        """Read a policy; None where it is gone or not mine to read."""
+        try:
+            return self.policy(key)
+        except (NotFound, Refused):
+            return None
+
+    def rules(self, role: RoleRef, namespace: str) -> list[Manifest] | None:
+        """The exact rules of a role; None where it is gone or not mine to read."""
+        resource = ROLES if role.kind == "Role" else CLUSTER_ROLES
+        key = Key(namespace if role.kind == "Role" else "", role.name)
+        try:
+            return list(self._connection.get(resource.path(key)).get("rules") or [])
+        except (NotFound, Refused):
+            return None
+
+    def create(self, manifest: Manifest, dry_run: bool = False) -> Manifest:
+        """Make a request, or ask the API server whether it would let me."""
+        query = {"dryRun": "All"} if dry_run else {}
+        path = self._scope.request.path(namespace=manifest["metadata"]["namespace"])
+        made = self._connection.post(path, manifest, **query)
+        made["metadata"].setdefault("resourceVersion", "")  # a dry run has none
+        return dict(made)
+
+    def decide(self, key: Key, ledger: Ledger, note: str, dry_run: bool = False) -> Manifest:
+        """Add my line to a ledger of the request as it is now, again if somebody else was faster."""
+        request = self.request(key)
+        for _ in range(_TRIES):
+            try:
+                return self._append(key, request, ledger, note, dry_run)
+            except (Conflict, Refused) as error:
+                before, request = request, self.request(key)
+                unchanged = before["metadata"]["resourceVersion"] == request["metadata"]["resourceVersion"]
+                if unchanged and isinstance(error, Refused):
+                    raise
+        raise Conflict(f"{key.name} changes faster than a decision can be added", "try again in a moment")
+
+    def _append(self, key: Key, request: Manifest, ledger: Ledger, note: str, dry_run: bool) -> Manifest:
+        metadata = request["metadata"]
+        line = added_line((metadata.get("annotations") or {}).get(ledger), self.me, note)
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": {ledger.value: line}}}
+        query = {"dryRun": "All"} if dry_run else {}
+        decided: Manifest = self._connection.patch(self._scope.request.path(key), body, **query)
+        return decided
+
+    def may(self, verb: str, policies: Iterable[Key], person: Person | None = None) -> dict[Key, bool]:
+        """Ask the API server whether I (or that person) hold a verb on each of the policies."""
+        keys = list(dict.fromkeys(policies))
+        with ThreadPoolExecutor(max_workers=8) as threads:
+            answers = threads.map(lambda key: self._may(verb, key, person or Person()), keys)
+            return dict(zip(keys, answers, strict=True))
+
+    def _may(self, verb: str, policy: Key, person: Person) -> bool:
+        attributes = {"group": self._scope.policy.group, "resource": self._scope.policy.plural, "verb": verb}
+        spec: dict[str, Any] = {"resourceAttributes": attributes | {"namespace": policy.namespace, "name": policy.name}}
+        kind = "SubjectAccessReview" if person.name or person.groups else "SelfSubjectAccessReview"
+        if kind == "SubjectAccessReview":
+            spec |= {"user": person.name, "groups": list(person.groups)}
+        body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
+        return bool(self._connection.post(f"{_AUTHORIZATION}/{kind.lower()}s", body)["status"].get("allowed"))
+
+    def follow(self, namespace: str, selector: str = "", until: float | None = None) -> Iterator[Change]:
+        """Yield the requests of a namespace (or those selected) as they are, then each change; ends at `until` (time.monotonic).
+
+        An outage is not a verdict: it is told as a change without a request, and tried again.
+        """
+        attempt = 0
+        while until is None or time.monotonic() < until:
+            try:
+                for change in self._follow_once(namespace, selector, until):
+                    attempt = 0
+                    yield change
+            except Outage as outage:
+                yield Change(None, {}, trouble=outage.message)
+                time.sleep(_PATIENCE[min(attempt, len(_PATIENCE) - 1)])
+                attempt += 1
+
+    def follow_one(self, key: Key, until: float | None = None) -> Iterator[Change]:
+        """Yield one request as it is, then each change of it; NotFound if there is none (any more)."""
+        return self.follow(key.namespace, f"{_NAME}{key.name}", until)
+
+    def _follow_once(self, namespace: str, selector: str, until: float | None) -> Iterator[Change]:
+        path = self._scope.request.path(namespace=namespace)
+        items, version, selector = self._selected(path, selector)
+        if selector.startswith(_NAME) and not items:
+            raise NotFound(f"there is no request {selector.removeprefix(_NAME)} in namespace {namespace}", SEE_ALL)
+        yield from (Change(read_request(item), item) for item in items)
+        while until is None or time.monotonic() < until:
+            seconds = _WATCH if until is None else max(1, min(_WATCH, round(until - time.monotonic())))
+            query = {"resourceVersion": version} | ({"fieldSelector": selector} if selector else {})
+            for event in self._connection.stream(path, seconds, **query):
+                if event["type"] == "ERROR":  # too old a resourceVersion: list again
+                    return
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    item = event["object"]
+                    yield Change(read_request(item), item, event["type"] == "DELETED")
+
+    def namespaces(self) -> list[str]:
+        """The names of the namespaces."""
+        items, _ = self._list("/api/v1/namespaces")
+        return [item["metadata"]["name"] for item in items]
+
+    def _selected(self, path: str, selector: str) -> tuple[list[Manifest], str, str]:
+        """List what a selector selects, or everything where the CRD is too old for it; also tells which selector held."""
+        try:
+            return *self._list(path, selector), selector
+        except Invalid:
+            if not selector.startswith(_REQUESTER):
+                raise
+            return *self._list(path), ""
+
+    def _list(self, path: str, selector: str = "") -> tuple[list[Manifest], str]:
+        items: list[Manifest] = []
+        query: dict[str, str | int] = {"limit": _PAGE} | ({"fieldSelector": selector} if selector else {})
+        while True:
+            page = self._connection.get(path, **query)
+            items += page["items"]
+            proceed = page["metadata"].get("continue")
+            if not proceed:
+                return items, page["metadata"]["resourceVersion"]
+            query["continue"] = proceed
+
+
+def usual_groups(user: str, groups: Sequence[str]) -> tuple[str, ...]:
+    """The groups of a person, with those that everybody who logs in gets from the API server."""
+    parts = user.split(":")
+    of_account = (
+        ("system:serviceaccounts", f"system:serviceaccounts:{parts[2]}")
+        if user.startswith("system:serviceaccount:") and len(parts) == 4
+        else ()
+    )
+    return (*groups, *of_account, "system:authenticated")

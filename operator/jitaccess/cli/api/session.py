@@ -1,0 +1,80 @@
+"""One run of the plugin: where to connect, as whom, and whether there is a person at the terminal to ask."""
+
+import gc
+import sys
+from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from jitaccess.cli.api.client import Client
+from jitaccess.cli.api.errors import UsageError
+from jitaccess.domain.text import parse_duration
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+META = "jitaccess.target"  # where the command line keeps its connection options
+
+
+class Session:
+    """The connection that the command line describes, made when it is first needed."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self._given = given
+
+    @cached_property
+    def client(self) -> Client:
+        """The client; importing the Kubernetes library takes longer than all else, so that waits until here."""
+        from jitaccess.cli.api.connect import Connection, Target
+
+        gc.enable()
+        return Client(
+            Connection(
+                Target(
+                    kubeconfig=self._given.get("kubeconfig", ""),
+                    context=self._given.get("context", ""),
+                    namespace=self._given.get("namespace", ""),
+                    user=self._given.get("as_user", ""),
+                    groups=tuple(self._given.get("as_group", ())),
+                    timeout=parse_seconds(self._given.get("request_timeout", "30s"), "--request-timeout"),
+                )
+            )
+        )
+
+    def scope(self, everywhere: bool) -> str:
+        """The namespace to look at; empty for all of them."""
+        return "" if everywhere else self.client.namespace
+
+    @property
+    def kubeconfig(self) -> str:
+        """The kubeconfig of the command line, if any."""
+        return str(self._given.get("kubeconfig", ""))
+
+    @property
+    def interactive(self) -> bool:
+        """Whether there is somebody to ask."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def parse_seconds(text: str, option: str) -> float:
+    """Read a duration option into seconds."""
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def current(ctx: click.Context) -> Session:
+    """The session of this command line."""
+    return Session(ctx.meta.get(META, {}))
+
+
+def pass_session(function: Callable[Concatenate[Session, P], R]) -> Callable[P, R]:
+    """Give the session to a command as its first argument."""
+
+    def with_session(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(current(click.get_current_context()), *args, **kwargs)
+
+    return update_wrapper(with_session, function)

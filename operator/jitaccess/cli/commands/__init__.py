@@ -1,0 +1,1 @@
+"""The commands of the plugin, with what they share: options, choices, filters, waiting."""

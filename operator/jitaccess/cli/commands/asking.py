@@ -1,0 +1,216 @@
+"""Asking for access: `request` and `extend`."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import click
+
+from jitaccess.cli.api.client import Client
+from jitaccess.cli.api.errors import AlreadyExists, CliError, ExitCode, Refused, TimedOut, UsageError
+from jitaccess.cli.api.ledger import checked_text
+from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.api.session import Session, pass_session
+from jitaccess.cli.commands import options
+from jitaccess.cli.commands.candidates import complete_policies, complete_requests, complete_roles
+from jitaccess.cli.commands.choosing import (
+    ambiguity,
+    chosen_duration,
+    continued_reason,
+    offers,
+    parse_name,
+    parse_role,
+    request_manifest,
+    request_name,
+)
+from jitaccess.cli.commands.options import connects
+from jitaccess.cli.commands.waiting import Waiting, say_outcome, wait_for
+from jitaccess.cli.terminal.output import Column, command, dump, err, note, say, table
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
+from jitaccess.domain.rules import objection
+from jitaccess.domain.text import format_duration
+from jitaccess.wording.describe import not_ready, place, shortened, who_decides
+
+_NAMES = 3  # tries for a free name
+_CHOICES = (Column("#"), Column("POLICY"), Column("ROLE"), Column("AT MOST", keep=2), Column("DECIDED BY", least=12, keep=1))
+
+_AT_ONCE = 5.0  # seconds that a request which needs no approval is waited for
+
+Choice = tuple[AccessPolicy, RoleRef]
+
+
+@click.command(cls=options.Command)
+@click.argument("policy", required=False, shell_complete=complete_policies)
+@click.option("--role", metavar="ROLE", help="The role, if the policy offers several.", shell_complete=complete_roles)
+@click.option("--for", "duration", metavar="DURATION", help="How long: 30m, 4h. Default: 1h, or the policy's longest if shorter.")
+@click.option("-r", "--reason", metavar="TEXT", help="Why, for the approver and the record.")
+@options.waiting
+@options.timeout
+@options.dry_run
+@options.output("json", "yaml", "name")
+@connects
+@pass_session
+def request(
+    session: Session,
+    policy: str | None,
+    role: str | None,
+    duration: str | None,
+    reason: str | None,
+    wait: bool,
+    timeout: str | None,
+    dry_run: bool,
+    output: str | None,
+) -> int:
+    """Ask for access: a role, for a while, for a reason.
+
+    What can be inferred may be left out: the policy if only one is yours, the role if the policy offers one. At a terminal,
+    what is missing is asked for.
+
+    \b
+    kubectl jit request prod-debug --for 1h --reason "INC-42 pods crash looping" --wait
+    """
+    client, ask = session.client, session.interactive
+    chosen, granted = _choose(client, policy or "", parse_role(role) if role else None, ask)
+    if ask and not reason and not duration:
+        duration = _ask_duration(chosen)
+    length = chosen_duration(duration or "", chosen)
+    why = checked_text(reason or _ask_reason(ask), "reason")
+    manifest = _made(client, chosen, granted, length, why, dry_run)
+    return _report(client, manifest, chosen, Waiting.given(wait, timeout), dry_run, output)
+
+
+@click.command(cls=options.Command)
+@click.argument("name", shell_complete=complete_requests)
+@click.option(
+    "--for", "duration", metavar="DURATION", help="How long, from the moment it is granted. Default: as long as before."
+)
+@click.option("-r", "--reason", metavar="TEXT", help="Why. Default: the reason of the request that is continued.")
+@options.waiting
+@options.timeout
+@options.dry_run
+@options.output("json", "yaml", "name")
+@connects
+@pass_session
+def extend(
+    session: Session,
+    name: str,
+    duration: str | None,
+    reason: str | None,
+    wait: bool,
+    timeout: str | None,
+    dry_run: bool,
+    output: str | None,
+) -> int:
+    """Ask to go on: a new request for the same role under the same policy, to be approved again.
+
+    The new grant begins when it is approved, and the old one runs on until its own end: they may overlap.
+    """
+    client = session.client
+    old = read_request(client.request(parse_name(name, client.namespace)))
+    if old.requester != client.me:
+        raise Refused(f"{old.key.name} is {old.requester}'s request, and only they can continue it", "kubectl jit request")
+    policy = client.policy(old.policy)
+    length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
+    why = continued_reason(old.key.name, checked_text(reason or old.reason, "reason"))
+    manifest = _made(client, policy, old.role, length, why, dry_run)
+    return _report(client, manifest, policy, Waiting.given(wait, timeout), dry_run, output)
+
+
+def _choose(client: Client, name: str, role: RoleRef | None, ask: bool) -> Choice:
+    policies = [client.policy(Key(client.namespace, name))] if name else _requestable(client)
+    choices = offers(policies, name, role)
+    if len(choices) == 1:
+        return choices[0]
+    if not ask:
+        raise ambiguity(choices)
+    return _ask_choice(client, choices)
+
+
+def _requestable(client: Client) -> list[AccessPolicy]:
+    policies = client.policies(client.namespace)
+    mine = client.may("request", (policy.key for policy in policies))
+    found = [policy for policy in policies if mine[policy.key]]
+    if not found:
+        raise _nothing(client, policies)
+    return found
+
+
+def _nothing(client: Client, policies: Sequence[AccessPolicy]) -> CliError:
+    where = place(client.namespace)
+    why = "; ".join(f"{policy.key.name} is not in force: {said}" for policy in policies if (said := not_ready(policy)))
+    there = (
+        f"none of its policies ({', '.join(p.key.name for p in policies)}) names you" if policies else "it has no AccessPolicy"
+    )
+    return Refused(
+        f"there is nothing you may request in {where}: {why or there}",
+        "another namespace (-n), or `kubectl jit explain` for who may ask for what",
+    )
+
+
+def _ask_choice(client: Client, choices: Sequence[Choice]) -> Choice:
+    note(f"In {place(client.namespace)} you may request:")
+    rows = [
+        (str(number), policy.key.name, str(role), shortened(policy.max_duration), who_decides(policy))
+        for number, (policy, role) in enumerate(choices, 1)
+    ]
+    err().print(table(_CHOICES, rows, err().width), soft_wrap=True)
+    number = click.prompt("Which", type=click.IntRange(1, len(choices)), err=True)
+    return choices[number - 1]
+
+
+def _ask_duration(policy: AccessPolicy) -> str:
+    usual = format_duration(chosen_duration("", policy))
+    return str(click.prompt(f"For how long (at most {format_duration(policy.max_duration)})", default=usual, err=True))
+
+
+def _ask_reason(ask: bool) -> str:
+    if not ask:
+        raise UsageError("say why: --reason TEXT", 'for example --reason "INC-42 pods crash looping"')
+    return str(click.prompt("Why", err=True))
+
+
+def _made(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str, dry_run: bool) -> Manifest:
+    now = datetime.now(UTC)
+    wanted = AccessRequest(policy.key, "", "", now, policy.key, role, length, why, client.me)
+    against = objection(wanted, policy)
+    if against:
+        raise Refused(against.message)
+    for attempt in range(_NAMES):
+        key = Key(policy.key.namespace, request_name(client.me))
+        try:
+            return client.create(request_manifest(key, policy.key.name, role, length, why, client.me), dry_run)
+        except AlreadyExists:
+            if attempt == _NAMES - 1:
+                raise
+        except Refused as refusal:
+            reason = not_ready(policy)
+            raise Refused(f"{refusal.message}; the policy says: {reason}") if reason else refusal from None
+    raise AssertionError("unreachable")
+
+
+def _report(client: Client, manifest: Manifest, policy: AccessPolicy, how: Waiting, dry_run: bool, output: str | None) -> int:
+    made = read_request(manifest)
+    if dry_run:
+        return _report_dry_run(made, manifest, policy, output)
+    if how.wait:
+        return wait_for(client, made.key, policy, how.seconds, output)
+    if policy.required_approvals == 0 and not output:
+        with suppress(TimedOut):
+            return wait_for(client, made.key, policy, _AT_ONCE)
+    if output:
+        dump(manifest, output)
+        return ExitCode.DONE
+    say_outcome(made, policy)
+    if err().is_terminal:
+        note("Follow it:")
+        command(f"kubectl jit watch {made.key.name} -n {made.key.namespace}")
+    return ExitCode.DONE
+
+
+def _report_dry_run(made: AccessRequest, manifest: Manifest, policy: AccessPolicy, output: str | None) -> int:
+    if output:
+        dump(manifest, output)
+    else:
+        say(f"The API server would accept this: {made.role} in {place(made.key.namespace)} for {format_duration(made.duration)}.")
+        say(f"Then: {who_decides(policy)}." if policy.required_approvals else "It would be granted at once.")
+    return ExitCode.DONE

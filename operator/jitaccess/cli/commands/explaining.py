@@ -1,0 +1,212 @@
+"""Explaining: `policies` says what one may ask for here, `explain` answers "may they?", "who decides?" and "why not?"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+
+from jitaccess.cli.api.client import ACTIVE, Client, Person, usual_groups
+from jitaccess.cli.api.errors import ExitCode, Refused
+from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.api.session import Session, pass_session
+from jitaccess.cli.commands import options
+from jitaccess.cli.commands.candidates import complete_policies, complete_roles
+from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_role
+from jitaccess.cli.commands.options import connects
+from jitaccess.cli.commands.rights import Standing, dump_standings, standings_of
+from jitaccess.cli.terminal.output import Column, command, err, fields, note, say, show_table, styled
+from jitaccess.domain.model import AccessPolicy, RoleRef
+from jitaccess.domain.rules import in_words
+from jitaccess.domain.text import format_duration
+from jitaccess.wording.describe import not_ready, place, risks_of, shortened, who_decides
+from jitaccess.wording.times import relative
+
+_COLUMNS = (
+    Column("POLICY"),
+    Column("YOU"),
+    Column("ROLES", wraps=True),
+    Column("AT MOST", keep=3),
+    Column("DECIDED BY", least=14, keep=2),
+    Column("PURPOSE", least=10, keep=1),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What `explain` is asked: about a policy, about a role, about somebody; empty means any, or oneself."""
+
+    policy: str
+    role: RoleRef | None
+    user: str
+    groups: tuple[str, ...]
+
+    @property
+    def person(self) -> Person | None:
+        """Whom to ask the API server about; None for oneself."""
+        return Person(self.user, usual_groups(self.user, self.groups)) if self.user or self.groups else None
+
+    def who(self, client: Client) -> str:
+        """The person in words."""
+        return self.user or (f"a member of group {' and '.join(self.groups)}" if self.groups else client.me)
+
+    def about(self, policy: AccessPolicy) -> bool:
+        """Whether the question is about this policy."""
+        return self.policy in ("", policy.key.name) and (self.role is None or bool(matching(self.role, policy.roles)))
+
+    def nothing(self, namespace: str) -> str:
+        """What there is to say when no policy fits."""
+        named = f" named {self.policy}" if self.policy else ""
+        offering = f" that offers {self.role.name}" if self.role else ""
+        return f"There is no policy{named} in {place(namespace)}{offering}; without one nobody gets access through jitaccess."
+
+
+@click.command(cls=options.Command)
+@options.everywhere
+@options.output("json", "yaml", "name")
+@connects
+@pass_session
+def policies(session: Session, everywhere: bool, output: str | None) -> int:
+    """What may I ask for here, for how long, and who decides?
+
+    The column YOU is the API server's own answer for you, as `kubectl auth can-i` gives it.
+    """
+    client = session.client
+    namespace = session.scope(everywhere)
+    standings = standings_of(client, client.policies(namespace), None)
+    if output:
+        dump_standings(standings, output)
+        return ExitCode.DONE
+    if not standings:
+        note(f"There are no policies in {'any namespace' if everywhere else place(namespace)}.")
+        return ExitCode.DONE
+    columns = [*_COLUMNS[:1], *([Column("NAMESPACE", least=8, keep=5)] * everywhere), *_COLUMNS[1:]]
+    show_table(columns, (_row(standing, everywhere) for standing in standings))
+    for standing in standings:
+        if not_ready(standing.policy):
+            note(f"{standing.policy.key.name} is not in force: {not_ready(standing.policy)}")
+    return ExitCode.DONE
+
+
+def _row(standing: Standing, with_namespace: bool) -> list[str]:
+    policy = standing.policy
+    return [
+        policy.key.name,
+        *([policy.key.namespace] * with_namespace),
+        standing.words,
+        ", ".join(role.name for role in policy.roles),
+        shortened(policy.max_duration),
+        who_decides(policy),
+        policy.description,
+    ]
+
+
+@click.command(cls=options.Command)
+@click.argument("policy", required=False, shell_complete=complete_policies)
+@click.option("--role", metavar="ROLE", help="Only policies that offer this role.", shell_complete=complete_roles)
+@click.option(
+    "--user", metavar="USER", help="Ask about this user instead of yourself (needs the right to make SubjectAccessReviews)."
+)
+@click.option(
+    "--group", "groups", metavar="GROUP", multiple=True, help="With --user: their groups, which the cluster cannot know."
+)
+@options.output("json", "yaml")
+@connects
+@pass_session
+def explain(
+    session: Session, policy: str | None, role: str | None, user: str | None, groups: tuple[str, ...], output: str | None
+) -> int:
+    """May somebody have access here, under which policy, who can approve it, and if not, why not?
+
+    The answers are the API server's own authorization, not a reading of the policies. Exit code 0: they may ask; 3: they may not.
+    """
+    client = session.client
+    question = Question(policy or "", parse_role(role) if role else None, user or "", groups)
+    try:
+        standings = standings_of(client, [p for p in client.policies(client.namespace) if question.about(p)], question.person)
+    except Refused as refusal:
+        return _unanswerable(client, question, refusal)
+    allowed = [standing for standing in standings if standing.allowed]
+    if output:
+        dump_standings(standings, output)
+        return ExitCode.DONE if allowed else ExitCode.NO
+    _say_answer(client, question, bool(allowed))
+    if not standings:
+        say(question.nothing(client.namespace))
+    for standing in standings:
+        _say_standing(standing, question.who(client), question.role)
+    if question.person is None:
+        _say_current(client, question)
+    _say_next(client, question, allowed)
+    return ExitCode.DONE if allowed else ExitCode.NO
+
+
+def _say_answer(client: Client, question: Question, allowed: bool) -> None:
+    answer = styled("yes, by asking", "bold green") if allowed else styled("no", "bold red")
+    what = f"{question.role.kind or 'role'} {question.role.name}" if question.role else "any role"
+    say(styled(f"May {question.who(client)} have {what} in {place(client.namespace)}? ", "bold"), answer)
+
+
+def _unanswerable(client: Client, question: Question, refusal: Refused) -> int:
+    if question.person is not None:
+        raise Refused(
+            "only those who may create SubjectAccessReviews, and see the policies here, can ask about others",
+            "ask about yourself (without --user), or have them run `kubectl jit explain`",
+        ) from refusal
+    _say_answer(client, question, allowed=False)
+    say(refusal.message)
+    note(refusal.hint)
+    return ExitCode.NO
+
+
+def _say_standing(standing: Standing, who: str, wanted: RoleRef | None) -> None:
+    policy = standing.policy
+    roles = matching(wanted, policy.roles) if wanted else policy.roles
+    say("")
+    say(styled(policy.key.name, "bold"), f"  {policy.description}" if policy.description else "")
+    risks = [f"{role}: {', '.join(found)}" for role in roles if (found := risks_of(role, None, policy))]
+    fields(
+        [
+            ("  Offers", in_words(roles)),
+            ("  At most", format_duration(policy.max_duration)),
+            ("  Decided by", who_decides(policy)),
+            ("  May ask", _reason(standing, who)),
+            ("  May decide", f"yes, though not on {who}'s own requests" if standing.may_approve else "no"),
+            ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),
+        ]
+    )
+
+
+def _reason(standing: Standing, who: str) -> str:
+    said = not_ready(standing.policy)
+    if said:
+        return f"no: the policy is not in force: {said}"
+    if standing.may_request:
+        return "yes"
+    named = in_words(standing.policy.requesters, "or")
+    return f"no: {who} does not hold the verb `request` on it; it names {named}"
+
+
+def _say_current(client: Client, question: Question) -> None:
+    now = datetime.now(UTC)
+    try:
+        active = [read_request(item) for item in client.requests(client.namespace, ACTIVE)]
+    except Refused:
+        return
+    for request in active:
+        asked = not question.role or matching(question.role, [request.role])
+        if request.requester == client.me and request.expires_at and asked:
+            say("")
+            say(f"You have {request.role} now, through {request.key.name}, which ends {relative(request.expires_at, now)}.")
+
+
+def _say_next(client: Client, question: Question, allowed: Sequence[Standing]) -> None:
+    if question.user and not question.groups and not allowed:
+        note("")
+        note("No groups were given, and only a login tells the cluster about groups: add them with --group.")
+    if question.person is None and allowed and err().is_terminal:
+        policy = allowed[0].policy
+        role = question.role.name if question.role else policy.roles[0].name
+        length = format_duration(chosen_duration("", policy))
+        note("")
+        command(f'kubectl jit request {policy.key.name} --role {role} -n {client.namespace} --for {length} --reason "..."')

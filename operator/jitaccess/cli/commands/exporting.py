@@ -1,0 +1,129 @@
+"""Exporting the record, for auditors."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from jitaccess.cli.api.errors import ExitCode, UsageError
+from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.api.session import Session, pass_session
+from jitaccess.cli.commands import options
+from jitaccess.cli.commands.filters import since
+from jitaccess.cli.commands.options import connects
+from jitaccess.cli.terminal.output import as_json, escaped, note
+from jitaccess.domain.model import AccessRequest
+from jitaccess.domain.text import format_duration, format_time, parse_time
+from jitaccess.wording.decisions import Made, decisions
+
+CSV_COLUMNS = (
+    *(
+        "namespace",
+        "name",
+        "uid",
+        "requester",
+        "policy",
+        "policyUid",
+        "policyGeneration",
+        "roleKind",
+        "role",
+        "duration",
+        "reason",
+    ),
+    *("state", "message", "requestedAt", "grantedAt", "expiresAt", "settledAt", "requiredApprovals", "binding", "bindingUid"),
+    "decisions",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@click.command(cls=options.Command)
+@click.option("--since", "back", metavar="TIME", default="30d", show_default=True, help="How far back: 30d, 12h, or a date.")
+@click.option("--until", "end", metavar="TIME", help="Only requests made before this: 7d (ago), or a date.")
+@options.everywhere
+@click.option("-o", "--output", type=click.Choice(["csv", "json", "jsonl"]), default="csv", show_default=True, help="The format.")
+@connects
+@pass_session
+def export(session: Session, back: str, end: str | None, everywhere: bool, output: str) -> int:
+    """Write out every request that was open at any time in the period, with all times and decisions, oldest first.
+
+    Requests stay in the cluster for the operator's retention time after they are settled (30 days by default): export
+    more often than that. In csv, text that a spreadsheet would run as a formula begins with an apostrophe.
+    """
+    now = datetime.now(UTC)
+    start, stop = since(back, now), since(end, now) if end else now
+    if start > stop:
+        raise UsageError(f"the period ends before it begins: {format_time(start)} to {format_time(stop)}")
+    found = [read_request(item) for item in session.client.requests(session.scope(everywhere))]
+    chosen = sorted((r for r in found if _overlaps(r, start, stop)), key=lambda request: (request.created, request.key))
+    _WRITERS[output](record(request) for request in chosen)
+    note(f"{len(chosen)} requests, {format_time(start)} to {format_time(stop)}")
+    return ExitCode.DONE
+
+
+def _overlaps(request: AccessRequest, start: datetime, stop: datetime) -> bool:
+    settled = (request.status or {}).get("settledAt")
+    return request.created <= stop and (not settled or parse_time(settled) >= start)
+
+
+def record(request: AccessRequest) -> dict[str, Any]:
+    """One request as a flat record, with its decisions and its history as lists."""
+    status = request.status or {}
+    return {
+        "namespace": request.key.namespace,
+        "name": request.key.name,
+        "uid": request.uid,
+        "requester": request.requester,
+        "policy": request.policy.name,
+        "policyUid": (status.get("policy") or {}).get("uid", ""),
+        "policyGeneration": (status.get("policy") or {}).get("generation"),
+        "roleKind": request.role.kind,
+        "role": request.role.name,
+        "duration": format_duration(request.duration),
+        "reason": request.reason,
+        "state": str(request.state),
+        "message": getattr(request.condition("Granted"), "message", ""),
+        "requestedAt": format_time(request.created),
+        "grantedAt": status.get("grantedAt", ""),
+        "expiresAt": status.get("expiresAt", ""),
+        "settledAt": status.get("settledAt", ""),
+        "requiredApprovals": status.get("requiredApprovals"),
+        "binding": request.binding.name if request.binding else "",
+        "bindingUid": request.binding.uid if request.binding else "",
+        "decisions": [{"verb": d.verb, "by": d.by, "note": d.note, "at": d.at} for d in decisions(request)],
+        "history": list(status.get("history") or []),
+    }
+
+
+def _write_json(records: Iterator[dict[str, Any]]) -> None:
+    click.echo(as_json(list(records), indent=2))
+
+
+def _write_jsonl(records: Iterator[dict[str, Any]]) -> None:
+    for line in records:
+        click.echo(as_json(line))
+
+
+def _write_csv(records: Iterator[dict[str, Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for line in records:
+        writer.writerow([cell(line[column]) for column in CSV_COLUMNS])
+
+
+def cell(value: Any) -> str:
+    """One field for a spreadsheet: escaped, and never a formula."""
+    if isinstance(value, list):
+        value = "; ".join(_decision(Made(**entry)) for entry in value)
+    text = "" if value is None else escaped(str(value))
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _decision(made: Made) -> str:
+    when = f" ({made.at})" if made.at else ""
+    return f"{made.verb} by {made.by or 'somebody'}{when}" + (f": {made.note}" if made.note else "")
+
+
+_WRITERS = {"csv": _write_csv, "json": _write_json, "jsonl": _write_jsonl}

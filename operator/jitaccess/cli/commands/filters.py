@@ -1,0 +1,95 @@
+"""Which requests: mine, those that wait for me, the active ones, or all; and since when."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import click
+
+from jitaccess.cli.api.client import ACTIVE, OPEN, Client
+from jitaccess.cli.api.errors import UsageError
+from jitaccess.cli.api.reading import read_request
+from jitaccess.domain.model import AccessRequest, Manifest, State
+
+F = TypeVar("F", bound=Callable[..., object])
+Found = tuple[AccessRequest, Manifest]
+
+_AGO = re.compile(r"(?:\d+[wdhm])+")
+_TERM = re.compile(r"(\d+)([wdhm])")
+_SECONDS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A choice of requests; the selector is what the API server can sort out itself."""
+
+    name: str
+    selector: str
+    nothing: str
+
+    def selected(self, client: Client) -> str:
+        """The field selector for this client."""
+        return client.mine if self is MINE else self.selector
+
+
+MINE = Filter("mine", "", "You have no requests in {place}; ask with: kubectl jit request")
+REVIEWABLE = Filter("reviewable", OPEN, "Nothing waits for your decision in {place}.")
+ACTIVE_ONES = Filter("active", ACTIVE, "Nobody has access through jitaccess in {place} now.")
+ALL = Filter("all", "", "There are no requests in {place}.")
+
+
+def filter_options(function: F) -> F:
+    """Add the options that choose requests."""
+    for option in (
+        click.option("--all", "everybody", is_flag=True, help="Everybody's requests, whatever became of them."),
+        click.option("--active", is_flag=True, help="Everybody's access that is active now."),
+        click.option("--reviewable", is_flag=True, help="Pending requests that you may decide."),
+    ):
+        function = option(function)
+    return function
+
+
+def chosen_filter(reviewable: bool, active: bool, everybody: bool) -> Filter:
+    """The filter that the options name; mine without any."""
+    named = [f for flag, f in ((reviewable, REVIEWABLE), (active, ACTIVE_ONES), (everybody, ALL)) if flag]
+    if len(named) > 1:
+        raise UsageError(f"--{named[0].name} and --{named[1].name} exclude each other")
+    return named[0] if named else MINE
+
+
+def chosen_requests(client: Client, namespace: str, which: Filter) -> list[Found]:
+    """The requests that the filter lets through, newest first."""
+    found = [(read_request(item), item) for item in client.requests(namespace, which.selected(client))]
+    passed = passing(client, which, (request for request, _ in found))
+    return sorted((f for f in found if f[0].key in passed), key=lambda f: (f[0].created, f[0].key), reverse=True)
+
+
+def passing(client: Client, which: Filter, requests: Iterable[AccessRequest]) -> set[object]:
+    """The keys of those requests that the filter lets through."""
+    if which is MINE:
+        return {request.key for request in requests if request.requester == client.me}
+    if which is ACTIVE_ONES:
+        return {request.key for request in requests if request.state is State.ACTIVE}
+    if which is ALL:
+        return {request.key for request in requests}
+    undecided = [request for request in requests if _undecided(request, client.me)]
+    may = client.may("approve", (request.policy for request in undecided))
+    return {request.key for request in undecided if may[request.policy]}
+
+
+def _undecided(request: AccessRequest, me: str) -> bool:
+    decided = {decision.by for decision in (*request.approvals, *request.denials)}
+    return request.state is State.PENDING and request.requester != me and me not in decided
+
+
+def since(text: str, now: datetime) -> datetime:
+    """Parse how far to look back: `30d`, `12h`, `2w`, or a date or time in ISO form (UTC without an offset)."""
+    if _AGO.fullmatch(text):
+        return now - timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _TERM.findall(text)))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is neither a time span (30d, 12h, 2w) nor a date (2026-01-31)") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,185 @@
+"""Looking: `ls` and `show`."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import click
+from rich.text import Text
+
+from jitaccess.cli.api.client import Client
+from jitaccess.cli.api.errors import ExitCode, NotFound
+from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.api.session import Session, pass_session
+from jitaccess.cli.commands import options
+from jitaccess.cli.commands.candidates import complete_requests
+from jitaccess.cli.commands.choosing import parse_name
+from jitaccess.cli.commands.filters import MINE, chosen_filter, chosen_requests, filter_options
+from jitaccess.cli.commands.options import connects
+from jitaccess.cli.terminal.output import Column, command, dump, err, fields, hanging, note, out, say, state_text, styled, table
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest, State
+from jitaccess.domain.text import format_duration
+from jitaccess.wording.decisions import decisions
+from jitaccess.wording.describe import (
+    exact_rules,
+    how_long,
+    known_rules,
+    outcome,
+    place,
+    progress,
+    risks_of,
+    timeline,
+    when,
+    who_decides,
+)
+from jitaccess.wording.times import clock, localized, span, zone
+
+_NAMESPACE = Column("NAMESPACE", least=8, keep=4)
+_WHO = Column("WHO", least=8, keep=5)
+_COLUMNS = (
+    Column("NAME"),
+    Column("STATE"),
+    Column("ROLE", least=8, keep=3),
+    Column("FOR", keep=1),
+    Column("WHEN", keep=6),
+    Column("WHY", least=10, keep=2),
+)
+_EVENTS = (Column("TIME"), Column("AGO", keep=1), Column("WHAT"), Column("WHO", least=8))
+
+
+@click.command(cls=options.Command)
+@filter_options
+@options.everywhere
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="The newest so many; 0 for all.")
+@options.output("json", "yaml", "name")
+@connects
+@pass_session
+def ls(
+    session: Session, reviewable: bool, active: bool, everybody: bool, everywhere: bool, limit: int, output: str | None
+) -> int:
+    """List requests: yours, or those that wait for you, or everybody's. The newest come first."""
+    which = chosen_filter(reviewable, active, everybody)
+    namespace = session.scope(everywhere)
+    found = chosen_requests(session.client, namespace, which)
+    shown = found[: limit or None]
+    if output:
+        dump([manifest for _, manifest in shown], output)
+        return ExitCode.DONE
+    if not found:
+        note(which.nothing.format(place="any namespace" if everywhere else place(namespace)))
+        return ExitCode.DONE
+    rows = requests_table((request for request, _ in shown), everywhere, with_who=which is not MINE)
+    out().print(rows, soft_wrap=True)
+    if len(shown) < len(found):
+        note(f"{len(found) - len(shown)} older ones are not shown: --limit 0 shows all")
+    return ExitCode.DONE
+
+
+def requests_table(requests: Iterable[AccessRequest], with_namespace: bool, with_who: bool) -> Text:
+    """Requests as a table that fits the terminal."""
+    now = datetime.now(UTC)
+    columns = [*_COLUMNS[:1], *([_NAMESPACE] * with_namespace), *_COLUMNS[1:2], *([_WHO] * with_who), *_COLUMNS[2:]]
+    return table(columns, (_row(request, now, with_namespace, with_who) for request in requests))
+
+
+def _row(request: AccessRequest, now: datetime, with_namespace: bool, with_who: bool) -> list[str | Text]:
+    return [
+        request.key.name,
+        *([request.key.namespace] * with_namespace),
+        state_text(request.state, progress(request)),
+        *([request.requester] * with_who),
+        request.role.name,
+        format_duration(request.duration),
+        when(request, now),
+        request.reason,
+    ]
+
+
+@click.command(cls=options.Command)
+@click.argument("name", required=False, shell_complete=complete_requests)
+@options.output("json", "yaml", "name")
+@connects
+@pass_session
+def show(session: Session, name: str | None, output: str | None) -> int:
+    """Show all there is to know about a request: what, why, who decided, what happened when, and what the role allows.
+
+    Without a name: your newest one.
+    """
+    client = session.client
+    manifest = client.request(parse_name(name, client.namespace)) if name else _newest(client)
+    if output:
+        dump(manifest, output)
+        return ExitCode.DONE
+    request = read_request(manifest)
+    policy = client.policy_if_any(request.policy)
+    now = datetime.now(UTC)
+    _summary(request, policy, now)
+    _timeline(request, now)
+    _allows(client, request, policy)
+    if request.state is State.PENDING and err().is_terminal:
+        note("")
+        note("To approve, as somebody who decides:")
+        command(f"kubectl jit approve {request.key.name} -n {request.key.namespace}")
+    return ExitCode.DONE
+
+
+def _newest(client: Client) -> Manifest:
+    found = chosen_requests(client, client.namespace, MINE)
+    if not found:
+        raise NotFound(f"you have no requests in {place(client.namespace)}", "kubectl jit request")
+    return found[0][1]
+
+
+def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> None:
+    binding = f"RoleBinding {request.binding.name}" if request.binding and request.state is State.ACTIVE else ""
+    guarded = request.condition("ExpiryGuarded")
+    fields(
+        [
+            ("Request", f"{request.key.name} in {place(request.key.namespace)}"),
+            (
+                "State",
+                Text.assemble(state_text(request.state, progress(request)), styled(_colon(outcome(request, policy, now)), "")),
+            ),
+            ("Who", request.requester),
+            ("Role", str(request.role)),
+            ("Why", request.reason),
+            ("For", how_long(request, now)),
+            (
+                "Policy",
+                f"{request.policy.name}: {who_decides(policy)}"
+                if policy
+                else f"{request.policy.name} (gone, or not yours to read)",
+            ),
+            ("Binding", binding),
+            ("Warning", styled(guarded.message, "bold red") if guarded and guarded.status == "False" and binding else ""),
+        ]
+    )
+
+
+def _colon(text: str) -> str:
+    return f": {text}" if text else ""
+
+
+def _timeline(request: AccessRequest, now: datetime) -> None:
+    out().print()
+    say(styled(f"What happened (times in {zone(now)})", "bold"))
+    rows = [((clock(at, now), span(now - at), event, by), said) for at, event, by, said in timeline(request)]
+    unrecorded = [d for d in decisions(request) if not d.at and not request.state.settled]
+    rows += [(("now", "", d.verb.capitalize(), d.by or "somebody"), d.note) for d in unrecorded]
+    start, *lines = table(_EVENTS, [cells for cells, _ in rows]).split("\n")
+    out().print(start)
+    for line, (_, said) in zip(lines, rows, strict=True):
+        hanging(line, localized(said, now), max(line.cell_len for line in lines) + 2)
+
+
+def _allows(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> None:
+    rules = client.rules(request.role, request.key.namespace)
+    out().print()
+    say(styled(f"What {request.role} allows", "bold"))
+    for line in known_rules(request.role, policy) if rules is None else ():
+        say(line)
+    for verbs, objects in exact_rules(rules or ()).items():
+        say(verbs)
+        fields((" ", each) for each in objects)
+    risks = risks_of(request.role, rules, policy)
+    if risks:
+        say(styled(f"Outlives the grant: {', '.join(risks)}", "bold red"))

@@ -1,0 +1,1 @@
+"""How the plugin writes to a terminal: tables, colours, the live status line."""

@@ -1,0 +1,159 @@
+"""The state machine of a request: one table, and one pure function that says what should be true now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef, State
+from jitaccess.domain.rules import Objection, awaited, counting_approvals, objection
+from jitaccess.domain.text import format_time
+
+# Settled states lead nowhere: never access again. docs/lifecycle.md draws this table.
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    State.PENDING: frozenset({State.ACTIVE, State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED}),
+    State.ACTIVE: frozenset({State.EXPIRED, State.REVOKED}),
+    State.EXPIRED: frozenset(),
+    State.REVOKED: frozenset(),
+    State.DENIED: frozenset(),
+    State.WITHDRAWN: frozenset(),
+    State.TIMED_OUT: frozenset(),
+    State.FAILED: frozenset(),
+}
+
+# What can stand between an approved request and its binding; recorded as the reason of Granted=False while the operator retries.
+ROLE_NOT_FOUND = "RoleNotFound"
+ROLE_UNREADABLE = "RoleUnreadable"
+BIND_FORBIDDEN = "BindForbidden"
+BINDING_REFUSED = "BindingRefused"
+NAME_TAKEN = "NameTaken"
+NOT_INSTALLED = "NotInstalled"
+OBSTACLES = frozenset({ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The access itself: who gets which role, from when to when, for which request."""
+
+    request: Key
+    request_uid: str
+    requester: str
+    role: RoleRef
+    granted_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What should be true of a request now, and why.
+
+    `grant` is the access that should exist (None: none should); `wake_at` is when to look again though nothing happens;
+    `by` is whose decision it was, empty where it was nobody's.
+    """
+
+    state: State
+    reason: str
+    message: str
+    by: str = ""
+    approvals: tuple[Decision, ...] = ()
+    grant: Grant | None = None
+    wake_at: datetime | None = None
+
+    @property
+    def approved(self) -> bool:
+        """Whether the approvals suffice, even if something still stands in the way of the binding."""
+        return self.state is State.ACTIVE or self.reason in OBSTACLES
+
+
+def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Verdict:
+    """Decide what should be true of the request under the policy at that moment; total, and without effects."""
+    if request.state.settled:
+        return Verdict(request.state, "Settled", "this request is settled")
+    return _active(request, policy, now) if request.state is State.ACTIVE else _pending(request, policy, now)
+
+
+def granted(grant: Grant, approvals: tuple[Decision, ...]) -> Verdict:
+    """The verdict that this access should exist."""
+    message = f"{grant.role} until {format_time(grant.expires_at)}"
+    return Verdict(State.ACTIVE, "Granted", message, "", approvals, grant, grant.expires_at)
+
+
+def blocked(verdict: Verdict, obstacle: Objection, state: State) -> Verdict:
+    """The same verdict while something stands between the approval and the binding; the request stays in the state it is in."""
+    return replace(verdict, state=state, reason=obstacle.reason, message=obstacle.message, grant=None)
+
+
+def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Verdict:
+    ended = _withdrawn_or_denied(request)
+    if ended:
+        return ended
+    if request.invalid:
+        return Verdict(State.FAILED, "InvalidSpec", request.invalid)
+    against = objection(request, policy)
+    if policy is None or against:
+        refusal = against or Objection("PolicyNotFound", "")
+        return Verdict(State.DENIED, refusal.reason, refusal.message)
+    deadline = request.created + policy.pending_timeout
+    if now >= deadline:
+        return _timed_out(request, policy, deadline)
+    approvals = counting_approvals(request)
+    if len(approvals) < policy.required_approvals:
+        return Verdict(
+            State.PENDING, "WaitingForApproval", awaited(policy, len(approvals)), approvals=approvals, wake_at=deadline
+        )
+    grant = Grant(request.key, request.uid, request.requester, request.role, now, now + request.duration)
+    return granted(grant, approvals)
+
+
+def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Verdict:
+    granted_at, expires_at = request.granted_at, request.expires_at
+    if granted_at is None or expires_at is None or now >= expires_at:
+        return Verdict(State.EXPIRED, "DurationElapsed", "the time is up")
+    ended = _revoked(request)
+    if ended:
+        return ended
+    against = objection(request, policy)
+    if against:
+        return Verdict(State.REVOKED, against.reason, against.message)
+    approvals = counting_approvals(request)
+    if policy is not None and len(approvals) < policy.required_approvals:
+        return Verdict(State.REVOKED, "ApprovalsMissing", f"AccessPolicy {policy.key.name} now {awaited(policy, len(approvals))}")
+    grant = Grant(request.key, request.uid, request.requester, request.role, granted_at, expires_at)
+    return granted(grant, approvals)
+
+
+def _withdrawn_or_denied(request: AccessRequest) -> Verdict | None:
+    if request.deleting:
+        return Verdict(State.WITHDRAWN, "RequestDeleted", "the request was deleted")
+    if request.denials:
+        denial = request.denials[0]
+        return Verdict(State.DENIED, "DeniedByApprover", _said(denial), denial.by)
+    if request.revocations:
+        revocation = request.revocations[0]
+        by_requester = revocation.by == request.requester
+        state, reason = (State.WITHDRAWN, "WithdrawnByRequester") if by_requester else (State.DENIED, "DeniedByApprover")
+        return Verdict(state, reason, _said(revocation), revocation.by)
+    return None
+
+
+def _revoked(request: AccessRequest) -> Verdict | None:
+    if request.deleting:
+        return Verdict(State.REVOKED, "RequestDeleted", "the request was deleted")
+    for decision in (*request.revocations, *request.denials):
+        reason = "RevokedByRequester" if decision.by == request.requester else "RevokedByApprover"
+        return Verdict(State.REVOKED, reason, _said(decision), decision.by)
+    return None
+
+
+def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime) -> Verdict:
+    before, approvals = request.condition("Granted"), counting_approvals(request)
+    if before and before.reason in OBSTACLES:
+        return Verdict(State.FAILED, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
+    if len(approvals) >= policy.required_approvals:
+        message = f"approved, but not granted until {format_time(deadline)}"
+    else:
+        message = f"no decision until {format_time(deadline)}: {awaited(policy, len(approvals))}"
+    return Verdict(State.TIMED_OUT, "PendingTimeout", message, approvals=approvals)
+
+
+def _said(decision: Decision) -> str:
+    return f"{decision.by or 'somebody'}: {decision.note}" if decision.note else f"{decision.by or 'somebody'}"

@@ -1,0 +1,1 @@
+"""The API server, in the domain's words: the one adapter, how to reach it, and whether jitaccess is installed on it."""

@@ -1,0 +1,199 @@
+"""The one adapter to the Kubernetes API, in the domain's words: absence is a value, deletion is idempotent, outages raise."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from typing import Any
+
+import aiohttp
+
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
+from jitaccess.manifests.parse import parse_policy, parse_request
+from jitaccess.manifests.resources import CLUSTER_ROLES, ROLES, Resource, Scope
+
+PAGE = 500
+WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class Outage(Exception):
+    """The API server could not be reached or could not answer: never a verdict, always tried again."""
+
+
+class Conflict(Exception):
+    """An object of that name exists already, or is not as we last saw it; read again."""
+
+
+class Refused(Exception):
+    """The API server, or an admission policy, said no: the message is theirs."""
+
+
+class Cluster:
+    """Reads and writes through one HTTP session, which the caller opens and closes; writes only while `may_write`."""
+
+    def __init__(self, session: aiohttp.ClientSession, server: str, may_write: Callable[[], bool] = lambda: True) -> None:
+        self._session = session
+        self._server = server
+        self._may_write = may_write
+
+    async def request(self, key: Key, scope: Scope) -> AccessRequest | None:
+        """Read a request; None if there is none."""
+        found = await self.find(scope.request, key)
+        return parse_request(found) if found else None
+
+    async def policy(self, key: Key, scope: Scope) -> AccessPolicy | None:
+        """Read a policy; None if there is none."""
+        found = await self.find(scope.policy, key)
+        return parse_policy(found) if found else None
+
+    async def role_rules(self, role: RoleRef, namespace: str) -> list[Manifest] | None:
+        """Read the rules of a Role or ClusterRole; None if there is none, Refused if the operator may not read it."""
+        if role.name in (".", ".."):
+            return None  # RBAC has no such names, and a URL with them leads elsewhere
+        resource, space = (ROLES, namespace) if role.kind == ROLES.kind else (CLUSTER_ROLES, "")
+        found = await self.find(resource, Key(space, role.name))
+        return list(found.get("rules") or []) if found else None
+
+    async def find(self, resource: Resource, key: Key) -> Manifest | None:
+        """Read any object; None if there is none."""
+        try:
+            return await self._call("GET", resource.path(key))
+        except _NotFound:
+            return None
+
+    async def create(self, resource: Resource, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Make an object, or only ask whether it could be made; returns it as it came out. Conflict if the name is taken."""
+        path = resource.path(namespace=manifest["metadata"].get("namespace", ""))
+        try:
+            return await self._call("POST", path, manifest, query={"dryRun": "All"} if dry_run else None)
+        except _NotFound as error:
+            raise Refused(str(error)) from error
+
+    async def replace(self, resource: Resource, key: Key, manifest: Manifest) -> Manifest:
+        """Replace an object of ours; returns it as it came out. Conflict if it is gone or changed meanwhile."""
+        try:
+            return await self._call("PUT", resource.path(key), manifest)
+        except _NotFound as error:
+            raise Conflict(str(error)) from error
+
+    async def delete(self, resource: Resource, key: Key, uid: str) -> None:
+        """Delete exactly that object; nothing happens if it is gone, Conflict if the name now belongs to another."""
+        options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        try:
+            await self._call("DELETE", resource.path(key), options)
+        except _NotFound:
+            return
+
+    async def write_status(self, resource: Resource, key: Key, version: str, status: Manifest) -> str | None:
+        """Record a status; returns its new resourceVersion, None if the object is gone; Conflict if changed since `version`."""
+        patch = {"metadata": {"resourceVersion": version}, "status": status}
+        try:
+            written = await self._call("PATCH", resource.path(key, subresource="status"), patch)
+        except _NotFound:
+            return None
+        new: str = written["metadata"]["resourceVersion"]
+        return new
+
+    async def list_metadata(self, resource: Resource, **selectors: str) -> AsyncIterator[Manifest]:
+        """The objects of a kind in the whole cluster, metadata only, page by page; selectors as in the API (`labelSelector=`)."""
+        async for item in self._list(resource, selectors, _METADATA_ONLY):
+            yield item
+
+    async def list_objects(self, resource: Resource, **selectors: str) -> AsyncIterator[Manifest]:
+        """The objects of a kind in the whole cluster, page by page; selectors as in the API (`labelSelector=`)."""
+        async for item in self._list(resource, selectors, "application/json"):
+            yield item
+
+    async def watch(self, resource: Resource, key: Key, version: str) -> AsyncGenerator[Manifest | None]:
+        """One object each time it changes after `version`, None when it is deleted; Outage when told no more."""
+        query = {"watch": "1", "fieldSelector": f"metadata.name={key.name}"} | ({"resourceVersion": version} if version else {})
+        path = resource.path(namespace=key.namespace)
+        try:
+            async with self._session.get(f"{self._server}{path}", params=query, timeout=WATCH_TIMEOUT) as response:
+                if response.status >= 300:
+                    raise _failure(response.status, f"WATCH {path}", await response.read())
+                async for line in response.content:
+                    event = _object(f"WATCH {path}", line)
+                    if event.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
+                        raise Outage(f"WATCH {path}: {event}")
+                    yield None if event["type"] == "DELETED" else event["object"]
+        except (aiohttp.ClientError, TimeoutError, OSError, _NotFound) as error:
+            raise Outage(f"WATCH {path}: {type(error).__name__}: {error}") from error
+
+    async def _list(self, resource: Resource, selectors: Mapping[str, str], accept: str) -> AsyncIterator[Manifest]:
+        query = {**selectors, "limit": str(PAGE)}
+        while True:
+            try:
+                page = await self._call("GET", resource.path(), query=query, accept=accept)
+            except _NotFound as error:
+                raise Outage(f"{resource.plural} are not served: {error}") from error
+            for item in page.get("items") or []:
+                yield item
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    async def _call(
+        self, verb: str, path: str, body: Manifest | None = None, *, query: Mapping[str, str] | None = None, accept: str = ""
+    ) -> dict[str, Any]:
+        # Asked here, at the last moment: a process that slept through its lease has no right to what it had decided before.
+        if verb != "GET" and "dryRun" not in (query or {}) and not self._may_write():
+            raise Outage(f"{verb} {path}: not the leader")
+        kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
+        headers = {"Accept": accept or "application/json"} | ({"Content-Type": kind} if body is not None else {})
+        data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
+        try:
+            async with self._session.request(
+                verb, f"{self._server}{path}", data=data, params=query, headers=headers, allow_redirects=False
+            ) as response:
+                text = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Outage(f"{verb} {path}: {type(error).__name__}: {error}") from error
+        if response.status >= 300:
+            raise _failure(response.status, f"{verb} {path}", text)
+        return _object(f"{verb} {path}", text)
+
+
+class _NotFound(Exception):
+    """404, for the methods here to turn into a value."""
+
+
+def _object(call: str, text: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(text)
+    except ValueError as error:
+        raise Outage(f"{call}: the answer is not JSON: {text[:200]!r}") from error
+    if not isinstance(answer, dict):
+        raise Outage(f"{call}: the answer is no object: {text[:200]!r}")
+    return answer
+
+
+def _failure(status: int, call: str, text: bytes) -> Exception:
+    message = _message(text)
+    # Only the API server itself can say that something is not there; a proxy's 404 is an outage.
+    if status == 404 and _reason(text) == "NotFound":
+        return _NotFound(message)
+    if status == 409:
+        return Conflict(message)
+    if "etcdserver: request is too large" in message:
+        return Refused(message)  # however often it is tried
+    # 401 is a token that is just being rotated, 408 and 429 are pressure: none of them says no.
+    if status in (401, 404, 408, 429) or not 400 <= status < 500:
+        return Outage(f"{call}: {status} {message}")
+    return Refused(message)
+
+
+def _reason(text: bytes) -> str:
+    try:
+        status = json.loads(text)
+    except ValueError:
+        return ""
+    return str(status.get("reason", "")) if isinstance(status, dict) and status.get("kind") == "Status" else ""
+
+
+def _message(text: bytes) -> str:
+    try:
+        status = json.loads(text)
+    except ValueError:
+        return text[:500].decode(errors="replace")
+    return str(status.get("message", "")) if isinstance(status, dict) else str(status)[:500]

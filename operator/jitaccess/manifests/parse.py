@@ -1,0 +1,132 @@
+"""From Kubernetes manifests to values; bad input is told in the value, never raised."""
+
+from datetime import datetime, timedelta
+
+from jitaccess.domain.model import (
+    AccessPolicy,
+    AccessRequest,
+    Condition,
+    Decision,
+    Key,
+    Ledger,
+    Manifest,
+    ObjectRef,
+    RoleRef,
+    State,
+    Subject,
+)
+from jitaccess.domain.text import parse_duration, parse_time, printable
+
+
+def parse_ledger(text: str) -> tuple[Decision, ...]:
+    """Parse a ledger: lines end at U+000A and nowhere else, the name ends at the first `: `.
+
+    A line without a name, or with characters that the API server never lets in, is nobody's (`by` is empty): it can never
+    count as an approval, and as a denial or revocation it still counts.
+    """
+    return tuple(_parse_line(line) for line in text.split("\n") if line)
+
+
+def _parse_line(line: str) -> Decision:
+    name, colon, note = line.partition(": ")
+    return Decision(name, note) if colon and printable(line) else Decision("", line)
+
+
+def parse_request(manifest: Manifest) -> AccessRequest:
+    """Read an AccessRequest; what cannot be read of its spec is told in `invalid`, never raised."""
+    metadata, spec, status = manifest["metadata"], manifest.get("spec") or {}, manifest.get("status")
+    annotations = metadata.get("annotations") or {}
+    key = Key(metadata.get("namespace", ""), metadata["name"])
+    recorded = status or {}
+    invalid = ""
+    try:
+        duration = parse_duration(str(spec.get("duration", "")))
+    except ValueError as error:
+        duration, invalid = timedelta(0), f"spec.duration: {error}"
+    invalid = invalid or _missing(spec, "requester", "policyRef", "roleRef")
+    return AccessRequest(
+        key=key,
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        generation=metadata.get("generation", 1),
+        created=parse_time(metadata["creationTimestamp"]),
+        deleting="deletionTimestamp" in metadata,
+        policy=Key(key.namespace, (spec.get("policyRef") or {}).get("name", "")),
+        role=_parse_role(spec.get("roleRef") or {}),
+        duration=duration,
+        reason=spec.get("reason", ""),
+        requester=spec.get("requester", ""),
+        approvals=parse_ledger(annotations.get(Ledger.APPROVALS, "")),
+        denials=parse_ledger(annotations.get(Ledger.DENIALS, "")),
+        revocations=parse_ledger(annotations.get(Ledger.REVOCATIONS, "")),
+        invalid=invalid,
+        state=State(recorded.get("state", State.PENDING)),
+        granted_at=_optional_time(recorded, "grantedAt"),
+        expires_at=_optional_time(recorded, "expiresAt"),
+        binding=_optional_ref(recorded, "bindingRef"),
+        job=_optional_ref(recorded, "jobRef"),
+        status=status,
+        conditions=parse_conditions(recorded),
+    )
+
+
+def parse_policy(manifest: Manifest) -> AccessPolicy:
+    """Read an AccessPolicy; what cannot be read of its spec is told in `invalid`, never raised."""
+    metadata, spec, status = manifest["metadata"], manifest.get("spec") or {}, manifest.get("status")
+    required = spec.get("requiredApprovals", 1)
+    invalid = _missing(spec, "roles", "requesters", "maxDuration")
+    if not isinstance(required, int) or isinstance(required, bool) or required < 0:
+        invalid = "spec.requiredApprovals is not a whole number from 0"
+    try:
+        longest = parse_duration(str(spec.get("maxDuration", "")))
+        pending = parse_duration(str(spec.get("pendingTimeout", "24h")))
+    except ValueError as error:
+        longest, pending, invalid = timedelta(0), timedelta(hours=24), invalid or str(error)
+    recorded = (status or {}).get("roles") or []
+    return AccessPolicy(
+        key=Key(metadata.get("namespace", ""), metadata["name"]),
+        uid=metadata["uid"],
+        resource_version=metadata["resourceVersion"],
+        generation=metadata.get("generation", 1),
+        deleting="deletionTimestamp" in metadata,
+        roles=tuple(_parse_role(role) for role in spec.get("roles") or []),
+        requesters=tuple(_parse_subject(subject) for subject in spec.get("requesters") or []),
+        approvers=tuple(_parse_subject(subject) for subject in spec.get("approvers") or []),
+        required_approvals=required if isinstance(required, int) else 0,
+        max_duration=longest,
+        pending_timeout=pending,
+        description=spec.get("description", ""),
+        allow_persistent_risk=spec.get("allowPersistentRisk") is True,
+        invalid=invalid,
+        risky=tuple(_parse_role(role) for role in recorded if role.get("risks")),
+        status=status,
+    )
+
+
+def parse_conditions(status: Manifest) -> tuple[Condition, ...]:
+    """Read the conditions of a status."""
+    return tuple(
+        Condition(c["type"], c["status"], c.get("reason", ""), c.get("message", "")) for c in status.get("conditions") or []
+    )
+
+
+def _parse_role(role: Manifest) -> RoleRef:
+    return RoleRef(role.get("kind", ""), role.get("name", ""))
+
+
+def _parse_subject(subject: Manifest) -> Subject:
+    return Subject(subject.get("kind", ""), subject.get("name", ""), subject.get("namespace", ""))
+
+
+def _missing(spec: Manifest, *fields: str) -> str:
+    absent = [f"spec.{field}" for field in fields if not spec.get(field)]
+    return f"{', '.join(absent)} missing" if absent else ""
+
+
+def _optional_time(status: Manifest, field: str) -> datetime | None:
+    return parse_time(status[field]) if status.get(field) else None
+
+
+def _optional_ref(status: Manifest, field: str) -> ObjectRef | None:
+    ref = status.get(field)
+    return ObjectRef(ref["name"], ref["uid"]) if ref else None

@@ -1,0 +1,60 @@
+"""The Kubernetes resources that the operator reads and writes, as data; the scopes say which of them belong together."""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from jitaccess.domain.model import GROUP, VERSION, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One served resource; `group` is empty for the core API."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+
+    @property
+    def api_version(self) -> str:
+        """As in the `apiVersion` of a manifest."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(self, key: Key | None = None, *, namespace: str = "", subresource: str = "") -> str:
+        """The URL path of one object, of a collection in a namespace, or of the whole collection (neither given)."""
+        base = f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+        space = key.namespace if key else namespace
+        parts = [base, f"namespaces/{quote(space, safe='')}" if space else "", self.plural]
+        parts += [quote(key.name, safe="") if key else "", subresource]
+        return "/".join(part for part in parts if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A kind of request with the policy it names and the binding it becomes.
+
+    `job_guard` tells whether a Job may own the binding; a cluster-wide binding cannot have a namespaced owner.
+    """
+
+    request: Resource
+    policy: Resource
+    binding: Resource
+    job_guard: bool
+
+
+REQUESTS = Resource(GROUP, VERSION, "accessrequests", "AccessRequest")
+POLICIES = Resource(GROUP, VERSION, "accesspolicies", "AccessPolicy")
+RBAC = "rbac.authorization.k8s.io"
+ROLES = Resource(RBAC, "v1", "roles", "Role")
+CLUSTER_ROLES = Resource(RBAC, "v1", "clusterroles", "ClusterRole")
+ROLE_BINDINGS = Resource(RBAC, "v1", "rolebindings", "RoleBinding")
+JOBS = Resource("batch", "v1", "jobs", "Job")
+LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
+EVENTS = Resource("", "v1", "events", "Event")
+CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
+ADMISSION = "admissionregistration.k8s.io"
+ADMISSION_POLICIES = Resource(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy")
+ADMISSION_BINDINGS = Resource(ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding")
+
+NAMESPACED = Scope(REQUESTS, POLICIES, ROLE_BINDINGS, job_guard=True)
+SCOPES = (NAMESPACED,)

@@ -1,0 +1,1 @@
+"""Tell the world, behind the writes."""

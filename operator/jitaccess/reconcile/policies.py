@@ -1,0 +1,172 @@
+"""Policies: their lists become RBAC, their roles are looked at, and what depends on them is looked at again."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from jitaccess.domain.model import AccessPolicy, Key, Manifest, RoleRef
+from jitaccess.domain.risk import role_risks, rules_in_words
+from jitaccess.kube.api import Cluster, Conflict, Refused
+from jitaccess.manifests.grant import DERIVED, MANAGED, Object, derived_manifests, derived_names, is_same
+from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource, Scope
+from jitaccess.manifests.status import policy_status
+from jitaccess.publish.events import Announcer, News
+from jitaccess.workqueue.clock import utcnow
+from jitaccess.workqueue.schedule import Schedule, Target
+from jitaccess.workqueue.store import Store
+
+log = logging.getLogger(__name__)
+
+Ready = tuple[bool, str, str]
+Version = tuple[str, int, bool]  # UID, generation, whether it is being deleted
+
+
+class PolicyReconciler:
+    """Reconciles the policies of one scope."""
+
+    def __init__(self, cluster: Cluster, scope: Scope, store: Store, schedule: Schedule, announcer: Announcer) -> None:
+        self._cluster = cluster
+        self._scope = scope
+        self._store = store
+        self._schedule = schedule
+        self._announcer = announcer
+        self._woken: dict[Key, Version] = {}
+
+    async def reconcile(self, key: Key) -> None:
+        """Make the derived Roles, the status and the open requests agree with the policy as it is now."""
+        policy = await self._cluster.policy(key, self._scope)
+        # First of all, whatever becomes of the rest: what a narrower policy no longer allows must end.
+        self._wake_dependents(key, (policy.uid, policy.generation, policy.deleting) if policy else None)
+        if policy is None or policy.deleting:
+            await self._withdraw(key)
+            return self._store.forget_policy(key)
+        roles = await asyncio.gather(*(self._look_at(role, key.namespace) for role in policy.roles))
+        try:
+            ready = await self._put_in_force(policy, roles)
+            await self._record(policy, ready, roles)
+        except (Conflict, Refused) as error:
+            delay = self._schedule.retry(self._target(key))
+            log.log(_level(error), "policy put off: %s", error, extra={"policy": str(key), "retry_seconds": round(delay, 1)})
+            return
+        # Once more: what was found out about the roles is on record only now.
+        if _risky_refs(roles) != policy.risky:
+            self._wake_dependents(key, None)
+        if ready[0]:
+            self._schedule.done(self._target(key))
+        else:
+            self._schedule.retry(self._target(key))
+
+    async def _look_at(self, role: RoleRef, namespace: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"kind": role.kind, "name": role.name}
+        try:
+            rules = await self._cluster.role_rules(role, namespace)
+        except Refused:
+            return found | {"found": False, "risks": [], "allows": []}
+        known = rules or []
+        return found | {"found": rules is not None, "risks": list(role_risks(known)), "allows": list(rules_in_words(known))}
+
+    async def _put_in_force(self, policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready:
+        refusal = _refusal(policy, roles)
+        if refusal:
+            await self._withdraw(policy.key)
+            return refusal
+        for role, binding in derived_manifests(policy, self._scope):
+            for resource, wanted in ((ROLES, role), (ROLE_BINDINGS, binding)):
+                try:
+                    taken = await self._ensure(resource, wanted)
+                except Refused as error:
+                    return False, "Refused", f"the {resource.kind} {wanted['metadata']['name']} was refused: {error}"
+                if taken:
+                    return False, "NameTaken", taken
+        return True, "InForce", _summary(policy, roles)
+
+    async def _ensure(self, resource: Resource, wanted: Object) -> str:
+        """Make the object exist exactly like that; returns why it cannot be, empty when it does."""
+        key = Key(wanted["metadata"]["namespace"], wanted["metadata"]["name"])
+        found = await self._cluster.find(resource, key)
+        if found and is_same(found, wanted):
+            return ""
+        if found and not is_derived(found):
+            return f"a {resource.kind} {key.name} that jitaccess did not make is in the way: delete it"
+        if found and found.get("roleRef") == wanted.get("roleRef"):
+            version = found["metadata"]["resourceVersion"]
+            await self._cluster.replace(resource, key, {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}})
+            return ""
+        if found:
+            await self._cluster.delete(resource, key, found["metadata"]["uid"])
+        await self._cluster.create(resource, wanted)
+        return ""
+
+    async def _withdraw(self, key: Key) -> None:
+        """Take the rights that a policy gave away again: bindings first."""
+        for resource in (ROLE_BINDINGS, ROLES):
+            for name in derived_names(key):
+                found = await self._cluster.find(resource, Key(key.namespace, name))
+                if found and is_derived(found):
+                    await self._cluster.delete(resource, Key(key.namespace, name), found["metadata"]["uid"])
+
+    async def _record(self, policy: AccessPolicy, ready: Ready, roles: list[dict[str, Any]]) -> None:
+        status = policy_status(policy, ready, roles, utcnow())
+        if status == policy.status:
+            return
+        version = await self._cluster.write_status(self._scope.policy, policy.key, policy.resource_version, status)
+        if version is not None:
+            self._store.see_policy(replace(policy, resource_version=version, risky=_risky_refs(roles)))
+        in_force, reason, message = ready
+        level = logging.INFO if in_force else logging.WARNING
+        log.log(level, "policy %s", reason, extra={"policy": str(policy.key), "reason": reason, "note": message})
+        self._announcer.tell(News(self._scope.policy, policy.key, policy.uid, reason, message, not in_force))
+
+    def _wake_dependents(self, policy: Key, version: Version | None) -> None:
+        """Look again at the requests that name the policy, unless they were looked at for this very version of it."""
+        if version and self._woken.get(policy) == version:
+            return
+        if version:
+            self._woken[policy] = version
+        else:
+            self._woken.pop(policy, None)
+        for request in self._store.under(policy):
+            self._schedule.soon(Target(self._scope.request, request))
+
+    def _target(self, key: Key) -> Target:
+        return Target(self._scope.policy, key)
+
+
+def _level(error: Exception) -> int:
+    return logging.DEBUG if isinstance(error, Conflict) else logging.WARNING
+
+
+def is_derived(found: Manifest) -> bool:
+    """Whether a Role or RoleBinding carries our label of derived ones; nobody but the operator can put it there."""
+    labels: Mapping[str, str] = found["metadata"].get("labels") or {}
+    return all(labels.get(name) == value for name, value in {**MANAGED, **DERIVED}.items())
+
+
+def _refusal(policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready | None:
+    if policy.invalid:
+        return False, "Invalid", policy.invalid
+    risky = _risky(roles)
+    if risky and not policy.allow_persistent_risk:
+        return False, "PersistentRisk", f"{risky}: set allowPersistentRisk: true to offer them all the same, or offer other roles"
+    return None
+
+
+def _risky(roles: list[dict[str, Any]]) -> str:
+    named = [f"{role['kind']} {role['name']} ({', '.join(role['risks'])})" for role in roles if role["risks"]]
+    return f"these roles allow what outlives a grant: {'; '.join(named)}" if named else ""
+
+
+def _risky_refs(roles: list[dict[str, Any]]) -> tuple[RoleRef, ...]:
+    return tuple(RoleRef(role["kind"], role["name"]) for role in roles if role["risks"])
+
+
+def _summary(policy: AccessPolicy, roles: list[dict[str, Any]]) -> str:
+    missing = [f"{role['kind']} {role['name']}" for role in roles if not role["found"]]
+    parts = ["requests are accepted"]
+    if missing:
+        parts.append(f"not there, or not readable by the operator (ClusterRole jitaccess-grantable-roles): {', '.join(missing)}")
+    if policy.allow_persistent_risk and (risky := _risky(roles)):
+        parts.append(risky)
+    return "; ".join(parts)

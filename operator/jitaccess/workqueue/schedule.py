@@ -1,0 +1,149 @@
+"""One heap of deadlines and one queue of news; whatever is due is fired, and what fails is fired again.
+
+Wall-clock deadlines: one waiter sleeps at most `LONGEST_SLEEP` and recomputes from the wall clock, so a stepped clock or a
+suspended machine cannot shift an expiry.
+"""
+
+import asyncio
+import contextlib
+import heapq
+import itertools
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from jitaccess.domain.model import Key
+from jitaccess.manifests.resources import Resource
+
+LONGEST_SLEEP = 30.0
+FIRST_RETRY = 0.05
+LONGEST_RETRY = 60.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which object to look at: a request or a policy, by key."""
+
+    resource: Resource
+    key: Key
+
+    def __str__(self) -> str:
+        return f"{self.resource.kind} {self.key}"
+
+
+class Schedule:
+    """Fires each target when it is due, never the same one twice at once, deadlines before news.
+
+    Nothing is fired while `may_fire` says no; after it has changed its mind, `wake` must be called.
+    """
+
+    def __init__(
+        self, fire: Callable[[Target], Awaitable[None]], *, concurrency: int = 32, may_fire: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._fire = fire
+        self._may_fire = may_fire
+        self._concurrency = concurrency
+        self._heap: list[tuple[float, int, Target]] = []
+        self._deadlines: dict[Target, float] = {}
+        self._news: dict[Target, None] = {}
+        self._running: dict[Target, asyncio.Task[None]] = {}
+        self._attempts: dict[Target, int] = {}
+        self._order = itertools.count()
+        self._wake = asyncio.Event()
+        self._open = True
+        self.beat = time.monotonic()  # when the waiter last looked, for the liveness probe
+
+    def soon(self, target: Target) -> None:
+        """Something happened to the target: look at it as soon as possible."""
+        self._news[target] = None
+        self._wake.set()
+
+    def wake(self) -> None:
+        """Look again at what is due."""
+        self._wake.set()
+
+    def at(self, target: Target, moment: datetime) -> None:
+        """Look at the target at that moment; a target has one deadline, the earliest that was set since it last fired."""
+        due = moment.timestamp()
+        if due < self._deadlines.get(target, float("inf")):
+            self._deadlines[target] = due
+            heapq.heappush(self._heap, (due, next(self._order), target))
+            self._wake.set()
+
+    def retry(self, target: Target) -> float:
+        """Look at the target again after a while, longer each time until `done`; returns the seconds."""
+        attempt = self._attempts.get(target, 0)
+        self._attempts[target] = attempt + 1
+        delay: float = min(FIRST_RETRY * 2.0 ** min(attempt, 16), LONGEST_RETRY) * random.uniform(0.8, 1.2)  # noqa: S311 (spread)
+        self.at(target, datetime.fromtimestamp(time.time() + delay, UTC))
+        return delay
+
+    def done(self, target: Target) -> None:
+        """The target is as it should be: the next retry starts from the shortest delay again."""
+        self._attempts.pop(target, None)
+
+    def forget(self, target: Target) -> None:
+        """Drop everything that is planned for the target."""
+        for planned in (self._news, self._deadlines, self._attempts):
+            planned.pop(target, None)
+
+    async def run(self) -> None:
+        """Fire what is due until `stop`."""
+        while self._open:
+            self.beat = time.monotonic()
+            self._wake.clear()
+            while self._has_room() and (target := self._next()):
+                self._running[target] = asyncio.create_task(self._fire_once(target))
+            # Not wait_for: it makes a task each time, and Kopf waits seconds for tasks that were made after its own.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause()):
+                    await self._wake.wait()
+
+    async def stop(self, patience: float) -> None:
+        """Fire nothing more, and let what is running finish; what is not done after `patience` seconds is cancelled."""
+        self._open = False
+        self._wake.set()
+        if not self._running:
+            return
+        _, late = await asyncio.wait(list(self._running.values()), timeout=patience)
+        for task in late:
+            task.cancel()
+
+    def _has_room(self) -> bool:
+        return len(self._running) < self._concurrency and self._may_fire()
+
+    def _next(self) -> Target | None:
+        now = time.time()
+        while self._heap and self._heap[0][0] <= now:
+            due, _, target = heapq.heappop(self._heap)
+            if self._deadlines.get(target) == due:
+                del self._deadlines[target]
+                if target not in self._running:
+                    return self._take(target)
+                self._news[target] = None
+        free = next((target for target in self._news if target not in self._running), None)
+        return self._take(free) if free else None
+
+    def _take(self, target: Target) -> Target:
+        self._news.pop(target, None)
+        return target
+
+    def _pause(self) -> float:
+        if not self._has_room() or not self._heap:
+            return LONGEST_SLEEP
+        return min(LONGEST_SLEEP, max(0.0, self._heap[0][0] - time.time()))
+
+    async def _fire_once(self, target: Target) -> None:
+        try:
+            await self._fire(target)
+        except Exception:  # the one place where an error of any kind is caught, told, and tried again
+            delay = self.retry(target)
+            log.exception("trying again", extra={"object": str(target), "retry_seconds": round(delay, 1)})
+        finally:
+            del self._running[target]
+            self._wake.set()

@@ -1,0 +1,92 @@
+"""What the plugin asks the API server for, and what it makes of older and newer ones."""
+
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from jitaccess.cli.api.client import Client
+from jitaccess.cli.api.connect import Connection
+from jitaccess.cli.api.errors import CliError, Invalid
+from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.commands.filters import MINE, chosen_requests
+from jitaccess.domain.model import State
+
+
+def manifest(name: str, requester: str, state: str = "") -> dict[str, Any]:
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "a",
+            "uid": name,
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-11-24T12:00:00Z",
+        },
+        "spec": {
+            "policyRef": {"name": "p"},
+            "roleRef": {"kind": "ClusterRole", "name": "view"},
+            "duration": "1h",
+            "reason": "x",
+            "requester": requester,
+        },
+        **({"status": {"state": state}} if state else {}),
+    }
+
+
+@dataclass
+class Server:
+    """An API server with requests; one with a CRD from before requesters were selectable refuses to select by them."""
+
+    me: str
+    selects: bool
+    requests: list[dict[str, Any]]
+    asked: list[str] = field(default_factory=list)
+
+    def get(self, path: str, **query: Any) -> Any:
+        selector = query.get("fieldSelector", "")
+        self.asked.append(selector)
+        if selector and not self.selects:
+            raise Invalid("field label not supported: spec.requester")
+        return {"items": self.requests, "metadata": {"resourceVersion": "1"}}
+
+    def post(self, path: str, body: Any, **query: str) -> Any:
+        return {"status": {"userInfo": {"username": self.me}}}
+
+
+@pytest.mark.parametrize(
+    ("selects", "asked"),
+    [
+        pytest.param(True, ["spec.requester=alice"], id="the-server-sorts-them-out"),
+        pytest.param(False, ["spec.requester=alice", ""], id="an-older-one-cannot-so-all-are-read"),
+    ],
+)
+def test_mine_are_mine(selects: bool, asked: list[str]) -> None:
+    server = Server("alice", selects, [manifest("r1", "alice"), manifest("r2", "erin")])
+    found = chosen_requests(Client(cast(Connection, server)), "a", MINE)
+    assert [request.key.name for request, _ in found] == ["r1"]
+    assert server.asked == asked
+
+
+def test_another_selector_that_is_refused_is_an_error() -> None:
+    with pytest.raises(Invalid):
+        Client(cast(Connection, Server("alice", False, []))).requests("a", "status.state=Active")
+
+
+def test_names_are_no_selectors() -> None:
+    assert (
+        Client(cast(Connection, Server(r"x,status.state=Active\y", True, []))).mine
+        == r"spec.requester=x\,status.state\=Active\\y"
+    )
+
+
+def test_a_state_that_nobody_has_heard_of_is_from_a_newer_jitaccess() -> None:
+    with pytest.raises(
+        CliError, match="r1 is Suspended, a state made by a newer jitaccess than this plugin: upgrade the plugin"
+    ) as told:
+        read_request(manifest("r1", "alice", "Suspended"))
+    assert "pip install --upgrade 'jitaccess[cli]'" in told.value.hint
+
+
+@pytest.mark.parametrize("state", ["", *State])
+def test_every_state_that_there_is_can_be_read(state: str) -> None:
+    assert read_request(manifest("r1", "alice", state)).state == (state or State.PENDING)

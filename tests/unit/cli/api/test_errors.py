@@ -1,0 +1,99 @@
+"""What the API server's refusals mean, and which exit code they are."""
+
+from typing import Any
+
+import pytest
+
+from jitaccess.cli.api.errors import AlreadyExists, CliError, Conflict, ExitCode, Invalid, NotFound, Outage, Refused, api_error
+
+ADMISSION = (
+    "accessrequests.jitaccess.dev \"r1\" is forbidden: ValidatingAdmissionPolicy 'decisions.jitaccess.dev' with binding "
+    "'decisions.jitaccess.dev' denied request: nobody may approve their own request: ask another approver"
+)
+RBAC = (
+    'accessrequests.jitaccess.dev is forbidden: User "mallory" cannot list resource "accessrequests" in API group "jitaccess.dev"'
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind", "exit_code", "words"),
+    [
+        pytest.param(
+            403,
+            {"message": ADMISSION},
+            Refused,
+            ExitCode.NO,
+            "nobody may approve their own request: ask another approver",
+            id="an-admission-policy-is-quoted-and-nothing-else",
+        ),
+        pytest.param(
+            403,
+            {"message": f'{RBAC} in the namespace "team-a"'},
+            Refused,
+            ExitCode.NO,
+            "no AccessPolicy there names you",
+            id="no-rbac-here",
+        ),
+        pytest.param(
+            403,
+            {"message": f"{RBAC} at the cluster scope"},
+            Refused,
+            ExitCode.NO,
+            "in all namespaces at once",
+            id="no-rbac-anywhere",
+        ),
+        pytest.param(401, {}, CliError, ExitCode.ERROR, "does not accept your credentials", id="credentials"),
+        pytest.param(
+            404,
+            {"message": "x", "details": {"name": "r1", "kind": "accessrequests"}},
+            NotFound,
+            ExitCode.ERROR,
+            "there is no request r1",
+            id="no-such-request",
+        ),
+        pytest.param(
+            404,
+            {"message": "the server could not find the requested resource"},
+            CliError,
+            ExitCode.ERROR,
+            "jitaccess is not installed",
+            id="not-installed",
+        ),
+        pytest.param(409, {"reason": "AlreadyExists", "message": "x"}, AlreadyExists, ExitCode.ERROR, "x", id="name-taken"),
+        pytest.param(409, {"reason": "Conflict", "message": "x"}, Conflict, ExitCode.ERROR, "x", id="somebody-was-faster"),
+        pytest.param(503, {"message": "down"}, Outage, ExitCode.ERROR, "cannot answer now", id="an-outage-is-not-a-no"),
+        pytest.param(418, {}, CliError, ExitCode.ERROR, "answered 418", id="anything-else"),
+    ],
+)
+def test_answers_become_sentences(
+    code: int, status: dict[str, Any], kind: type[CliError], exit_code: ExitCode, words: str
+) -> None:
+    error = api_error(code, status)
+    assert type(error) is kind
+    assert error.code == exit_code
+    assert words in error.message
+    assert "ValidatingAdmissionPolicy" not in error.message
+
+
+def test_schema_refusals_name_the_field_and_hide_the_pattern() -> None:
+    causes = [
+        {"field": "spec.duration", "message": "Invalid value: must be longer than 0s"},
+        {"field": "spec.reason", "message": "Invalid value: \"x\": spec.reason in body should match '^[^\\p{Cc}]*$'"},
+    ]
+    error = api_error(422, {"message": "long", "details": {"causes": causes}})
+    assert isinstance(error, Invalid)
+    assert error.code == ExitCode.USAGE
+    assert error.message == (
+        "spec.duration: must be longer than 0s; spec.reason: one line of text, without control or invisible characters"
+    )
+
+
+def test_exit_codes_never_change() -> None:
+    assert [(code.name, code.value) for code in ExitCode] == [
+        ("DONE", 0),
+        ("ERROR", 1),
+        ("USAGE", 2),
+        ("NO", 3),
+        ("TIMED_OUT", 4),
+        ("INTERRUPTED", 130),
+    ]

@@ -1,0 +1,153 @@
+"""What is inferred when words are left out."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from jitaccess.cli.api.errors import UsageError
+from jitaccess.cli.commands.choosing import (
+    ambiguity,
+    chosen_duration,
+    continued_reason,
+    matching,
+    offers,
+    parse_name,
+    parse_role,
+    request_manifest,
+    request_name,
+)
+from jitaccess.domain.model import AccessPolicy, Key, RoleRef
+
+VIEW, EDIT, READER = RoleRef("ClusterRole", "view"), RoleRef("ClusterRole", "edit"), RoleRef("Role", "view")
+
+
+def policy(name: str, *roles: RoleRef, hours: float = 4) -> AccessPolicy:
+    return AccessPolicy(
+        Key("team-a", name),
+        "u",
+        "1",
+        1,
+        roles,
+        (),
+        (),
+        1,
+        max_duration=timedelta(hours=hours),
+        pending_timeout=timedelta(hours=24),
+    )
+
+
+@pytest.mark.parametrize(
+    ("user", "stem"),
+    [
+        ("alice", "alice"),
+        ("alice@example.com", "alice"),
+        ("Alice.Smith@example.com", "alice-smith"),
+        ("system:serviceaccount:ci:deployer", "deployer"),
+        ("oidc:bob", "bob"),
+        ("名前", "request"),
+        ("-._", "request"),
+        ("a" * 253, "a" * 40),
+    ],
+)
+def test_the_name_of_a_request_tells_whose_it_is(user: str, stem: str) -> None:
+    assert re.fullmatch(re.escape(stem) + "-[bcdfghjklmnpqrstvwxz2456789]{4}", request_name(user))
+
+
+def test_names_differ() -> None:
+    assert len({request_name("alice") for _ in range(50)}) > 45
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "found"),
+    [
+        pytest.param("", None, [("one", VIEW)], id="one-policy-with-one-role-needs-no-words"),
+        pytest.param("one", "view", [("one", VIEW)], id="both-named"),
+    ],
+)
+def test_the_only_choice_is_the_choice(name: str, role: str | None, found: list[tuple[str, RoleRef]]) -> None:
+    chosen = offers([policy("one", VIEW)], name, parse_role(role) if role else None)
+    assert [(p.key.name, r) for p, r in chosen] == found
+
+
+def test_a_role_chooses_the_policy_that_offers_it() -> None:
+    chosen = offers([policy("one", VIEW), policy("two", EDIT)], "", parse_role("edit"))
+    assert [(p.key.name, r) for p, r in chosen] == [("two", EDIT)]
+
+
+def test_a_role_that_nobody_offers_is_answered_with_what_there_is() -> None:
+    with pytest.raises(UsageError, match=r"no policy that you may use offers admin: one offers ClusterRole view"):
+        offers([policy("one", VIEW)], "", parse_role("admin"))
+
+
+def test_an_open_choice_names_the_words_that_are_missing() -> None:
+    two = [policy("one", VIEW), policy("two", EDIT)]
+    assert "say which, one or two" in ambiguity(offers(two, "", None)).message
+    several = [policy("one", VIEW, EDIT)]
+    assert "--role view or --role edit" in ambiguity(offers(several, "", None)).message
+    twins = [policy("one", VIEW, READER)]
+    assert "--role ClusterRole/view or --role Role/view" in ambiguity(offers(twins, "", None)).message
+
+
+def test_a_role_may_be_named_with_its_kind() -> None:
+    assert matching(parse_role("role/view"), [VIEW, READER]) == [READER]
+    assert matching(parse_role("view"), [VIEW, READER]) == [VIEW, READER]
+    with pytest.raises(UsageError):
+        parse_role("pod/view")
+
+
+@pytest.mark.parametrize(
+    ("asked", "longest", "got"),
+    [
+        pytest.param("", 4, timedelta(hours=1), id="an-hour-without-words"),
+        pytest.param("", 0.5, timedelta(minutes=30), id="or-the-longest-if-that-is-shorter"),
+        pytest.param("90m", 4, timedelta(minutes=90), id="as-asked"),
+        pytest.param("4h", 4, timedelta(hours=4), id="exactly-the-longest"),
+    ],
+)
+def test_durations(asked: str, longest: float, got: timedelta) -> None:
+    assert chosen_duration(asked, policy("one", VIEW, hours=longest)) == got
+
+
+@pytest.mark.parametrize("asked", ["5h", "1d", "2 days", "-1h", "0s", "P1D", "1h\n"])
+def test_durations_that_nobody_can_have(asked: str) -> None:
+    with pytest.raises(UsageError):
+        chosen_duration(asked, policy("one", VIEW))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("r1", Key("team-a", "r1")),
+        ("accessrequest/r1", Key("team-a", "r1")),
+        ("accessrequest.jitaccess.dev/r1", Key("team-a", "r1")),
+        ("areq/r1", Key("team-a", "r1")),
+        ("team-b/r1", Key("team-b", "r1")),
+    ],
+)
+def test_names_are_read_as_people_copy_them(text: str, key: Key) -> None:
+    assert parse_name(text, "team-a") == key
+
+
+@pytest.mark.parametrize("text", ["/r1", "team-b/", "a/b/c"])
+def test_what_is_no_name_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_name(text, "team-a")
+
+
+def test_a_continued_request_keeps_the_first_reason() -> None:
+    once = continued_reason("alice-7f3k", "INC-42")
+    assert once == "extends alice-7f3k: INC-42"
+    assert continued_reason("alice-9xzz", once) == "extends alice-9xzz: INC-42"
+    assert len(continued_reason("alice-7f3k", "x" * 1024)) == 1024
+
+
+def test_the_manifest_says_who_asks_so_that_it_works_without_stamping() -> None:
+    manifest = request_manifest(Key("team-a", "r1"), "one", VIEW, timedelta(minutes=90), "why", "alice")
+    assert manifest["spec"] == {
+        "policyRef": {"kind": "AccessPolicy", "name": "one"},
+        "roleRef": {"kind": "ClusterRole", "name": "view"},
+        "duration": "1h30m",
+        "reason": "why",
+        "requester": "alice",
+    }

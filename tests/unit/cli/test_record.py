@@ -1,0 +1,192 @@
+"""Ledger lines, decisions, descriptions and the auditor's record."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from jitaccess.cli.api.errors import ExitCode, UsageError
+from jitaccess.cli.api.ledger import added_line, checked_text
+from jitaccess.cli.commands.exporting import CSV_COLUMNS, cell, record
+from jitaccess.cli.commands.waiting import CODES
+from jitaccess.domain.model import AccessRequest, RoleRef, State
+from jitaccess.manifests.parse import parse_ledger, parse_policy, parse_request
+from jitaccess.wording.decisions import decisions
+from jitaccess.wording.describe import brief, exact_rules, how_long, in_brief, outcome, progress, risks_of, timeline, when
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def asked(annotations: dict[str, str] | None = None, **status: Any) -> AccessRequest:
+    manifest: dict[str, Any] = {
+        "metadata": {
+            "name": "r1",
+            "namespace": "team-a",
+            "uid": "u",
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-11-24T11:55:00Z",
+            "annotations": annotations or {},
+        },
+        "spec": {
+            "policyRef": {"name": "debug"},
+            "roleRef": {"kind": "ClusterRole", "name": "view"},
+            "duration": "1h",
+            "reason": "INC-42",
+            "requester": "alice",
+        },
+    }
+    return parse_request(manifest | ({"status": status} if status else {}))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(None, "bob: ok", id="the-first-line"),
+        pytest.param("carol: yes", "carol: yes\nbob: ok", id="a-second-line"),
+        pytest.param("", "\nbob: ok", id="an-empty-ledger-keeps-what-the-api-server-compares"),
+    ],
+)
+def test_a_decision_is_one_line_at_the_end(before: str | None, after: str) -> None:
+    ledger = added_line(before, "bob", "ok")
+    assert ledger == after
+    assert parse_ledger(ledger)[-1].by == "bob"
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\u2028b", "\u202e", "\x1b[0m", "x" * 1025])
+def test_notes_that_the_api_server_would_refuse_are_refused_before(text: str) -> None:
+    with pytest.raises(UsageError):
+        checked_text(text, "note")
+
+
+def test_decisions_carry_the_times_that_were_recorded() -> None:
+    ledgers = {"jitaccess.dev/approvals": "bob: go\ncarol: me too", "jitaccess.dev/revocations": "alice: done"}
+    history = [{"at": "T2", "state": "Revoked", "reason": "RevokedByRequester", "by": "alice"}]
+    request = asked(ledgers, state="Revoked", settled=True, approvals=[{"by": "bob", "note": "go", "at": "T1"}], history=history)
+    assert [(d.verb, d.by, d.note, d.at) for d in decisions(request)] == [
+        ("approved", "bob", "go", "T1"),
+        ("approved", "carol", "me too", ""),
+        ("revoked", "alice", "done", "T2"),
+    ]
+
+
+def test_when_is_the_time_that_matters_now() -> None:
+    assert when(asked(), NOW) == "asked 5m ago"
+    active = asked(state="Active", grantedAt="2026-11-24T11:58:00Z", expiresAt="2026-11-24T12:43:00Z")
+    assert when(active, NOW) == "ends in 43m"
+    assert when(asked(state="Denied", settledAt="2026-11-24T11:58:00Z"), NOW) == "ended 2m ago"
+
+
+def test_a_revoked_grant_says_when_it_really_ended() -> None:
+    times: dict[str, Any] = {
+        "grantedAt": "2026-11-24T11:56:00Z",
+        "expiresAt": "2026-11-24T12:56:00Z",
+        "settledAt": "2026-11-24T11:58:00Z",
+    }
+    assert "(2m ago)" in how_long(asked(None, state="Revoked", **times), NOW)
+
+
+def test_progress_is_shown_where_more_than_one_approval_is_needed() -> None:
+    one = {"jitaccess.dev/approvals": "bob: ok\nalice: me"}
+    assert progress(asked(one, state="Pending", requiredApprovals=2)) == " 1/2"
+    assert progress(asked(one, state="Pending", requiredApprovals=1)) == ""
+
+
+def test_an_end_by_somebody_says_who_and_what_they_wrote() -> None:
+    history = [
+        {"at": "2026-11-24T11:58:00Z", "state": "Denied", "reason": "DeniedByApprover", "by": "bob", "message": "bob: not today"}
+    ]
+    request = asked(state="Denied", settled=True, history=history)
+    assert outcome(request, None, NOW) == "by bob: not today"
+    assert timeline(request) == [(datetime(2026, 11, 24, 11, 58, tzinfo=UTC), "Denied", "bob", "not today")]
+
+
+def test_the_timeline_begins_before_the_operator_wrote_anything() -> None:
+    assert timeline(asked()) == [(datetime(2026, 11, 24, 11, 55, tzinfo=UTC), "Requested", "alice", "INC-42")]
+
+
+RULES = [
+    {"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "list"]},
+    {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["web"], "verbs": ["get", "list"]},
+    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["delete"]},
+    {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
+]
+
+
+def test_rules_in_brief_and_exactly() -> None:
+    assert in_brief(RULES) == [
+        "get, list: pods, services, deployments (only web)",
+        "delete: everything",
+        "get: /metrics",
+    ]
+    assert exact_rules(RULES) == {
+        "get, list": ["pods, services", "deployments (only web) in apps"],
+        "delete": ["everything in every API group"],
+        "get": ["/metrics"],
+    }
+    many = [{"apiGroups": [""], "resources": [f"r{n}" for n in range(20)], "verbs": ["get"]}]
+    assert in_brief(many)[0].endswith("and 14 more")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "recorded", "lines"),
+    [
+        pytest.param("ClusterRole", "debug", ["get: pods", "delete: pods"], ["get: pods", "delete: pods"], id="as-recorded"),
+        pytest.param(
+            "ClusterRole",
+            "debug",
+            ["get: pods, services", "get: deployments, jobs (apps, batch)", "get: secrets named a, b", "and 3 more rules"],
+            ["get: pods, services, deployments, jobs", "get: secrets named a, b", "and 3 more rules"],
+            id="rules-with-the-same-verbs-together",
+        ),
+        pytest.param("ClusterRole", "view", [], ["Kubernetes' own role for reading"], id="as-the-role-is-known"),
+        pytest.param("ClusterRole", "debug", [], ["the rules of ClusterRole debug are not yours"], id="not-at-all"),
+        pytest.param("Role", "view", [], ["the rules of Role view are not yours"], id="a-role-of-the-same-name-is-another"),
+        pytest.param(
+            "ClusterRole", "debug", list("123456789"), [*"123456", "and 3 more: kubectl jit show"], id="cut-where-it-is-long"
+        ),
+    ],
+)
+def test_a_role_that_one_may_not_read_is_told_as_far_as_it_is_known(
+    kind: str, name: str, recorded: list[str], lines: list[str]
+) -> None:
+    metadata = {"name": "p", "namespace": "team-a", "uid": "u", "resourceVersion": "1"}
+    roles = [{"kind": "ClusterRole", "name": name, "found": True, "allows": recorded}]
+    policy = parse_policy({"metadata": metadata, "spec": {"roles": roles}, "status": {"roles": roles}})
+    told = brief(RoleRef(kind, name), None, policy)
+    assert all(line.startswith(start) for line, start in zip(told, lines, strict=True)), told
+
+
+def test_risks_come_from_the_rules_or_else_from_what_was_recorded() -> None:
+    secrets = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
+    assert risks_of(asked().role, secrets, None) == ("read Secrets",)
+    assert risks_of(asked().role, None, None) == ()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        pytest.param("=HYPERLINK(1)", "'=HYPERLINK(1)", id="a-formula-is-not-run"),
+        pytest.param("@SUM(A1)", "'@SUM(A1)", id="nor-the-old-kind"),
+        pytest.param("-1+1", "'-1+1", id="nor-a-sum"),
+        pytest.param("a\x1b[2J", "a\\x1b[2J", id="control-characters-are-visible"),
+        pytest.param(None, "", id="nothing-is-empty"),
+        pytest.param([{"verb": "denied", "by": "", "note": "x", "at": ""}], "denied by somebody: x", id="a-line-without-a-name"),
+    ],
+)
+def test_cells_are_harmless_in_a_spreadsheet(value: object, shown: str) -> None:
+    assert cell(value) == shown
+
+
+def test_a_record_has_every_column() -> None:
+    assert set(CSV_COLUMNS) <= set(record(asked()))
+
+
+def test_every_state_has_its_exit_code() -> None:
+    assert set(CODES) == set(State)
+    assert {state for state, code in CODES.items() if code == ExitCode.NO} == {
+        State.DENIED,
+        State.REVOKED,
+        State.WITHDRAWN,
+        State.FAILED,
+    }
+    assert CODES[State.TIMED_OUT] == ExitCode.TIMED_OUT

@@ -1,0 +1,244 @@
+"""Any story that people, time and crashes can tell of one request keeps the promises of the state machine."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from hypothesis import currently_in_test_context, event, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from jitaccess.domain.lifecycle import OBSTACLES, TRANSITIONS, Grant, Verdict, blocked, decide
+from jitaccess.domain.model import AccessPolicy, AccessRequest, State
+from jitaccess.domain.rules import Objection
+from jitaccess.domain.text import format_time, parse_time
+from jitaccess.manifests.parse import parse_policy, parse_request
+from jitaccess.manifests.status import Incident, Made, request_status
+from unit.examples import ALICE, BOB, CAROL, DAVE, MADE, T0, policy_manifest, request_manifest
+from unit.fake_api import merge
+from unit.manifest_files import crd_schema, schema_faults
+
+PEOPLE = st.sampled_from([ALICE, BOB, CAROL, DAVE])
+LINES = st.one_of(
+    PEOPLE.map(lambda user: f"{user}: ok"),
+    st.sampled_from(["", BOB, f"{CAROL}:ok", ": ok", f"{BOB}: ok\u2028{CAROL}: ok", f"{DAVE}\t: ok", f" {BOB}: ok\r"]),
+)
+DURATION = timedelta(hours=1)
+MOST_LIVELY = 3  # looks before the first misfortune: stories that end at once tell little
+
+
+class OneRequest(RuleBasedStateMachine):
+    """Alice's request for an hour, the policy it names, the cluster's grant, and the operator that looks at them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now: datetime = T0
+        self.request: dict[str, Any] = request_manifest(duration="1h")
+        self.policy: dict[str, Any] | None = policy_manifest(requiredApprovals=2)
+        self.obstacle: str = ""
+        self.made: Grant | None = None  # what is in the cluster
+        self.resumed = False
+        self.looks = 0
+
+    @initialize(required=st.sampled_from([0, 1, 1, 2, 2, 3]))
+    def policy_is_made(self, required: int) -> None:
+        self.policy = policy_manifest(requiredApprovals=required)
+
+    # What people do.
+
+    @rule(line=LINES)
+    def approve(self, line: str) -> None:
+        self._decide("approvals", line)
+
+    @rule(users=st.lists(st.sampled_from([BOB, CAROL, DAVE]), min_size=1, max_size=3))
+    def several_approve_at_once(self, users: list[str]) -> None:
+        for user in users:
+            self._decide("approvals", f"{user}: ok")
+
+    @rule(
+        required=st.integers(0, 3), longest=st.sampled_from(["1h", "4h"]), offered=st.sampled_from([["view"], ["view", "edit"]])
+    )
+    def policy_changes(self, required: int, longest: str, offered: list[str]) -> None:
+        roles = [{"kind": "ClusterRole", "name": role} for role in offered]
+        self.policy = policy_manifest(requiredApprovals=required, maxDuration=longest, roles=roles)
+
+    @precondition(lambda self: self.looks >= MOST_LIVELY)
+    @rule(ledger=st.sampled_from(["denials", "revocations"]), line=LINES)
+    def deny_or_revoke(self, ledger: str, line: str) -> None:
+        self._decide(ledger, line)
+
+    @precondition(lambda self: self.looks >= MOST_LIVELY)
+    @rule(change=st.sampled_from([None, {"maxDuration": "59m59s"}, {"roles": [{"kind": "ClusterRole", "name": "edit"}]}]))
+    def policy_is_deleted_or_narrowed(self, change: dict[str, Any] | None) -> None:
+        self.policy = policy_manifest(**change) if change else None
+
+    @precondition(lambda self: self.looks >= MOST_LIVELY)
+    @rule()
+    def request_is_being_deleted(self) -> None:
+        self.request["metadata"]["deletionTimestamp"] = "2026-07-01T02:10:00Z"
+
+    # What happens.
+
+    @rule(minutes=st.sampled_from([0, 1, 29, 59]), milliseconds=st.integers(0, 1))
+    def time_passes(self, minutes: int, milliseconds: int) -> None:
+        self.now += timedelta(minutes=minutes, milliseconds=milliseconds)
+
+    @precondition(lambda self: self.looks >= MOST_LIVELY)
+    @rule(hours=st.sampled_from([1, 24]), milliseconds=st.integers(-1, 1))
+    def much_time_passes(self, hours: int, milliseconds: int) -> None:
+        self.now += timedelta(hours=hours, milliseconds=milliseconds)
+
+    @rule(obstacle=st.sampled_from(["", "", *sorted(OBSTACLES)]))
+    def something_stands_in_the_way(self, obstacle: str) -> None:
+        self.obstacle = obstacle
+
+    # What the operator does. Between any two looks it may have been restarted: it remembers nothing here.
+
+    @rule()
+    def operator_looks(self) -> None:
+        self._look(crashes=False)
+
+    @rule(user=st.sampled_from([BOB, CAROL, DAVE]))
+    def operator_looks_after_an_approval(self, user: str) -> None:
+        self._decide("approvals", f"{user}: ok")
+        self._look(crashes=False)
+
+    @rule()
+    def operator_looks_and_crashes_before_the_record(self) -> None:
+        self._look(crashes=True)
+
+    @precondition(lambda self: self.made is None)
+    @rule(minutes=st.integers(1, 59))
+    def operator_crashes_and_comes_back(self, minutes: int) -> None:
+        self._look(crashes=True)
+        self.now += timedelta(minutes=minutes)
+        self._look(crashes=False)
+
+    @precondition(lambda self: self.made is not None)
+    @rule()
+    def the_binding_is_changed_by_hand(self) -> None:
+        self._look(crashes=False, incident=Incident("BindingRestored", "the RoleBinding was changed by hand and is put back"))
+
+    def _decide(self, ledger: str, line: str) -> None:
+        annotations = self.request["metadata"].setdefault("annotations", {})
+        name = f"jitaccess.dev/{ledger}"
+        annotations[name] = f"{annotations[name]}\n{line}" if name in annotations else line
+
+    def _look(self, *, crashes: bool, incident: Incident | None = None) -> None:
+        request = parse_request(json.loads(json.dumps(self.request)))
+        policy = parse_policy(self.policy) if self.policy else None
+        verdict, made = self._act(request, decide(request, policy, self.now))
+        self._check_verdict(request, policy, verdict)
+        if crashes:
+            return
+        told = incident if incident and request.state is verdict.state is State.ACTIVE and made is None else None
+        status = request_status(request, verdict, self.now, policy, MADE if told else made, told)
+        before = self.request.get("status") or {}
+        after = json.loads(json.dumps(merge(before, status)))
+        self._check_record(before, after)
+        self.request["status"] = after
+        self.looks += 1
+        if before.get("state") != after["state"] and currently_in_test_context():
+            event(f"{before.get('state')} -> {after['state']}{' resumed' if made and self.resumed else ''}")
+        if not after["settled"]:
+            self._check_quiet(policy, after)
+
+    def _check_quiet(self, policy: AccessPolicy | None, recorded: dict[str, Any]) -> None:
+        request = parse_request(self.request)
+        verdict, _ = self._act(request, decide(request, policy, self.now))
+        if verdict.state is request.state:
+            again = request_status(request, verdict, self.now, policy)
+            assert again == recorded, f"a second look at once writes nothing, but:\n{again}\nis not\n{recorded}"
+
+    def _act(self, request: AccessRequest, verdict: Verdict) -> tuple[Verdict, Made | None]:
+        if verdict.state.settled:
+            self.made = None
+            return verdict, None
+        if verdict.grant is None:
+            return verdict, None
+        if request.state is State.PENDING and self.obstacle:
+            return blocked(verdict, Objection(self.obstacle, "why"), request.state), None
+        if request.state is State.ACTIVE:
+            self.made = verdict.grant  # put back, where a crash came between the end of the access and its record
+            return verdict, None
+        self.resumed = self.made not in (None, verdict.grant)
+        self.made = self.made or verdict.grant  # a grant that was begun is resumed with the times that it was begun with
+        told = f"{self.made.role} until {format_time(self.made.expires_at)}"
+        return Verdict(verdict.state, verdict.reason, told, "", verdict.approvals, self.made, self.made.expires_at), MADE
+
+    def _check_verdict(self, request: AccessRequest, policy: AccessPolicy | None, verdict: Verdict) -> None:
+        if verdict.state is not request.state:
+            assert verdict.state in TRANSITIONS[request.state], f"{request.state} -> {verdict.state} is not in the table"
+        if verdict.grant is None:
+            return
+        assert policy is not None, "no access without a policy"
+        entitled = self._people("approvals") - {ALICE, ""}
+        assert len(entitled) >= policy.required_approvals, f"{entitled} are not {policy.required_approvals} people"
+        assert request.role in policy.roles, f"{request.role} is not offered"
+        assert request.duration <= policy.max_duration, f"{request.duration} is longer than {policy.max_duration}"
+        assert not request.denials, f"granted though denied: {request.denials}"
+        assert not request.revocations, f"granted though revoked: {request.revocations}"
+        assert verdict.grant.requester == ALICE
+        assert verdict.grant.expires_at - verdict.grant.granted_at <= DURATION, "more time than was asked for"
+        if request.state is State.ACTIVE:
+            assert self.now < verdict.grant.expires_at, "active at or after the expiry"
+
+    def _people(self, ledger: str) -> set[str]:
+        """Who wrote a line in the ledger, by another reading than the operator's."""
+        text = (self.request["metadata"].get("annotations") or {}).get(f"jitaccess.dev/{ledger}", "")
+        return {
+            line.removesuffix(": ok") for line in text.split("\n") if line.endswith("@example.com: ok") and line.isprintable()
+        }
+
+    def _check_record(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        faults = list(schema_faults(after, crd_schema("accessrequests")["properties"]["status"], "status"))
+        assert not faults, f"the API server would refuse the record: {faults}"
+        old, new = before.get("history", []), after["history"]
+        assert new[: len(old)] == old, "the history was rewritten"
+        assert new[-1]["state"] == after["state"], f"the history ends with {new[-1]['state']}, the state is {after['state']}"
+        assert after["settled"] is State(after["state"]).settled
+        if before.get("settled"):
+            assert after["state"] == before["state"], f"a settled request went from {before['state']} to {after['state']}"
+            assert after["settledAt"] == before["settledAt"], "the time of settling moved"
+        for field in ("grantedAt", "expiresAt"):
+            assert before.get(field, after.get(field)) == after.get(field), f"{field} moved once it was granted"
+
+    @invariant()
+    def granted_time_never_exceeds_what_was_asked_for(self) -> None:
+        status = self.request.get("status") or {}
+        if "expiresAt" in status:
+            granted = parse_time(status["expiresAt"]) - parse_time(status["grantedAt"])
+            assert granted <= DURATION, f"{granted} was granted, {DURATION} was asked for"
+
+    @invariant()
+    def times_in_the_history_never_run_backwards(self) -> None:
+        moments = [entry["at"] for entry in (self.request.get("status") or {}).get("history", [])]
+        assert moments == sorted(moments), f"the history is out of order: {moments}"
+
+    @invariant()
+    def no_settled_request_has_access(self) -> None:
+        status = self.request.get("status") or {}
+        assert not status.get("settled") or self.made is None, f"{status['state']}, but still bound"
+
+
+OneRequest.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None, database=None)
+TestOneRequest = OneRequest.TestCase
+
+
+def test_the_story_of_the_design_page() -> None:
+    story = OneRequest()
+    story.operator_looks()
+    story.several_approve_at_once([BOB, CAROL])
+    story.operator_looks()
+    assert story.request["status"]["state"] == "Active"
+    story.time_passes(60, 0)
+    story.operator_looks()
+    states = [(entry["state"], entry["reason"]) for entry in story.request["status"]["history"]]
+    assert states == [
+        ("Pending", "Requested"),
+        ("Pending", "Approved"),
+        ("Pending", "Approved"),
+        ("Active", "Granted"),
+        ("Expired", "DurationElapsed"),
+    ]
+    assert story.request["status"]["settledAt"] == "2026-07-01T03:10:00.000Z"

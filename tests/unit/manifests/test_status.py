@@ -1,0 +1,397 @@
+"""The status: what was decided, when, by whom; written together with the transition, and only when something is new."""
+
+from dataclasses import replace
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+import pytest
+
+from jitaccess.domain.lifecycle import OBSTACLES, Verdict, blocked, decide
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Condition, State
+from jitaccess.domain.rules import Objection
+from jitaccess.manifests.parse import parse_policy, parse_request
+from jitaccess.manifests.status import LONGEST_MESSAGE, MOST_INCIDENTS, Incident, Made, policy_status, request_status
+from unit.examples import (
+    ALICE,
+    BINDING_REF,
+    BOB,
+    CAROL,
+    HOUR,
+    MADE,
+    T0,
+    approved_by,
+    lines,
+    policy,
+    policy_manifest,
+    request,
+    request_manifest,
+)
+from unit.manifest_files import crd_schema, schema_faults
+
+STATUS_SCHEMA = crd_schema("accessrequests")["properties"]["status"]
+POLICY_STATUS_SCHEMA = crd_schema("accesspolicies")["properties"]["status"]
+LATER = T0 + HOUR / 2
+RESTORED = Incident("BindingRestored", "the RoleBinding x was deleted by hand and is put back")
+
+
+def recorded(asked: AccessRequest, now: datetime, under: AccessPolicy | None, made: Made | None = None) -> dict[str, Any]:
+    """The status after one look."""
+    return request_status(asked, decide(asked, under, now), now, under, made)
+
+
+def after(status: dict[str, Any], **fields: Any) -> AccessRequest:
+    """The request with that status recorded."""
+    return parse_request(request_manifest(status=status, **fields))
+
+
+PENDING = recorded(request(), T0, policy())
+ACTIVE = recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(), MADE)
+
+
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    found: dict[str, Any] = next((c for c in status["conditions"] if c["type"] == kind), {})
+    return found
+
+
+def test_a_fresh_request_is_recorded_as_asked() -> None:
+    status = recorded(request(), T0, policy())
+    assert status == {
+        "observedGeneration": 1,
+        "state": "Pending",
+        "settled": False,
+        "requiredApprovals": 1,
+        "pendingUntil": "2026-07-02T02:10:00.000Z",
+        "conditions": [
+            {
+                "type": kind,
+                "status": "False",
+                "observedGeneration": 1,
+                "lastTransitionTime": "2026-07-01T02:10:00.000Z",
+                "reason": "WaitingForApproval",
+                "message": "needs 1 approval from Group leads",
+            }
+            for kind in ("Approved", "Granted")
+        ],
+        "history": [
+            {
+                "at": "2026-07-01T02:10:00.000Z",
+                "state": "Pending",
+                "reason": "Requested",
+                "message": "INC-42 pods crash looping",
+                "by": ALICE,
+            }
+        ],
+    }
+
+
+def test_a_grant_is_recorded_with_all_that_it_rests_on() -> None:
+    assert {
+        field: ACTIVE[field] for field in ("state", "settled", "grantedAt", "expiresAt", "bindingRef", "jobRef", "policy")
+    } == {
+        "state": "Active",
+        "settled": False,
+        "grantedAt": "2026-07-01T02:40:00.000Z",
+        "expiresAt": "2026-07-01T03:40:00.000Z",
+        "bindingRef": {"name": "jit-alice-7f3k-1a2b3c4d", "uid": "b-1"},
+        "jobRef": {"name": "jit-alice-7f3k-1a2b3c4d", "uid": "j-1"},
+        "policy": {"uid": "p-prod-debug", "generation": 3},
+    }
+    assert ACTIVE["approvals"] == [{"by": BOB, "note": "ok", "at": "2026-07-01T02:40:00.000Z"}]
+    assert [(c["type"], c["status"], c["reason"]) for c in ACTIVE["conditions"]] == [
+        ("Approved", "True", "Approved"),
+        ("Granted", "True", "Granted"),
+        ("ExpiryGuarded", "True", "JobCreated"),
+    ]
+    assert [(entry["state"], entry["reason"], entry.get("by")) for entry in ACTIVE["history"]] == [
+        ("Pending", "Requested", ALICE),
+        ("Pending", "Approved", BOB),
+        ("Active", "Granted", None),
+    ]
+
+
+def test_a_policy_that_needs_nobody_approves_by_itself() -> None:
+    status = recorded(request(), T0, policy(requiredApprovals=0, approvers=None), MADE)
+    assert condition(status, "Approved")["reason"] == "ApprovedByPolicy"
+    assert "approvals" not in status
+
+
+@pytest.mark.parametrize(
+    ("status", "ledgers", "now"),
+    [
+        pytest.param(PENDING, {}, LATER, id="pending"),
+        pytest.param(
+            recorded(after(PENDING, approvals=approved_by(BOB)), T0, policy(requiredApprovals=2)),
+            {"approvals": approved_by(BOB)},
+            LATER,
+            id="pending-with-one-approval",
+        ),
+        pytest.param(ACTIVE, {"approvals": approved_by(BOB)}, LATER + HOUR / 2, id="active"),
+    ],
+)
+def test_when_nothing_is_new_nothing_is_written(status: dict[str, Any], ledgers: dict[str, str], now: datetime) -> None:
+    needed = status["requiredApprovals"]
+    assert recorded(after(status, **ledgers), now, policy(requiredApprovals=needed)) == status
+
+
+def test_a_blocked_request_is_written_once_and_not_at_every_try() -> None:
+    asked = after(PENDING, approvals=approved_by(BOB))
+    obstacle = Objection("BindForbidden", "the operator may not bind ClusterRole view")
+    verdict = blocked(decide(asked, policy(), T0), obstacle, State.PENDING)
+    first = request_status(asked, verdict, T0, policy())
+    again = blocked(decide(after(first, approvals=approved_by(BOB)), policy(), LATER), obstacle, State.PENDING)
+    assert request_status(after(first, approvals=approved_by(BOB)), again, LATER, policy()) == first
+    granted = condition(first, "Granted")
+    assert (granted["status"], granted["reason"]) == ("False", "BindForbidden")
+    assert condition(first, "Approved")["status"] == "True", "the approvals suffice, whatever stands in the way"
+
+
+def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
+    half = recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(requiredApprovals=2))
+    granted = condition(half, "Granted")
+    assert granted["message"] == "needs 1 more approval from Group leads", "the message is new"
+    assert granted["lastTransitionTime"] == "2026-07-01T02:10:00.000Z", "but the status is not, and so neither is the time"
+    assert condition(ACTIVE, "Granted")["lastTransitionTime"] == "2026-07-01T02:40:00.000Z"
+
+
+def test_conditions_of_others_are_left_alone() -> None:
+    theirs = {"type": "Audited", "status": "True", "reason": "X", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    status = recorded(after(PENDING | {"conditions": [theirs, *PENDING["conditions"]]}), LATER, policy())
+    assert theirs in status["conditions"]
+
+
+def test_approvals_keep_the_time_of_their_first_record() -> None:
+    one = recorded(after(PENDING, approvals=approved_by(BOB)), T0, policy(requiredApprovals=2))
+    two = recorded(after(one, approvals=approved_by(BOB, CAROL)), LATER, policy(requiredApprovals=2), MADE)
+    assert [(a["by"], a["at"]) for a in two["approvals"]] == [
+        (BOB, "2026-07-01T02:10:00.000Z"),
+        (CAROL, "2026-07-01T02:40:00.000Z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ledgers", "field", "expected"),
+    [
+        pytest.param({"denials": lines((BOB, "no"))}, "denial", (BOB, "no"), id="a-denial"),
+        pytest.param({"revocations": lines((ALICE, "done"))}, "revocation", (ALICE, "done"), id="a-withdrawal"),
+        pytest.param({"denials": "garbage"}, "denial", ("", "garbage"), id="a-denial-that-cannot-be-read"),
+    ],
+)
+def test_who_ended_a_pending_request_is_recorded(ledgers: dict[str, str], field: str, expected: tuple[str, str]) -> None:
+    status = recorded(after(PENDING, **ledgers), LATER, policy())
+    assert (status[field]["by"], status[field]["note"]) == expected
+    assert (status["settled"], status["settledAt"]) == (True, "2026-07-01T02:40:00.000Z")
+
+
+@pytest.mark.parametrize(
+    ("ledgers", "field"),
+    [
+        pytest.param({"revocations": lines((BOB, "stop"))}, "revocation", id="a-revocation"),
+        pytest.param({"denials": lines((BOB, "stop"))}, "denial", id="a-denial"),
+    ],
+)
+def test_who_ended_an_active_grant_is_recorded(ledgers: dict[str, str], field: str) -> None:
+    status = recorded(after(ACTIVE, approvals=approved_by(BOB), **ledgers), LATER, policy())
+    assert status["state"] == "Revoked"
+    assert status.get(field, {}).get("by") == BOB, f"status.{field} is expected to name bob: {sorted(status)}"
+
+
+def test_an_approval_before_the_denial_is_part_of_the_history() -> None:
+    status = recorded(after(PENDING, approvals=approved_by(CAROL), denials=approved_by(BOB)), LATER, policy(requiredApprovals=2))
+    assert [approval["by"] for approval in status["approvals"]] == [CAROL]
+    assert (CAROL, "Approved") in [(entry.get("by"), entry["reason"]) for entry in status["history"]]
+
+
+def test_a_request_that_needs_more_approvals_again_is_not_approved() -> None:
+    asked = after(PENDING, approvals=approved_by(BOB))
+    verdict = blocked(decide(asked, policy(), T0), Objection("RoleNotFound", "there is no ClusterRole view"), State.PENDING)
+    stuck = request_status(asked, verdict, T0, policy())
+    status = recorded(after(stuck, approvals=approved_by(BOB)), LATER, policy(requiredApprovals=2))
+    assert condition(status, "Granted")["reason"] == "WaitingForApproval"
+    assert condition(status, "Approved")["status"] == "False", "kubectl wait --for=condition=Approved would be told a lie"
+
+
+def test_a_denied_request_says_so_in_a_condition_of_its_own() -> None:
+    status = recorded(after(PENDING, denials=lines((BOB, "not now"))), LATER, policy())
+    denied = condition(status, "Denied")
+    assert (denied["status"], denied["reason"], denied["message"]) == ("True", "DeniedByApprover", f"{BOB}: not now")
+    assert (condition(status, "Approved")["status"], condition(status, "Granted")["status"]) == ("False", "False")
+
+
+def test_an_expired_grant_stays_the_record_of_itself() -> None:
+    status = recorded(after(ACTIVE, approvals=approved_by(BOB)), LATER + HOUR, policy())
+    kept = ("grantedAt", "expiresAt", "bindingRef", "jobRef", "approvals", "policy")
+    assert {field: status[field] for field in kept} == {field: ACTIVE[field] for field in kept}
+    assert (status["state"], condition(status, "Granted")["status"]) == ("Expired", "False")
+    assert status["history"] == [
+        *ACTIVE["history"],
+        {"at": "2026-07-01T03:40:00.000Z", "state": "Expired", "reason": "DurationElapsed", "message": "the time is up"},
+    ]
+
+
+def test_the_time_of_settling_is_written_once() -> None:
+    denied = recorded(after(PENDING, denials=approved_by(BOB)), T0, policy())
+    verdict = Verdict(State.DENIED, "DeniedByApprover", "")
+    assert request_status(after(denied), verdict, LATER)["settledAt"] == "2026-07-01T02:10:00.000Z"
+
+
+def restored(times: int) -> dict[str, Any]:
+    """What is recorded after somebody deleted the binding that often."""
+    status = ACTIVE
+    for _ in range(times):
+        asked = after(status, approvals=approved_by(BOB))
+        status = request_status(asked, decide(asked, policy(), LATER), LATER, policy(), MADE, RESTORED)
+    return status
+
+
+def test_an_incident_is_part_of_the_history_and_changes_no_state() -> None:
+    status = restored(1)
+    assert status["history"][-1] == {
+        "at": "2026-07-01T02:40:00.000Z",
+        "state": "Active",
+        "reason": "BindingRestored",
+        "message": RESTORED.message,
+    }
+    assert condition(status, "Granted") == condition(ACTIVE, "Granted")
+
+
+def test_incidents_never_fill_the_history_so_that_the_end_can_be_recorded() -> None:
+    status = restored(200)
+    assert len(status["history"]) == MOST_INCIDENTS
+    ended = recorded(after(status, approvals=approved_by(BOB)), LATER + HOUR, policy())
+    assert ended["history"][-1]["state"] == "Expired"
+    assert not list(schema_faults(ended, STATUS_SCHEMA, "status"))
+
+
+def test_as_many_approvals_as_a_policy_may_ask_for_fit_into_the_history() -> None:
+    crowd = approved_by(*(f"user-{number}" for number in range(40)))
+    status = recorded(after(PENDING, approvals=crowd), LATER, policy(requiredApprovals=16), MADE)
+    assert len(status["approvals"]) == 16
+    assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
+
+
+def test_a_grant_put_back_without_a_job_names_none() -> None:
+    asked = after(ACTIVE, approvals=approved_by(BOB))
+    made = Made(replace(BINDING_REF, uid="b-2"), None, "the Job was refused: quota")
+    status = request_status(asked, decide(asked, policy(), LATER), LATER, policy(), made, RESTORED)
+    assert status["bindingRef"]["uid"] == "b-2"
+    assert condition(status, "ExpiryGuarded")["status"] == "False"
+    assert status["jobRef"] is None, "there is no Job, and a merge patch takes a field away with null only"
+    assert "jobRef" not in recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(), made), "nothing to take away"
+
+
+def test_a_grant_put_back_still_names_the_policy_that_it_was_granted_under() -> None:
+    asked, newer = after(ACTIVE, approvals=approved_by(BOB)), policy(metadata={"generation": 9})
+    status = request_status(asked, decide(asked, newer, LATER), LATER, newer, MADE, RESTORED)
+    assert status["policy"] == ACTIVE["policy"]
+
+
+WAYS: dict[str, tuple[dict[str, Any], AccessPolicy | None]] = {
+    "waiting": ({}, policy()),
+    "approved": ({"approvals": approved_by(BOB)}, policy()),
+    "approved-by-nobody": ({"approvals": "garbage"}, policy()),
+    "half-approved": ({"approvals": approved_by(BOB)}, policy(requiredApprovals=2)),
+    "denied": ({"approvals": approved_by(BOB), "denials": lines((CAROL, ""))}, policy()),
+    "denied-by-nobody": ({"denials": "x"}, policy()),
+    "withdrawn": ({"revocations": lines((ALICE, "done"))}, policy()),
+    "revoked": ({"approvals": approved_by(BOB), "revocations": lines((BOB, "stop"))}, policy()),
+    "policy-gone": ({}, None),
+    "policy-narrowed": ({"approvals": approved_by(BOB)}, policy(roles=[{"kind": "Role", "name": "x"}])),
+    "unreadable": ({"duration": "2 days"}, policy()),
+    "nobody-asked": ({"requester": None, "reason": None}, policy()),
+    "being-deleted": ({"metadata": {"deletionTimestamp": "2026-07-01T02:10:00Z"}}, policy()),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("before", "made"),
+    [
+        pytest.param(None, MADE, id="fresh"),
+        pytest.param(PENDING, MADE, id="pending"),
+        pytest.param(PENDING, Made(BINDING_REF, None, "refused"), id="pending-without-a-job"),
+        pytest.param(ACTIVE, None, id="active"),
+    ],
+)
+def test_whatever_is_recorded_fits_the_crd(before: dict[str, Any] | None, made: Made | None, way: str) -> None:
+    fields, under = WAYS[way]
+    asked = after(before, **fields) if before else request(**fields)
+    for now in (T0, LATER, LATER + HOUR, T0 + 24 * HOUR):
+        status = recorded(asked, now, under, made)
+        faults = list(schema_faults(status, STATUS_SCHEMA, "status"))
+        assert not faults, f"the API server would refuse or cut: {faults}"
+        assert status["history"][-1]["state"] == status["state"], "the history ends with the state"
+
+
+@pytest.mark.parametrize(("obstacle", "state"), [*product(sorted(OBSTACLES), (State.PENDING, State.ACTIVE))])
+def test_every_obstacle_fits_the_crd(obstacle: str, state: State) -> None:
+    asked = after(PENDING if state is State.PENDING else ACTIVE, approvals=approved_by(BOB))
+    verdict = blocked(decide(asked, policy(), LATER), Objection(obstacle, "why"), state)
+    status = request_status(asked, verdict, LATER, policy())
+    assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
+    assert status["state"] == state.value
+    assert (condition(status, "Granted")["status"], condition(status, "Granted")["reason"]) == ("False", obstacle)
+
+
+def test_a_refusal_of_any_length_can_be_recorded() -> None:
+    asked = after(PENDING, approvals=approved_by(BOB))
+    verdict = blocked(decide(asked, policy(), LATER), Objection("BindingRefused", "no " * 20000), State.PENDING)
+    status = request_status(asked, verdict, LATER, policy())
+    assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
+    assert condition(status, "Granted")["message"] == ("no " * 20000)[:LONGEST_MESSAGE]
+    assert request_status(after(status, approvals=approved_by(BOB)), verdict, LATER + HOUR, policy()) == status, "written once"
+
+
+def test_an_incident_of_any_length_can_be_recorded() -> None:
+    asked, told = after(ACTIVE, approvals=approved_by(BOB)), Incident("BindingRestored", "x" * 40000)
+    status = request_status(asked, decide(asked, policy(), LATER), LATER, policy(), MADE, told)
+    assert status["history"][-1]["message"] == "x" * LONGEST_MESSAGE
+
+
+def test_a_policy_refused_at_any_length_can_be_recorded() -> None:
+    status = ready(in_force=False, reason="Refused", message="no " * 20000)
+    assert len(condition(status, "Ready")["message"]) == LONGEST_MESSAGE
+    assert not list(schema_faults(status, POLICY_STATUS_SCHEMA, "status"))
+
+
+def ready(
+    in_force: bool = True, reason: str = "InForce", message: str = "requests are accepted", **fields: Any
+) -> dict[str, Any]:
+    """The status of a policy after one look."""
+    roles = [{"kind": "ClusterRole", "name": "view", "found": True, "risks": [], "allows": ["get: pods"]}]
+    return policy_status(policy(**fields), (in_force, reason, message), roles, T0)
+
+
+def test_a_policy_in_force_is_summed_up() -> None:
+    status = ready(approvers=[{"kind": "Group", "name": "leads"}, {"kind": "User", "name": CAROL}])
+    assert status["summary"] == {
+        "roles": "view",
+        "requesters": "Group developers",
+        "approvers": f"Group leads or User {CAROL}",
+    }
+    assert (condition(status, "Ready")["status"], status["observedGeneration"]) == ("True", 3)
+    assert not list(schema_faults(status, POLICY_STATUS_SCHEMA, "status"))
+
+
+def test_a_policy_without_approvers_says_that_nobody_is_needed() -> None:
+    assert ready(approvers=None, requiredApprovals=0)["summary"]["approvers"] == "nobody needed"
+
+
+def test_a_policy_that_is_not_in_force_says_why() -> None:
+    status = ready(in_force=False, reason="PersistentRisk", message="ClusterRole edit (read Secrets)")
+    assert (condition(status, "Ready")["status"], condition(status, "Ready")["reason"]) == ("False", "PersistentRisk")
+    assert not list(schema_faults(status, POLICY_STATUS_SCHEMA, "status"))
+
+
+def test_a_policy_about_which_nothing_is_new_is_not_written() -> None:
+    status = ready()
+    known = parse_policy(policy_manifest(status=status))
+    roles = [{"kind": "ClusterRole", "name": "view", "found": True, "risks": [], "allows": ["get: pods"]}]
+    assert policy_status(known, (True, "InForce", "requests are accepted"), roles, T0 + HOUR) == status
+
+
+def test_conditions_are_found_by_their_type() -> None:
+    assert after(ACTIVE).condition("Granted") == Condition(
+        "Granted", "True", "Granted", "ClusterRole view until 2026-07-01T03:40:00.000Z"
+    )
+    assert after(ACTIVE).condition("Nonsense") is None

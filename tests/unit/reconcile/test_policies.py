@@ -1,0 +1,264 @@
+"""Policies become RBAC, and what depends on them is looked at again."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from jitaccess.domain.model import Key
+from jitaccess.kube.api import Cluster, Outage
+from jitaccess.manifests.grant import derived_names
+from jitaccess.manifests.resources import NAMESPACED, POLICIES, REQUESTS, ROLE_BINDINGS, ROLES, Resource
+from jitaccess.publish.events import Announcer
+from jitaccess.reconcile.policies import PolicyReconciler
+from jitaccess.workqueue.schedule import Schedule, Target
+from jitaccess.workqueue.store import Store
+from unit.conftest import Now
+from unit.examples import KEY, NAMESPACE, POLICY_KEY, policy_manifest, request
+from unit.fake_api import FakeApi
+
+REQUESTER, APPROVER = (Key(NAMESPACE, name) for name in derived_names(POLICY_KEY))
+STATUS = "PATCH accesspolicies/status"
+MADE = ["POST roles", "POST rolebindings"] * 2
+DEPENDENT = Target(REQUESTS, KEY)
+TARGET = Target(POLICIES, POLICY_KEY)
+NEWER = {"generation": 4}
+SECRETS = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+
+
+@dataclass
+class Bench:
+    """The operator's part for policies; Alice's request depends on this one."""
+
+    api: FakeApi
+    store: Store
+    schedule: Schedule
+    policies: PolicyReconciler
+
+    async def looks(self) -> None:
+        self.schedule.forget(DEPENDENT)
+        await self.policies.reconcile(POLICY_KEY)
+
+    @property
+    def ready(self) -> tuple[str, str, str]:
+        found = self.api.get(POLICIES, POLICY_KEY)
+        assert found
+        (condition,) = found["status"]["conditions"]
+        return condition["status"], condition["reason"], condition["message"]
+
+    @property
+    def derived(self) -> set[tuple[str, str]]:
+        """What there is of Roles and RoleBindings."""
+        return {
+            (resource.kind, found["metadata"]["name"]) for resource in (ROLES, ROLE_BINDINGS) for found in self.api.all(resource)
+        }
+
+    @property
+    def woke_its_requests(self) -> bool:
+        return DEPENDENT in self.schedule._news
+
+
+ALL_DERIVED = {(resource.kind, key.name) for resource in (ROLES, ROLE_BINDINGS) for key in (REQUESTER, APPROVER)}
+
+
+async def never(_: Target) -> None:
+    raise AssertionError("the clock does not run in these tests")
+
+
+@pytest.fixture
+def bench(api: FakeApi, cluster: Cluster, now: Now) -> Bench:
+    api.put_role("view", {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]})
+    api.put(POLICIES, policy_manifest())
+    store, schedule = Store(), Schedule(never)
+    store.see(request())
+    return Bench(api, store, schedule, PolicyReconciler(cluster, NAMESPACED, store, schedule, Announcer(cluster)))
+
+
+async def test_a_policy_is_put_in_force_and_says_so(bench: Bench) -> None:
+    await bench.looks()
+    assert bench.derived == ALL_DERIVED
+    assert bench.ready == ("True", "InForce", "requests are accepted")
+    assert bench.api.writes == [*MADE, STATUS]
+    assert bench.woke_its_requests
+
+
+async def test_looking_again_writes_nothing(bench: Bench) -> None:
+    await bench.looks()
+    bench.api.forget_calls()
+    await bench.looks()
+    assert bench.api.writes == []
+
+
+async def test_looking_again_at_a_policy_without_approvers_writes_nothing(bench: Bench) -> None:
+    bench.api.put(POLICIES, policy_manifest(requiredApprovals=0, approvers=None))
+    await bench.looks()
+    bench.api.forget_calls()
+    await bench.looks()
+    assert bench.api.writes == []
+
+
+async def test_a_changed_list_changes_the_binding(bench: Bench) -> None:
+    await bench.looks()
+    bench.api.forget_calls()
+    status = bench.api.all(POLICIES)[0]["status"]
+    bench.api.put(POLICIES, policy_manifest(approvers=[{"kind": "User", "name": "carol"}], status=status, metadata=NEWER))
+    await bench.looks()
+    binding = bench.api.get(ROLE_BINDINGS, APPROVER)
+    assert binding
+    assert [subject["name"] for subject in binding["subjects"]] == ["carol"]
+    assert bench.api.writes == ["PUT rolebindings", STATUS]  # nobody is without their rights for a moment
+    assert bench.woke_its_requests
+
+
+async def test_a_derived_role_changed_by_hand_is_put_back(bench: Bench) -> None:
+    await bench.looks()
+    bench.api.forget_calls()
+    role = bench.api.get(ROLES, REQUESTER)
+    assert role
+    role["rules"] = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]
+    await bench.looks()
+    assert bench.api.writes == ["PUT roles"]
+    put_back = bench.api.get(ROLES, REQUESTER)
+    assert put_back
+    assert put_back["rules"][0]["apiGroups"] == ["jitaccess.dev"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "told"),
+    [
+        pytest.param({"maxDuration": "1w"}, "Invalid", "'1w' is not a duration", id="that-cannot-be-read"),
+        pytest.param(
+            {"roles": [{"kind": "ClusterRole", "name": "secrets"}]},
+            "PersistentRisk",
+            "ClusterRole secrets (read Secrets)",
+            id="that-offers-what-outlives-a-grant",
+        ),
+    ],
+)
+async def test_a_policy_is_not_in_force(bench: Bench, fields: dict[str, Any], reason: str, told: str) -> None:
+    await bench.looks()
+    bench.api.put_role("secrets", SECRETS)
+    bench.api.put(POLICIES, policy_manifest(**fields, metadata=NEWER))
+    await bench.looks()
+    assert bench.ready[:2] == ("False", reason)
+    assert told in bench.ready[2]
+    assert bench.derived == set(), "the rights that it gave are taken away again"
+    assert bench.woke_its_requests
+
+
+async def test_risk_that_is_allowed_is_named(bench: Bench) -> None:
+    bench.api.put_role("secrets", SECRETS)
+    roles = [{"kind": "ClusterRole", "name": "secrets"}]
+    bench.api.put(POLICIES, policy_manifest(roles=roles, allowPersistentRisk=True))
+    await bench.looks()
+    assert bench.ready[:2] == ("True", "InForce")
+    assert "read Secrets" in bench.ready[2]
+
+
+async def test_a_role_that_is_missing_is_named(bench: Bench) -> None:
+    bench.api.put(POLICIES, policy_manifest(roles=[{"kind": "Role", "name": "gone"}]))
+    await bench.looks()
+    assert bench.ready[:2] == ("True", "InForce")
+    assert "Role gone" in bench.ready[2]
+
+
+async def test_a_deleted_policy_gives_nobody_anything(bench: Bench) -> None:
+    await bench.looks()
+    bench.api.remove(POLICIES, POLICY_KEY)
+    await bench.looks()
+    assert bench.derived == set()
+    assert bench.woke_its_requests
+    assert bench.store.policies() == []
+
+
+@pytest.mark.parametrize("resource", [pytest.param(ROLES, id="role"), pytest.param(ROLE_BINDINGS, id="binding")])
+async def test_a_planted_object_is_never_adopted_and_never_touched(bench: Bench, resource: Resource) -> None:
+    mine = bench.api.put(resource, {"metadata": {"name": REQUESTER.name, "namespace": NAMESPACE}})
+    await bench.looks()
+    assert bench.ready[:2] == ("False", "NameTaken")
+    assert bench.api.get(resource, REQUESTER) == mine
+    assert TARGET in bench.schedule._deadlines, "it is tried again"
+    bench.api.remove(POLICIES, POLICY_KEY)
+    await bench.looks()
+    assert bench.api.get(resource, REQUESTER) == mine, "nor is it deleted with the policy"
+
+
+async def test_a_policy_changed_while_it_is_looked_at_is_looked_at_again(bench: Bench) -> None:
+    bench.api.before(STATUS, lambda: bench.api.touch(POLICIES, POLICY_KEY))
+    await bench.looks()
+    assert TARGET in bench.schedule._deadlines, "a conflict means: look again"
+    assert TARGET not in bench.schedule._news, "but after a pause"
+
+
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        pytest.param(STATUS, 500, id="the-record-fails"),
+        pytest.param("GET clusterroles", 503, id="a-role-cannot-be-looked-at"),
+    ],
+)
+async def test_requests_are_looked_at_again_whatever_goes_wrong_with_the_policy(bench: Bench, call: str, status: int) -> None:
+    bench.api.put(POLICIES, policy_manifest(maxDuration="1m"))
+    bench.api.fail(call, status)
+    with pytest.raises(Outage):
+        await bench.looks()
+    assert bench.woke_its_requests, "access under the old policy must not wait until the new one is in force"
+
+
+async def test_requests_are_looked_at_before_anything_else(bench: Bench) -> None:
+    woken = []
+    bench.api.before("GET clusterroles", lambda: woken.append(bench.woke_its_requests))
+    await bench.looks()
+    assert woken == [True]
+
+
+async def test_requests_are_looked_at_once_for_each_version_of_a_policy(bench: Bench) -> None:
+    woken = []
+    for metadata in ({}, {}, NEWER, NEWER, NEWER | {"uid": "made-again"}):
+        bench.api.put(POLICIES, policy_manifest(status=bench.api.all(POLICIES)[0].get("status"), metadata=metadata))
+        await bench.looks()
+        woken.append(bench.woke_its_requests)
+    assert woken == [True, False, True, False, True], "each sweep looks at each policy"
+
+
+async def test_requests_are_looked_at_again_when_a_risk_is_on_record_or_gone(bench: Bench) -> None:
+    await bench.looks()
+    woken = []
+    bench.api.before(STATUS, lambda: woken.append(bench.woke_its_requests))
+    for rule in (SECRETS, {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}):
+        bench.api.put_role("view", rule)
+        await bench.looks()
+        woken.append(bench.woke_its_requests)
+    for _ in range(2):
+        await bench.looks()
+    woken.append(bench.woke_its_requests)
+    assert woken == [False, True, True, False], "the policy is the same, its role is not: not before that is on record"
+
+
+@pytest.mark.parametrize(("call", "kind"), [("POST roles", "Role"), ("POST rolebindings", "RoleBinding")])
+async def test_a_policy_whose_rbac_may_not_be_made_says_so(bench: Bench, call: str, kind: str) -> None:
+    bench.api.fail(call, 403, "exceeded quota: roles=0")
+    await bench.looks()
+    assert bench.ready[:2] == ("False", "Refused")
+    assert bench.ready[2] == f"the {kind} {REQUESTER.name} was refused: exceeded quota: roles=0"
+    assert bench.woke_its_requests
+    assert TARGET in bench.schedule._deadlines, "it is tried again"
+    await bench.looks()
+    assert bench.ready[:2] == ("True", "InForce")
+
+
+async def test_what_the_roles_allow_is_told(bench: Bench) -> None:
+    bench.api.put_role("secrets", SECRETS)
+    names = ("view", "secrets", "gone", "hidden")
+    roles = [{"kind": "ClusterRole", "name": name} for name in names[:3]] + [{"kind": "Role", "name": "hidden"}]
+    bench.api.put(POLICIES, policy_manifest(roles=roles))
+    bench.api.fail("GET roles", 403)
+    await bench.looks()
+    found = bench.api.get(POLICIES, POLICY_KEY)
+    assert found
+    assert {role["name"]: (role["found"], role["risks"], role["allows"]) for role in found["status"]["roles"]} == {
+        "view": (True, [], ["get: pods"]),
+        "secrets": (True, ["read Secrets"], ["get: secrets"]),
+        "gone": (False, [], []),
+        "hidden": (False, [], []),
+    }
