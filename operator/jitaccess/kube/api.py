@@ -7,8 +7,10 @@ from typing import Any
 import aiohttp
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
+from jitaccess.domain.roles import Role
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.resources import CLUSTER_ROLES, ROLES, Resource, Scope
+from jitaccess.manifests.roles import parse_role
 
 PAGE = 500
 WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
@@ -45,13 +47,13 @@ class Cluster:
         found = await self.find(scope.policy, key)
         return parse_policy(found) if found else None
 
-    async def role_rules(self, role: RoleRef, namespace: str) -> list[Manifest] | None:
-        """Read the rules of a Role or ClusterRole; None if there is none, Refused if the operator may not read it."""
+    async def role(self, role: RoleRef, namespace: str) -> Role | None:
+        """Read a Role or ClusterRole; None if there is none, Refused if the operator may not read it."""
         if role.name in (".", ".."):
             return None  # RBAC has no such names, and a URL with them leads elsewhere
         resource, space = (ROLES, namespace) if role.kind == ROLES.kind else (CLUSTER_ROLES, "")
         found = await self.find(resource, Key(space, role.name))
-        return list(found.get("rules") or []) if found else None
+        return parse_role(found) if found else None
 
     async def find(self, resource: Resource, key: Key) -> Manifest | None:
         """Read any object; None if there is none."""

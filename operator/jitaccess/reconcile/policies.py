@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from jitaccess.domain.model import AccessPolicy, Key, Manifest, RoleRef
-from jitaccess.domain.risk import role_risks, rules_in_words
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.grant import DERIVED, MANAGED, Object, derived_manifests, derived_names, is_same
 from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource, Scope
+from jitaccess.manifests.roles import role_status
 from jitaccess.manifests.status import policy_status
 from jitaccess.publish.events import Announcer, News
+from jitaccess.reconcile.facts import read_role
 from jitaccess.workqueue.clock import utcnow
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
@@ -59,13 +60,9 @@ class PolicyReconciler:
             self._schedule.retry(self._target(key))
 
     async def _look_at(self, role: RoleRef, namespace: str) -> dict[str, Any]:
-        found: dict[str, Any] = {"kind": role.kind, "name": role.name}
-        try:
-            rules = await self._cluster.role_rules(role, namespace)
-        except Refused:
-            return found | {"found": False, "risks": [], "allows": []}
-        known = rules or []
-        return found | {"found": rules is not None, "risks": list(role_risks(known)), "allows": list(rules_in_words(known))}
+        facts = await read_role(self._cluster, role, namespace)
+        shown = role_status(facts.shown) if facts.shown else {"risks": []}
+        return {"kind": role.kind, "name": role.name, "found": facts.shown is not None, **shown}
 
     async def _put_in_force(self, policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready:
         refusal = _refusal(policy, roles)

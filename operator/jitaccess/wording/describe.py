@@ -1,25 +1,13 @@
-"""Requests, policies and roles in words: pure, everything that the commands show in more than one place."""
+"""Requests and policies in words: pure, everything that the commands show in more than one place."""
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest, RoleRef, State
-from jitaccess.domain.risk import role_risks
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest, State
 from jitaccess.domain.rules import awaited, counting_approvals, in_words
 from jitaccess.domain.text import format_duration, parse_time
 from jitaccess.manifests.parse import parse_conditions
 from jitaccess.wording.times import clock, localized, relative, span
-
-# What the roles that come with Kubernetes are for, where their rules cannot be read.
-_STANDARD = {
-    "view": "Kubernetes' own role for reading most objects, but no Secrets",
-    "edit": "Kubernetes' own role for reading and writing most objects, Secrets too, but no RBAC",
-    "admin": "Kubernetes' own role for everything in a namespace, RBAC too",
-    "cluster-admin": "Kubernetes' own role for everything",
-}
-_FEW = 6  # resources that are named before "and 12 more"
-_GROUPS = re.compile(r" \([^()]*\)$")  # of API groups, at the end of a rule in words
 
 
 def place(namespace: str) -> str:
@@ -81,85 +69,6 @@ def how_long(request: AccessRequest, now: datetime) -> str:
 def deadline(request: AccessRequest) -> datetime | None:
     """When a pending request times out."""
     return _time(request, "pendingUntil")
-
-
-def risks_of(role: RoleRef, rules: Sequence[Manifest] | None, policy: AccessPolicy | None) -> tuple[str, ...]:
-    """What a role allows that outlives the grant: from its rules, else from what the operator wrote about it in the policy."""
-    if rules is not None:
-        return role_risks(rules)
-    return _recorded(role, policy, "risks")
-
-
-def brief(role: RoleRef, rules: Sequence[Manifest] | None, policy: AccessPolicy | None) -> list[str]:
-    """What a role allows in a few lines, as far as that is known."""
-    lines = in_brief(rules) if rules is not None else _lines_in_brief(known_rules(role, policy))
-    return lines if len(lines) <= _FEW else [*lines[:_FEW], f"and {len(lines) - _FEW} more: kubectl jit show"]
-
-
-def known_rules(role: RoleRef, policy: AccessPolicy | None) -> tuple[str, ...]:
-    """What is known of a role whose rules one may not read: what the operator wrote into the policy, else what it is for."""
-    return _recorded(role, policy, "allows") or (_unreadable(role),)
-
-
-def _recorded(role: RoleRef, policy: AccessPolicy | None, field: str) -> tuple[str, ...]:
-    roles: Sequence[Manifest] = ((policy.status if policy else None) or {}).get("roles") or ()
-    return next((tuple(r.get(field) or ()) for r in roles if (r["kind"], r["name"]) == (role.kind, role.name)), ())
-
-
-def exact_rules(rules: Sequence[Manifest]) -> dict[str, list[str]]:
-    """The exact rules of a role: for each list of verbs the objects they are for, one rule an entry."""
-    grouped: dict[str, list[str]] = {}
-    for rule in rules:
-        grouped.setdefault(", ".join(rule.get("verbs") or ()), []).append(_objects(rule))
-    return grouped
-
-
-def in_brief(rules: Sequence[Manifest]) -> list[str]:
-    """A role in a few words, `verbs: resources`, with equal verbs together and long lists cut."""
-    grouped: dict[str, list[str]] = {}
-    for rule in rules:
-        names = grouped.setdefault(", ".join(rule.get("verbs") or ()), [])
-        names += [name for name in _names(rule) if name not in names]
-    return [f"{verbs}: {_cut(names)}" for verbs, names in grouped.items()]
-
-
-def _lines_in_brief(lines: Iterable[str]) -> list[str]:
-    """The same from what the operator wrote; a line that is no list of resources, or names objects, stays as it is."""
-    grouped: dict[str, list[str]] = {}
-    for line in lines:
-        verbs, colon, what = line.partition(": ")
-        listed = colon and " named " not in what and not what.endswith("...")
-        names = grouped.setdefault(verbs if listed else line, [])
-        names += [name for name in _GROUPS.sub("", what).split(", ") if listed and name not in names]
-    return [f"{verbs}: {_cut(names)}" if names else verbs for verbs, names in grouped.items()]
-
-
-def _unreadable(role: RoleRef) -> str:
-    """What to say about a role whose rules cannot be read."""
-    standard = _STANDARD.get(role.name, "") if role.kind == "ClusterRole" else ""
-    return (
-        f"{standard} (the exact rules are not yours to read)"
-        if standard
-        else f"the rules of {role} are not yours to read, or gone"
-    )
-
-
-def _names(rule: Manifest) -> list[str]:
-    only = f" (only {', '.join(rule['resourceNames'])})" if rule.get("resourceNames") else ""
-    every = {"*": "everything"}
-    resources = [every.get(resource, resource) + only for resource in rule.get("resources") or ()]
-    return resources + list(rule.get("nonResourceURLs") or ())
-
-
-def _objects(rule: Manifest) -> str:
-    groups = [group for group in rule.get("apiGroups") or () if group]
-    where = f" in {', '.join('every API group' if group == '*' else group for group in groups)}" if groups else ""
-    return ", ".join(_names(rule)) + where
-
-
-def _cut(names: Sequence[str]) -> str:
-    few = ", ".join(names[:_FEW])
-    return few if len(names) <= _FEW else f"{few} and {len(names) - _FEW} more"
 
 
 def timeline(request: AccessRequest) -> list[tuple[datetime, str, str, str]]:

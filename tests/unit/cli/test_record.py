@@ -9,10 +9,10 @@ from jitaccess.cli.api.errors import ExitCode, UsageError
 from jitaccess.cli.api.ledger import added_line, checked_text
 from jitaccess.cli.commands.exporting import CSV_COLUMNS, cell, record
 from jitaccess.cli.commands.waiting import CODES
-from jitaccess.domain.model import AccessRequest, RoleRef, State
-from jitaccess.manifests.parse import parse_ledger, parse_policy, parse_request
+from jitaccess.domain.model import AccessRequest, State
+from jitaccess.manifests.parse import parse_ledger, parse_request
 from jitaccess.wording.decisions import decisions
-from jitaccess.wording.describe import brief, exact_rules, how_long, in_brief, outcome, progress, risks_of, timeline, when
+from jitaccess.wording.describe import how_long, outcome, progress, timeline, when
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -102,64 +102,6 @@ def test_an_end_by_somebody_says_who_and_what_they_wrote() -> None:
 
 def test_the_timeline_begins_before_the_operator_wrote_anything() -> None:
     assert timeline(asked()) == [(datetime(2026, 11, 24, 11, 55, tzinfo=UTC), "Requested", "alice", "INC-42")]
-
-
-RULES = [
-    {"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get", "list"]},
-    {"apiGroups": ["apps"], "resources": ["deployments"], "resourceNames": ["web"], "verbs": ["get", "list"]},
-    {"apiGroups": ["*"], "resources": ["*"], "verbs": ["delete"]},
-    {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
-]
-
-
-def test_rules_in_brief_and_exactly() -> None:
-    assert in_brief(RULES) == [
-        "get, list: pods, services, deployments (only web)",
-        "delete: everything",
-        "get: /metrics",
-    ]
-    assert exact_rules(RULES) == {
-        "get, list": ["pods, services", "deployments (only web) in apps"],
-        "delete": ["everything in every API group"],
-        "get": ["/metrics"],
-    }
-    many = [{"apiGroups": [""], "resources": [f"r{n}" for n in range(20)], "verbs": ["get"]}]
-    assert in_brief(many)[0].endswith("and 14 more")
-
-
-@pytest.mark.parametrize(
-    ("kind", "name", "recorded", "lines"),
-    [
-        pytest.param("ClusterRole", "debug", ["get: pods", "delete: pods"], ["get: pods", "delete: pods"], id="as-recorded"),
-        pytest.param(
-            "ClusterRole",
-            "debug",
-            ["get: pods, services", "get: deployments, jobs (apps, batch)", "get: secrets named a, b", "and 3 more rules"],
-            ["get: pods, services, deployments, jobs", "get: secrets named a, b", "and 3 more rules"],
-            id="rules-with-the-same-verbs-together",
-        ),
-        pytest.param("ClusterRole", "view", [], ["Kubernetes' own role for reading"], id="as-the-role-is-known"),
-        pytest.param("ClusterRole", "debug", [], ["the rules of ClusterRole debug are not yours"], id="not-at-all"),
-        pytest.param("Role", "view", [], ["the rules of Role view are not yours"], id="a-role-of-the-same-name-is-another"),
-        pytest.param(
-            "ClusterRole", "debug", list("123456789"), [*"123456", "and 3 more: kubectl jit show"], id="cut-where-it-is-long"
-        ),
-    ],
-)
-def test_a_role_that_one_may_not_read_is_told_as_far_as_it_is_known(
-    kind: str, name: str, recorded: list[str], lines: list[str]
-) -> None:
-    metadata = {"name": "p", "namespace": "team-a", "uid": "u", "resourceVersion": "1"}
-    roles = [{"kind": "ClusterRole", "name": name, "found": True, "allows": recorded}]
-    policy = parse_policy({"metadata": metadata, "spec": {"roles": roles}, "status": {"roles": roles}})
-    told = brief(RoleRef(kind, name), None, policy)
-    assert all(line.startswith(start) for line, start in zip(told, lines, strict=True)), told
-
-
-def test_risks_come_from_the_rules_or_else_from_what_was_recorded() -> None:
-    secrets = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}]
-    assert risks_of(asked().role, secrets, None) == ("read Secrets",)
-    assert risks_of(asked().role, None, None) == ()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from yarl import URL
 
 from jitaccess.domain.model import Key, RoleRef
+from jitaccess.domain.roles import Role, Rule
 from jitaccess.kube.api import PAGE, Cluster, Conflict, Outage, Refused
 from jitaccess.manifests.resources import (
     CLUSTER_ROLES,
@@ -34,7 +35,7 @@ Call = Callable[[Cluster], Awaitable[object]]
 
 CALLS: dict[str, tuple[str, Call]] = {
     "reading": ("GET accessrequests", lambda cluster: cluster.request(KEY, NAMESPACED)),
-    "reading-a-role": ("GET clusterroles", lambda cluster: cluster.role_rules(VIEW, "team-a")),
+    "reading-a-role": ("GET clusterroles", lambda cluster: cluster.role(VIEW, "team-a")),
     "creating": ("POST jobs", lambda cluster: cluster.create(JOBS, JOB)),
     "replacing": ("PUT jobs", lambda cluster: cluster.replace(JOBS, JOB_KEY, JOB)),
     "deleting": ("DELETE jobs", lambda cluster: cluster.delete(JOBS, JOB_KEY, "x")),
@@ -88,34 +89,36 @@ def test_paths_are_those_of_the_api(resource: Resource, key: Key | None, subreso
 @pytest.mark.parametrize("name", [".", ".."])
 @pytest.mark.parametrize("kind", ["Role", "ClusterRole"])
 async def test_no_name_of_a_role_leads_out_of_its_collection(api: FakeApi, cluster: Cluster, kind: str, name: str) -> None:
-    assert await cluster.role_rules(RoleRef(kind, name), "team-a") is None
+    assert await cluster.role(RoleRef(kind, name), "team-a") is None
     assert api.calls == [], "aiohttp would resolve the dots: seen on v1.36.3, the API index is then read as the rules of a role"
 
 
 async def test_what_is_there_is_read(api: FakeApi, cluster: Cluster) -> None:
     api.put(REQUESTS, request_manifest())
     api.put(POLICIES, policy_manifest())
-    api.put_role("view", {"verbs": ["get"]})
-    api.put_role("db", {"verbs": ["list"]}, namespace="team-a")
+    api.put(CLUSTER_ROLES, {"metadata": {"name": "view", "uid": "1"}, "rules": [{"verbs": ["get"]}]})
+    api.put(ROLES, {"metadata": {"name": "db", "namespace": "team-a", "uid": "2"}, "rules": [{"verbs": ["list"]}]})
     request, policy = await cluster.request(KEY, NAMESPACED), await cluster.policy(POLICY_KEY, NAMESPACED)
     assert request
     assert policy
     assert (request.key, policy.key) == (KEY, POLICY_KEY)
-    assert await cluster.role_rules(VIEW, "team-a") == [{"verbs": ["get"]}]
-    assert await cluster.role_rules(RoleRef("Role", "db"), "team-a") == [{"verbs": ["list"]}]
+    assert await cluster.role(VIEW, "team-a") == Role("1", (Rule(("get",), (), ()),))
+    assert await cluster.role(RoleRef("Role", "db"), "team-a") == Role("2", (Rule(("list",), (), ()),))
 
 
 async def test_what_is_not_there_is_none(api: FakeApi, cluster: Cluster) -> None:
     assert await cluster.request(GONE, NAMESPACED) is None
     assert await cluster.policy(GONE, NAMESPACED) is None
-    assert await cluster.role_rules(VIEW, "team-a") is None
+    assert await cluster.role(VIEW, "team-a") is None
     assert await cluster.find(JOBS, GONE) is None
     assert await cluster.write_status(REQUESTS, GONE, "1", {}) is None
 
 
 async def test_a_role_without_rules_is_there(api: FakeApi, cluster: Cluster) -> None:
     api.put(CLUSTER_ROLES, {"metadata": {"name": "empty"}, "rules": None})
-    assert await cluster.role_rules(RoleRef("ClusterRole", "empty"), "team-a") == [], "aggregated roles begin with `rules: null`"
+    found = await cluster.role(RoleRef("ClusterRole", "empty"), "team-a")
+    assert found, "aggregated roles begin with `rules: null`"
+    assert found.rules == ()
 
 
 async def test_deleting_what_is_gone_is_no_error(api: FakeApi, cluster: Cluster) -> None:

@@ -354,11 +354,24 @@ def test_a_policy_refused_at_any_length_can_be_recorded() -> None:
     assert not list(schema_faults(status, POLICY_STATUS_SCHEMA, "status"))
 
 
+VIEW_STATUS: dict[str, Any] = {
+    "kind": "ClusterRole",
+    "name": "view",
+    "found": True,
+    "uid": "u-view",
+    "hash": "0123456789abcdef",
+    "rules": [{"verbs": ["get"], "groups": [""], "resources": ["pods"]}],
+    "omittedRules": 0,
+    "risks": [],
+    "hints": [],
+}
+
+
 def ready(
     in_force: bool = True, reason: str = "InForce", message: str = "requests are accepted", **fields: Any
 ) -> dict[str, Any]:
     """The status of a policy after one look."""
-    roles = [{"kind": "ClusterRole", "name": "view", "found": True, "risks": [], "allows": ["get: pods"]}]
+    roles = [VIEW_STATUS]
     return policy_status(policy(**fields), (in_force, reason, message), roles, T0)
 
 
@@ -386,7 +399,7 @@ def test_a_policy_that_is_not_in_force_says_why() -> None:
 def test_a_policy_about_which_nothing_is_new_is_not_written() -> None:
     status = ready()
     known = parse_policy(policy_manifest(status=status))
-    roles = [{"kind": "ClusterRole", "name": "view", "found": True, "risks": [], "allows": ["get: pods"]}]
+    roles = [VIEW_STATUS]
     assert policy_status(known, (True, "InForce", "requests are accepted"), roles, T0 + HOUR) == status
 
 

@@ -12,8 +12,10 @@ from jitaccess.cli.api.errors import SEE_ALL, Conflict, Invalid, NotFound, Outag
 from jitaccess.cli.api.ledger import added_line
 from jitaccess.cli.api.reading import read_request
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, RoleRef
+from jitaccess.domain.roles import Rule
 from jitaccess.manifests.parse import parse_policy
 from jitaccess.manifests.resources import CLUSTER_ROLES, NAMESPACED, ROLES
+from jitaccess.manifests.roles import parse_role
 
 if TYPE_CHECKING:
     from jitaccess.cli.api.connect import Connection
@@ -97,12 +99,12 @@ class Client:
         except (NotFound, Refused):
             return None
 
-    def rules(self, role: RoleRef, namespace: str) -> list[Manifest] | None:
+    def rules(self, role: RoleRef, namespace: str) -> tuple[Rule, ...] | None:
         """The exact rules of a role; None where it is gone or not mine to read."""
         resource = ROLES if role.kind == "Role" else CLUSTER_ROLES
         key = Key(namespace if role.kind == "Role" else "", role.name)
         try:
-            return list(self._connection.get(resource.path(key)).get("rules") or [])
+            return parse_role(self._connection.get(resource.path(key))).rules
         except (NotFound, Refused):
             return None
 

@@ -20,7 +20,8 @@ from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import complain, dump, fields, note, say, styled
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, State
 from jitaccess.domain.rules import awaited, counting_approvals
-from jitaccess.wording.describe import brief, deadline, how_long, place, risks_of, who_decides
+from jitaccess.wording.describe import deadline, how_long, place, who_decides
+from jitaccess.wording.roles import brief, hints_for, risks_of
 from jitaccess.wording.times import relative
 
 
@@ -148,4 +149,6 @@ def _role(client: Client, request: AccessRequest, policy: AccessPolicy | None) -
     allows = brief(request.role, rules, policy) or ["nothing"]
     lines: list[tuple[str, str | Text]] = [("Allows" if n == 0 else "", line) for n, line in enumerate(allows)]
     risks = risks_of(request.role, rules, policy)
-    return lines + ([("Warning", styled(f"outlives the grant: {', '.join(risks)}", "bold red"))] if risks else [])
+    hints = hints_for(request.role, rules, policy)
+    lines += [("Warning", styled(f"outlives the grant: {', '.join(risks)}", "bold red"))] if risks else []
+    return lines + ([("Note", styled(f"may outlive the grant: {', '.join(hints)}", "bold yellow"))] if hints else [])

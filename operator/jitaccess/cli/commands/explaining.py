@@ -19,7 +19,8 @@ from jitaccess.cli.terminal.output import Column, command, err, fields, note, sa
 from jitaccess.domain.model import AccessPolicy, RoleRef
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration
-from jitaccess.wording.describe import not_ready, place, risks_of, shortened, who_decides
+from jitaccess.wording.describe import not_ready, place, shortened, who_decides
+from jitaccess.wording.roles import risks_of
 from jitaccess.wording.times import relative
 
 _COLUMNS = (

@@ -19,18 +19,8 @@ from jitaccess.cli.terminal.output import Column, command, dump, err, fields, ha
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest, State
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.decisions import decisions
-from jitaccess.wording.describe import (
-    exact_rules,
-    how_long,
-    known_rules,
-    outcome,
-    place,
-    progress,
-    risks_of,
-    timeline,
-    when,
-    who_decides,
-)
+from jitaccess.wording.describe import how_long, outcome, place, progress, timeline, when, who_decides
+from jitaccess.wording.roles import exact_rules, hints_for, risks_of
 from jitaccess.wording.times import clock, localized, span, zone
 
 _NAMESPACE = Column("NAMESPACE", least=8, keep=4)
@@ -175,11 +165,11 @@ def _allows(client: Client, request: AccessRequest, policy: AccessPolicy | None)
     rules = client.rules(request.role, request.key.namespace)
     out().print()
     say(styled(f"What {request.role} allows", "bold"))
-    for line in known_rules(request.role, policy) if rules is None else ():
-        say(line)
-    for verbs, objects in exact_rules(rules or ()).items():
+    for verbs, objects in exact_rules(request.role, rules, policy).items():
         say(verbs)
         fields((" ", each) for each in objects)
     risks = risks_of(request.role, rules, policy)
     if risks:
         say(styled(f"Outlives the grant: {', '.join(risks)}", "bold red"))
+    if hints := hints_for(request.role, rules, policy):
+        say(styled(f"May outlive the grant: {', '.join(hints)}", "bold yellow"))
