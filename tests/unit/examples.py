@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jitaccess.domain.lifecycle import Grant
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, ObjectRef, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, RoleRef
+from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.text import format_time
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import Made

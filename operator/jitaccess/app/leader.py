@@ -10,9 +10,9 @@ import logging
 from collections.abc import Callable
 
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
+from jitaccess.kube.clock import uptime, utcnow
 from jitaccess.manifests.lease import DURATION, LEASE, Observed
 from jitaccess.manifests.resources import LEASES
-from jitaccess.workqueue.clock import uptime, utcnow
 
 MARGIN = 2.0  # seconds between the holder's last write and the first of whoever takes over
 RENEW_EVERY = 2.0

@@ -3,25 +3,35 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 import kopf
 
-from jitaccess.app import health, watch
+from jitaccess.app import health
 from jitaccess.app.leader import Leader
+from jitaccess.app.watch import Watch, settings
+from jitaccess.domain.model import Key
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
+from jitaccess.kube.clock import Clock
 from jitaccess.kube.credentials import Connection
 from jitaccess.kube.installation import FIX, Installation
-from jitaccess.manifests.resources import SCOPES
+from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
+from jitaccess.manifests.resources import Resource
 from jitaccess.publish.events import Announcer
+from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.policies import PolicyReconciler
+from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
-from jitaccess.reconcile.sweep import remove_old, sweep_grants, sweep_store
-from jitaccess.workqueue.clock import utcnow
+from jitaccess.reconcile.retention import remove_old
+from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_jobs, sweep_policies, sweep_requests
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
+
+Reconciler = Callable[[Key], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -50,18 +60,29 @@ class Operator:
         self._connection = connection
         self._options = options
         # The Lease decides about every write but those of the Lease itself.
-        self._leader = Leader(Cluster(session, connection.server), options.identity, self._won)
-        self._cluster = Cluster(session, connection.server, self._leader.leads)
+        self._clock = Clock()
+        unguarded = Cluster(session, connection.server, observe=self._clock.observe)
+        self._leader = Leader(unguarded, options.identity, self._won)
+        self._cluster = Cluster(session, connection.server, self._leader.leads, self._clock.observe)
         self._installation = Installation()
-        self._store = Store()
-        self._schedule = Schedule(self._fire, may_fire=self._leader.leads)
+        self._store = Store((kind.resource for kind in REQUEST_KINDS), (kind.resource for kind in POLICY_KINDS))
+        self._schedule = Schedule(self._fire, self._clock.now, may_fire=self._leader.leads)
         self._announcer = Announcer(self._cluster)
         self._relisted = asyncio.Event()
         self._watching = asyncio.Event()
         self._just_won = asyncio.Event()
-        shared = (self._store, self._schedule, self._announcer)
-        requests = {scope.request: RequestReconciler(self._cluster, scope, *shared, self._installation) for scope in SCOPES}
-        self._reconcilers = requests | {scope.policy: PolicyReconciler(self._cluster, scope, *shared) for scope in SCOPES}
+        self._reconcilers = self._make_reconcilers()
+
+    def _make_reconcilers(self) -> dict[Resource, Reconciler]:
+        publisher = Publisher(self._announcer)
+        tools = Tools(self._cluster, self._store, self._schedule, publisher, self._installation, self._clock.now)
+        made: dict[Resource, Reconciler] = {}
+        for kind in REQUEST_KINDS:
+            made[kind.resource] = RequestReconciler(tools, kind).reconcile
+            made[kind.binding] = partial(end_stray, self._cluster, kind, self._clock.now)
+        for policy_kind in POLICY_KINDS:
+            made[policy_kind.resource] = PolicyReconciler(tools, policy_kind).reconcile
+        return made
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until SIGTERM or SIGINT (or `stop`, before there is anything to watch), then let what is under way finish."""
@@ -86,18 +107,17 @@ class Operator:
 
     async def _watch(self) -> None:
         # Kopf listens to SIGTERM and SIGINT itself from here on. With a stop flag it would wait 5 s for its own waiter to end.
-        shared = (self._store, self._schedule, self._relisted.set, self._leader.leads)
-        registry = watch.registry(SCOPES, self._connection, *shared)
+        registry = Watch(self._store, self._schedule, self._relisted.set, self._leader.leads).registry(self._connection)
         await kopf.operator(
             registry=registry,
-            settings=watch.settings(SCOPES),
+            settings=settings(),
             clusterwide=True,
             ready_flag=self._watching,
             identity="jitaccess",  # type: ignore[arg-type]  # else Kopf asks for the name of a user whom a Pod need not have
         )
 
     async def _fire(self, target: Target) -> None:
-        await self._reconcilers[target.resource].reconcile(target.key)
+        await self._reconcilers[target.resource](target.key)
 
     def _problems(self) -> tuple[str, ...]:
         if not self._watching.is_set():
@@ -110,12 +130,10 @@ class Operator:
 
     def _won(self) -> None:
         """Look anew at everything that is open: another replica may have left it half done."""
-        self._store.distrust()
-        for scope in SCOPES:
-            for key, _ in self._store.requests():
-                self._schedule.soon(Target(scope.request, key))
-            for policy in self._store.policies():
-                self._schedule.soon(Target(scope.policy, policy))
+        self._look_at_all_requests()
+        for resource, policies in self._store.policies.items():
+            for key in policies.all():
+                self._schedule.soon(Target(resource, key))
         self._schedule.wake()
         self._relisted.set()
         self._just_won.set()
@@ -148,9 +166,13 @@ class Operator:
             log.error("nothing is granted: %s", FIX, extra={"problems": list(problems)})
             return
         log.info("the installation is complete")
-        for key, _ in self._store.requests():
-            for scope in SCOPES:
-                self._schedule.soon(Target(scope.request, key))
+        self._look_at_all_requests()
+
+    def _look_at_all_requests(self) -> None:
+        for resource, requests in self._store.requests.items():
+            requests.distrust()
+            for key, _ in requests.all():
+                self._schedule.soon(Target(resource, key))
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -168,9 +190,12 @@ class Operator:
 
     async def _sweep(self) -> None:
         try:
-            for scope in SCOPES:
-                await sweep_store(self._cluster, scope, self._store, self._schedule)
-                await sweep_grants(self._cluster, scope)
+            for kind in REQUEST_KINDS:
+                await sweep_requests(self._cluster, kind, self._store, self._schedule)
+                await sweep_grants(self._cluster, kind, self._clock.now)
+                await sweep_jobs(self._cluster, kind)
+            for policy_kind in POLICY_KINDS:
+                await sweep_policies(self._cluster, policy_kind, self._store, self._schedule)
         except (Outage, Refused, Conflict) as error:
             log.warning("sweep put off: %s", error)
 
@@ -185,8 +210,8 @@ class Operator:
 
     async def _retire(self) -> None:
         try:
-            for scope in SCOPES:
-                await remove_old(self._cluster, scope, self._options.retention, utcnow())
+            for kind in REQUEST_KINDS:
+                await remove_old(self._cluster, kind.resource, self._options.retention, self._clock.now())
         except (Outage, Refused, Conflict) as error:
             log.warning("removal of settled requests put off: %s", error)
 
@@ -194,5 +219,6 @@ class Operator:
 async def sweep_once(connection: Connection) -> int:
     """End every grant that is over, once, without watching anything; returns how many were ended."""
     async with connection.session(CALL_TIMEOUT) as session:
-        cluster = Cluster(session, connection.server)
-        return sum([await sweep_grants(cluster, scope) for scope in SCOPES])
+        clock = Clock()
+        cluster = Cluster(session, connection.server, observe=clock.observe)
+        return sum([await sweep_grants(cluster, kind, clock.now) for kind in REQUEST_KINDS])

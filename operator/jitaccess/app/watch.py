@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -10,13 +12,17 @@ import kopf
 
 from jitaccess.domain.model import Key
 from jitaccess.kube.credentials import Connection
-from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME
+from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_name
+from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
 from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.resources import Resource, Scope
+from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.status import UnknownState
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 
 LONGEST_BACKOFF = 30.0
+
+log = logging.getLogger(__name__)
 
 
 class EndlessBackoffs:
@@ -58,7 +64,7 @@ class NoProgress(kopf.ProgressStorage):
         return essence
 
 
-def settings(scopes: tuple[Scope, ...]) -> kopf.OperatorSettings:
+def settings() -> kopf.OperatorSettings:
     """Kopf's settings: no writes, no scanning, no posting, server-side selectors, and no end of patience (DESIGN section 6)."""
     tuned = kopf.OperatorSettings()
     tuned.persistence.diffbase_storage = NoDiffBase()
@@ -72,69 +78,82 @@ def settings(scopes: tuple[Scope, ...]) -> kopf.OperatorSettings:
     tuned.networking.connect_timeout = 10
     tuned.networking.request_timeout = 30
     tuned.networking.error_backoffs = EndlessBackoffs()
-    for scope in scopes:
-        tuned.watching.field_selectors[scope.request.group, scope.request.plural] = "status.settled!=true"
-        tuned.watching.label_selectors[scope.binding.group, scope.binding.plural] = GRANT_SELECTOR
+    for kind in REQUEST_KINDS:
+        tuned.watching.field_selectors[kind.resource.group, kind.resource.plural] = "status.settled!=true"
+        tuned.watching.label_selectors[kind.binding.group, kind.binding.plural] = GRANT_SELECTOR
     return tuned
 
 
-def registry(
-    scopes: tuple[Scope, ...],
-    connection: Connection,
-    store: Store,
-    schedule: Schedule,
-    relisted: Callable[[], None],
-    leads: Callable[[], bool],
-) -> kopf.OperatorRegistry:
-    """Kopf's handlers for these scopes; `relisted` is called for each object that a fresh listing brings."""
-    handlers = kopf.OperatorRegistry()
-    logins = itertools.count()
+class Watch:
+    """What Kopf's handlers do with what they are told: remember it, and say which object is to be looked at."""
 
-    @kopf.on.login(registry=handlers)
-    async def login(**_: Any) -> kopf.AiohttpSession:
-        # Kopf closes the session and asks again when a token is refused; the new one reads the token anew.
-        await asyncio.sleep(1.0 if next(logins) else 0.0)
-        session = connection.session(aiohttp.ClientTimeout(total=None, sock_connect=10))
-        return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
+    def __init__(self, store: Store, schedule: Schedule, relisted: Callable[[], None], leads: Callable[[], bool]) -> None:
+        self._store = store
+        self._schedule = schedule
+        self._relisted = relisted
+        self._leads = leads
 
-    for scope in scopes:
-        _watch(handlers, scope, store, schedule, relisted, leads)
-    return handlers
+    def registry(self, connection: Connection) -> kopf.OperatorRegistry:
+        """The handlers for every kind; `relisted` is called for each object that a fresh listing brings."""
+        handlers = kopf.OperatorRegistry()
+        logins = itertools.count()
 
+        @kopf.on.login(registry=handlers)
+        async def login(**_: Any) -> kopf.AiohttpSession:
+            # Kopf closes the session and asks again when a token is refused; the new one reads the token anew.
+            await asyncio.sleep(1.0 if next(logins) else 0.0)
+            session = connection.session(aiohttp.ClientTimeout(total=None, sock_connect=10))
+            return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
-def _watch(
-    handlers: kopf.OperatorRegistry,
-    scope: Scope,
-    store: Store,
-    schedule: Schedule,
-    relisted: Callable[[], None],
-    leads: Callable[[], bool],
-) -> None:
-    def on(resource: Resource) -> Callable[[Any], Any]:
-        return kopf.on.event(resource.group, resource.version, resource.plural, registry=handlers)
+        for kind in REQUEST_KINDS:
+            _on(kind.resource, handlers)(partial(self.request_changed, kind))
+            _on(kind.binding, handlers)(partial(self.binding_changed, kind))
+        for policy_kind in POLICY_KINDS:
+            _on(policy_kind.resource, handlers)(partial(self.policy_changed, policy_kind.resource))
+        return handlers
 
-    @on(scope.request)
-    async def request_changed(type: str | None, body: kopf.Body, **_: Any) -> None:
-        request = parse_request(body)
-        target = Target(scope.request, request.key)
-        if type == "DELETED" and not leads():
-            # Settled or gone, as the leader sees to; if it died over it, our sweep will. Else a standby remembers all history.
-            store.forget(request.key)
-            schedule.forget(target)
-        elif store.get(request.key) if type == "DELETED" else store.see(request):
-            schedule.soon(target)
+    async def request_changed(self, kind: RequestKind, type: str | None, body: kopf.Body, **_: Any) -> None:
+        """A request was made, changed or deleted, or is no longer open."""
         if type is None:
-            relisted()
+            self._relisted()
+        try:
+            request = parse_request(body)
+        except UnknownState as error:
+            log.error("request left alone: %s", error, extra={"request": f"{body.metadata.namespace}/{body.metadata.name}"})
+            return
+        requests, target = self._store.requests[kind.resource], Target(kind.resource, request.key)
+        if type == "DELETED" and not self._leads():
+            # Settled or gone, as the leader sees to; if it died over it, our sweep will. Else a standby remembers all history.
+            requests.forget(request.key)
+            self._schedule.forget(target)
+        elif type == "DELETED":
+            if requests.get(request.key):
+                requests.see_deleted(request)
+                self._schedule.soon(target)
+        elif requests.see(request, hint=self._leads()):
+            self._schedule.soon(target)
 
-    @on(scope.policy)
-    async def policy_changed(type: str | None, body: kopf.Body, **_: Any) -> None:
+    async def policy_changed(self, resource: Resource, type: str | None, body: kopf.Body, **_: Any) -> None:
+        """A policy was made, changed or deleted."""
         policy = parse_policy(body)
-        if store.see_policy(policy) or type == "DELETED":
-            schedule.soon(Target(scope.policy, policy.key))
+        if self._store.policies[resource].see(policy) or type == "DELETED":
+            self._schedule.soon(Target(resource, policy.key))
 
-    @on(scope.binding)
-    async def binding_changed(type: str | None, namespace: str | None, annotations: kopf.Annotations, **_: Any) -> None:
-        key = Key(namespace or "", annotations.get(REQUEST_NAME, ""))
-        known = store.get(key)
-        if known and known.active and type in ("MODIFIED", "DELETED"):
-            schedule.soon(Target(scope.request, key))
+    async def binding_changed(
+        self, kind: RequestKind, type: str | None, meta: kopf.Meta, annotations: kopf.Annotations, labels: kopf.Labels, **_: Any
+    ) -> None:
+        """A binding with our label appeared, changed or went: ours as expected, ours as it should not be, or nobody's."""
+        key = Key(meta.namespace or "", annotations.get(REQUEST_NAME, ""))
+        requests, binding = self._store.requests[kind.resource], Key(meta.namespace or "", meta.name or "")
+        known, uid = requests.get(key), labels.get(REQUEST_UID, "")
+        if known and known.active and known.uid == uid and binding.name == grant_name(key, uid):
+            if type in ("MODIFIED", "DELETED"):
+                self._schedule.soon(Target(kind.resource, key))
+            elif not known.binding:
+                requests.bound(key, meta.uid or "")
+        elif type in ("ADDED", "MODIFIED"):  # what a listing brings is for the sweep, which follows it
+            self._schedule.soon(Target(kind.binding, binding))
+
+
+def _on(resource: Resource, handlers: kopf.OperatorRegistry) -> Callable[[Any], Any]:
+    return kopf.on.event(resource.group, resource.version, resource.plural, registry=handlers, id=resource.plural)

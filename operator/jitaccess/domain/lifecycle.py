@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef, State
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
+from jitaccess.domain.obstacles import OBSTACLES
+from jitaccess.domain.recorded import State
+from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import Objection, awaited, counting_approvals, objection
 from jitaccess.domain.text import format_time
 
@@ -19,15 +22,8 @@ TRANSITIONS: Mapping[State, frozenset[State]] = {
     State.TIMED_OUT: frozenset(),
     State.FAILED: frozenset(),
 }
-
-# What can stand between an approved request and its binding; recorded as the reason of Granted=False while the operator retries.
-ROLE_NOT_FOUND = "RoleNotFound"
-ROLE_UNREADABLE = "RoleUnreadable"
-BIND_FORBIDDEN = "BindForbidden"
-BINDING_REFUSED = "BindingRefused"
-NAME_TAKEN = "NameTaken"
-NOT_INSTALLED = "NotInstalled"
-OBSTACLES = frozenset({ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED})
+# The reason of a request whose access should have ended and has not: the API server does not let it.
+END_REFUSED = "EndRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +55,24 @@ class Verdict:
     wake_at: datetime | None = None
 
     @property
+    def troubled(self) -> bool:
+        """Whether something stands in the way of what should be true, so that it is tried again."""
+        return self.reason in OBSTACLES or self.reason == END_REFUSED
+
+    @property
     def approved(self) -> bool:
         """Whether the approvals suffice, even if something still stands in the way of the binding."""
         return self.state is State.ACTIVE or self.reason in OBSTACLES
 
 
-def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Verdict:
-    """Decide what should be true of the request under the policy at that moment; total, and without effects."""
+def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime, role: ShownRole | None = None) -> Verdict:
+    """Decide what should be true of the request at that moment, under the policy and the role as they are now.
+
+    Total, and without effects. `role` is None where it was not read: it speaks against nothing then.
+    """
     if request.state.settled:
         return Verdict(request.state, "Settled", "this request is settled")
-    return _active(request, policy, now) if request.state is State.ACTIVE else _pending(request, policy, now)
+    return _active(request, policy, now, role) if request.state is State.ACTIVE else _pending(request, policy, now, role)
 
 
 def granted(grant: Grant, approvals: tuple[Decision, ...]) -> Verdict:
@@ -82,13 +86,23 @@ def blocked(verdict: Verdict, obstacle: Objection, state: State) -> Verdict:
     return replace(verdict, state=state, reason=obstacle.reason, message=obstacle.message, grant=None)
 
 
-def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Verdict:
+def not_ended(verdict: Verdict, state: State, message: str) -> Verdict:
+    """The same verdict while the access that it ends cannot be ended; the request stays in the state it is in."""
+    return replace(verdict, state=state, reason=END_REFUSED, message=f"should have ended ({verdict.message}), but {message}")
+
+
+def guard_gone(what: str) -> Verdict:
+    """The verdict on access whose Job is gone: its time is up by the cluster's clock, or somebody deleted it; it is over."""
+    return Verdict(State.REVOKED, "GuardGone", f"{what}: its time is up by the cluster's clock, or somebody deleted it")
+
+
+def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime, role: ShownRole | None) -> Verdict:
     ended = _withdrawn_or_denied(request)
     if ended:
         return ended
     if request.invalid:
         return Verdict(State.FAILED, "InvalidSpec", request.invalid)
-    against = objection(request, policy)
+    against = objection(request, policy, role)
     if policy is None or against:
         refusal = against or Objection("PolicyNotFound", "")
         return Verdict(State.DENIED, refusal.reason, refusal.message)
@@ -104,19 +118,19 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
     return granted(grant, approvals)
 
 
-def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Verdict:
-    granted_at, expires_at = request.granted_at, request.expires_at
+def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, role: ShownRole | None) -> Verdict:
+    granted_at, expires_at = request.recorded.granted_at, request.recorded.expires_at
     if granted_at is None or expires_at is None or now >= expires_at:
-        return Verdict(State.EXPIRED, "DurationElapsed", "the time is up")
+        return Verdict(State.EXPIRED, "DurationElapsed", _time_is_up(request))
     ended = _revoked(request)
     if ended:
         return ended
-    against = objection(request, policy)
+    against = objection(request, policy, role)
     if against:
         return Verdict(State.REVOKED, against.reason, against.message)
     approvals = counting_approvals(request)
     if policy is not None and len(approvals) < policy.required_approvals:
-        return Verdict(State.REVOKED, "ApprovalsMissing", f"AccessPolicy {policy.key.name} now {awaited(policy, len(approvals))}")
+        return Verdict(State.REVOKED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, len(approvals))}")
     grant = Grant(request.key, request.uid, request.requester, request.role, granted_at, expires_at)
     return granted(grant, approvals)
 
@@ -145,7 +159,7 @@ def _revoked(request: AccessRequest) -> Verdict | None:
 
 
 def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime) -> Verdict:
-    before, approvals = request.condition("Granted"), counting_approvals(request)
+    before, approvals = request.recorded.condition("Granted"), counting_approvals(request)
     if before and before.reason in OBSTACLES:
         return Verdict(State.FAILED, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
     if len(approvals) >= policy.required_approvals:
@@ -153,6 +167,13 @@ def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime)
     else:
         message = f"no decision until {format_time(deadline)}: {awaited(policy, len(approvals))}"
     return Verdict(State.TIMED_OUT, "PendingTimeout", message, approvals=approvals)
+
+
+def _time_is_up(request: AccessRequest) -> str:
+    granted = request.recorded.condition("Granted")
+    if granted and granted.reason in OBSTACLES:
+        return f"the time is up; at the end the binding could not be made: {granted.message}"
+    return "the time is up"
 
 
 def _said(decision: Decision) -> str:

@@ -6,29 +6,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from jitaccess.domain.recorded import NOTHING_RECORDED, Recorded, State
+
 GROUP = "jitaccess.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 
 Manifest = Mapping[str, Any]
-
-
-class State(StrEnum):
-    """Where a request stands, in one word."""
-
-    PENDING = "Pending"
-    ACTIVE = "Active"
-    EXPIRED = "Expired"
-    REVOKED = "Revoked"
-    DENIED = "Denied"
-    WITHDRAWN = "Withdrawn"
-    TIMED_OUT = "TimedOut"
-    FAILED = "Failed"
-
-    @property
-    def settled(self) -> bool:
-        """Whether a request in this state can never give access again."""
-        return self not in (State.PENDING, State.ACTIVE)
 
 
 class Ledger(StrEnum):
@@ -81,22 +65,15 @@ class Decision:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectRef:
-    """The name and UID of an object that the operator made."""
+@dataclass(frozen=True, slots=True, order=True)
+class PolicyRef:
+    """A policy of some kind, by key."""
 
-    name: str
-    uid: str
+    kind: str
+    key: Key
 
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A condition, as in the Kubernetes API conventions; `status` is True, False or Unknown."""
-
-    type: str
-    status: str
-    reason: str
-    message: str
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +84,7 @@ class AccessRequest:
     uid: str
     resource_version: str
     created: datetime
-    policy: Key
+    policy: PolicyRef
     role: RoleRef
     duration: timedelta
     reason: str
@@ -118,28 +95,23 @@ class AccessRequest:
     generation: int = 1
     deleting: bool = False
     invalid: str = ""  # why the spec cannot be read; empty when it can
-    state: State = State.PENDING
-    granted_at: datetime | None = None
-    expires_at: datetime | None = None
-    binding: ObjectRef | None = None
-    job: ObjectRef | None = None
-    status: Manifest | None = None  # as recorded; None before the first record
+    recorded: Recorded = NOTHING_RECORDED
 
-    conditions: tuple[Condition, ...] = ()
-
-    def condition(self, kind: str) -> Condition | None:
-        """The recorded condition of that type, if any."""
-        return next((c for c in self.conditions if c.type == kind), None)
+    @property
+    def state(self) -> State:
+        """Where the request stands, as recorded."""
+        return self.recorded.state
 
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """Who may ask for which roles in a namespace, for how long, and who decides."""
+    """Who may ask for which roles, for how long, and who decides."""
 
-    key: Key
+    ref: PolicyRef
     uid: str
     resource_version: str
     generation: int
+    created: datetime
     roles: tuple[RoleRef, ...]
     requesters: tuple[Subject, ...]
     approvers: tuple[Subject, ...]
@@ -152,3 +124,8 @@ class AccessPolicy:
     invalid: str = ""  # why the spec cannot be read; empty when it can
     risky: tuple[RoleRef, ...] = ()  # offered roles that were recorded as outliving a grant
     status: Manifest | None = None
+
+    @property
+    def key(self) -> Key:
+        """Its namespace and name."""
+        return self.ref.key

@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from jitaccess.domain.model import Manifest
 from jitaccess.domain.text import legible
 
 # What is shown stands in the status of policies (16 roles) and requests: about 12 kB a role at most, whatever a role says.
@@ -44,7 +44,7 @@ class ShownRole:
     omitted: int = 0
 
 
-def parse_rules(rules: Iterable[Manifest] | None) -> tuple[Rule, ...]:
+def parse_rules(rules: Iterable[Mapping[str, Any]] | None) -> tuple[Rule, ...]:
     """Read the `rules` of a Role or ClusterRole; an aggregated one begins with none at all."""
     return tuple(
         Rule(
@@ -70,7 +70,7 @@ def shown_role(role: Role, risks: Sequence[str] = (), hints: Sequence[str] = ())
     return ShownRole(role.uid, rules_digest(role.rules), rules, tuple(risks), tuple(hints), omitted)
 
 
-def _texts(rule: Manifest, field: str) -> tuple[str, ...]:
+def _texts(rule: Mapping[str, Any], field: str) -> tuple[str, ...]:
     return tuple(str(entry) for entry in rule.get(field) or ())
 
 

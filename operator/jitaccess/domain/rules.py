@@ -1,9 +1,11 @@
 """What a policy allows, and whose approvals count: pure."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Subject
+from jitaccess.domain.recorded import State
+from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.text import format_duration
 
 # More approvals than the CRD lets a policy ask for are not worth recording.
@@ -18,32 +20,66 @@ class Objection:
     message: str
 
 
-def objection(request: AccessRequest, policy: AccessPolicy | None) -> Objection | None:
-    """What in the policy speaks against the request, approvals aside; None when nothing does."""
-    if policy is None or policy.deleting or policy.key != request.policy:
-        return Objection(
-            "PolicyNotFound", f"there is no AccessPolicy {request.policy.name} in namespace {request.policy.namespace}"
-        )
-    if policy.invalid:
-        return Objection("PolicyInvalid", f"AccessPolicy {policy.key.name} cannot be read: {policy.invalid}")
-    if request.role not in policy.roles:
-        offered = in_words(policy.roles)
-        return Objection("RoleNotOffered", f"AccessPolicy {policy.key.name} does not offer {request.role}; it offers {offered}")
-    if request.duration > policy.max_duration:
-        longest, asked = format_duration(policy.max_duration), format_duration(request.duration)
-        return Objection("DurationTooLong", f"AccessPolicy {policy.key.name} allows at most {longest}, not {asked}")
-    if request.role in policy.risky and not policy.allow_persistent_risk:
-        return risk_objection(policy, request.role)
-    return None
+Rule = Callable[[AccessRequest, AccessPolicy, ShownRole | None], Objection | None]
 
 
-def risk_objection(policy: AccessPolicy, role: RoleRef, risks: Iterable[str] = ()) -> Objection:
-    """The refusal of a role that outlives the grant."""
+def objection(request: AccessRequest, policy: AccessPolicy | None, role: ShownRole | None = None) -> Objection | None:
+    """What speaks against the request under the policy and the role as they are now, approvals aside; None when nothing does."""
+    if policy is None or policy.deleting or policy.ref != request.policy:
+        return Objection("PolicyNotFound", f"there is no {request.policy} in namespace {request.policy.key.namespace}")
+    return next((against for rule in RULES if (against := rule(request, policy, role))), None)
+
+
+def _recreated(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
+    shown = request.recorded.policy
+    if (shown is None or shown.uid == policy.uid) and policy.created <= request.created:
+        return None
+    return Objection("PolicyRecreated", f"{policy.ref} was deleted and recreated since this was asked: ask again")
+
+
+def _unreadable(_: AccessRequest, policy: AccessPolicy, __: ShownRole | None) -> Objection | None:
+    return Objection("PolicyInvalid", f"{policy.ref} cannot be read: {policy.invalid}") if policy.invalid else None
+
+
+def _not_offered(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
+    if request.role in policy.roles:
+        return None
+    return Objection("RoleNotOffered", f"{policy.ref} does not offer {request.role}; it offers {in_words(policy.roles)}")
+
+
+def _too_long(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
+    if request.duration <= policy.max_duration:
+        return None
+    longest, asked = format_duration(policy.max_duration), format_duration(request.duration)
+    return Objection("DurationTooLong", f"{policy.ref} allows at most {longest}, not {asked}")
+
+
+def _risky(request: AccessRequest, policy: AccessPolicy, role: ShownRole | None) -> Objection | None:
+    risks = role.risks if role else ()
+    if policy.allow_persistent_risk or not (risks or request.role in policy.risky):
+        return None
     what = f" ({', '.join(risks)})" if risks else ""
     return Objection(
         "PersistentRisk",
-        f"{role} allows what outlives the grant{what}, and AccessPolicy {policy.key.name} does not say allowPersistentRisk: true",
+        f"{request.role} allows what outlives the grant{what}, and {policy.ref} does not say allowPersistentRisk: true",
     )
+
+
+def _changed(request: AccessRequest, _: AccessPolicy, role: ShownRole | None) -> Objection | None:
+    """What was approved is what was shown; access that has begun goes on, with the change on record."""
+    if request.state is State.ACTIVE or not counting_approvals(request) or not role_changed(request, role):
+        return None
+    return Objection("RoleChanged", f"{request.role} was changed after it was shown for approval: ask again")
+
+
+# Each speaks for itself; the first that objects is told. A new rule is a function here, and a row in its test.
+RULES: tuple[Rule, ...] = (_recreated, _unreadable, _not_offered, _too_long, _risky, _changed)
+
+
+def role_changed(request: AccessRequest, role: ShownRole | None) -> bool:
+    """Whether the role is another, or has other rules, than what was shown; not known (False) where either was not read."""
+    shown = request.recorded.role
+    return shown is not None and role is not None and (shown.uid, shown.digest) != (role.uid, role.digest)
 
 
 def counting_approvals(request: AccessRequest) -> tuple[Decision, ...]:

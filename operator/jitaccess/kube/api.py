@@ -1,18 +1,23 @@
 """The one adapter to the Kubernetes API, in the domain's words: absence is a value, deletion is idempotent, outages raise."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import aiohttp
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.recorded import NOTHING_RECORDED, Recorded
 from jitaccess.domain.roles import Role
+from jitaccess.kube.clock import uptime
+from jitaccess.manifests.kinds import policy_resource
 from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.resources import CLUSTER_ROLES, ROLES, Resource, Scope
+from jitaccess.manifests.resources import CLUSTER_ROLES, ROLES, Resource
 from jitaccess.manifests.roles import parse_role
+from jitaccess.manifests.status import request_status
 
 PAGE = 500
+Body = Manifest | Sequence[Manifest] | None
 WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -30,21 +35,32 @@ class Refused(Exception):
 
 
 class Cluster:
-    """Reads and writes through one HTTP session, which the caller opens and closes; writes only while `may_write`."""
+    """Reads and writes through one HTTP session, which the caller opens and closes; writes only while `may_write`.
 
-    def __init__(self, session: aiohttp.ClientSession, server: str, may_write: Callable[[], bool] = lambda: True) -> None:
+    `observe` learns of each answer: its Date header, and when (`uptime`) it was asked for and came.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        server: str,
+        may_write: Callable[[], bool] = lambda: True,
+        observe: Callable[[str, float, float], None] = lambda _date, _sent, _received: None,
+    ) -> None:
         self._session = session
         self._server = server
         self._may_write = may_write
+        self._observe = observe
 
-    async def request(self, key: Key, scope: Scope) -> AccessRequest | None:
+    async def request(self, resource: Resource, key: Key) -> AccessRequest | None:
         """Read a request; None if there is none."""
-        found = await self.find(scope.request, key)
+        found = await self.find(resource, key)
         return parse_request(found) if found else None
 
-    async def policy(self, key: Key, scope: Scope) -> AccessPolicy | None:
-        """Read a policy; None if there is none."""
-        found = await self.find(scope.policy, key)
+    async def policy(self, ref: PolicyRef) -> AccessPolicy | None:
+        """Read a policy; None if there is none, or if it is of a kind that we do not know."""
+        resource = policy_resource(ref.kind)
+        found = await self.find(resource, ref.key) if resource else None
         return parse_policy(found) if found else None
 
     async def role(self, role: RoleRef, namespace: str) -> Role | None:
@@ -77,21 +93,44 @@ class Cluster:
         except _NotFound as error:
             raise Conflict(str(error)) from error
 
-    async def delete(self, resource: Resource, key: Key, uid: str) -> None:
-        """Delete exactly that object; nothing happens if it is gone, Conflict if the name now belongs to another."""
+    async def delete(self, resource: Resource, key: Key, uid: str) -> Manifest | None:
+        """Delete exactly that object; Conflict if the name now belongs to another.
+
+        Returns None once it is gone, and the object as it is now where something (a finalizer) keeps it standing.
+        """
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            await self._call("DELETE", resource.path(key), options)
+            answer = await self._call("DELETE", resource.path(key), options)
         except _NotFound:
-            return
+            return None
+        return None if answer.get("kind") == "Status" else answer
 
-    async def write_status(self, resource: Resource, key: Key, version: str, status: Manifest) -> str | None:
-        """Record a status; returns its new resourceVersion, None if the object is gone; Conflict if changed since `version`."""
-        patch = {"metadata": {"resourceVersion": version}, "status": status}
+    async def record(self, resource: Resource, request: AccessRequest, recorded: Recorded) -> str | None:
+        """Write the record that follows the one in `request`; returns the new resourceVersion, None if the request is gone.
+
+        Nobody else's writes can make it fail: it asks for the UID, and for the revision that only we count, not for the
+        resourceVersion. Conflict if that is another request, or if somebody (another replica, or a write of ours whose answer
+        got lost) has recorded since.
+        """
+        old = request.recorded
+        # A status of version 0.1.0 has no revision yet; of a request that nobody has looked at, there is no status at all.
+        path = "/status" if old == NOTHING_RECORDED else "/status/revision"
+        expected = {"op": "test", "path": path, "value": old.revision or None}
+        return await self.write_status(resource, request.key, request.uid, request_status(recorded), expected)
+
+    async def write_status(self, resource: Resource, key: Key, uid: str, status: Manifest, *expected: Manifest) -> str | None:
+        """Write a whole status, where the UID and whatever else is expected (`test` of a JSON Patch) hold; Conflict elsewhere."""
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            *expected,
+            {"op": "add", "path": "/status", "value": status},
+        ]
         try:
             written = await self._call("PATCH", resource.path(key, subresource="status"), patch)
         except _NotFound:
             return None
+        except _Unpatchable as error:
+            raise Conflict(f"{resource.kind} {key} is not as it was read: {error}") from error
         new: str = written["metadata"]["resourceVersion"]
         return new
 
@@ -136,18 +175,20 @@ class Cluster:
             query["continue"] = token
 
     async def _call(
-        self, verb: str, path: str, body: Manifest | None = None, *, query: Mapping[str, str] | None = None, accept: str = ""
+        self, verb: str, path: str, body: Body = None, *, query: Mapping[str, str] | None = None, accept: str = ""
     ) -> dict[str, Any]:
         # Asked here, at the last moment: a process that slept through its lease has no right to what it had decided before.
         if verb != "GET" and "dryRun" not in (query or {}) and not self._may_write():
             raise Outage(f"{verb} {path}: not the leader")
-        kind = "application/merge-patch+json" if verb == "PATCH" else "application/json"
+        kind = "application/json-patch+json" if verb == "PATCH" else "application/json"
         headers = {"Accept": accept or "application/json"} | ({"Content-Type": kind} if body is not None else {})
         data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
+        sent = uptime()
         try:
             async with self._session.request(
                 verb, f"{self._server}{path}", data=data, params=query, headers=headers, allow_redirects=False
             ) as response:
+                self._observe(response.headers.get("Date", ""), sent, uptime())
                 text = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Outage(f"{verb} {path}: {type(error).__name__}: {error}") from error
@@ -158,6 +199,10 @@ class Cluster:
 
 class _NotFound(Exception):
     """404, for the methods here to turn into a value."""
+
+
+class _Unpatchable(Exception):
+    """422 without a cause: what a JSON Patch expected (`test`) does not hold."""
 
 
 def _object(call: str, text: bytes) -> dict[str, Any]:
@@ -177,6 +222,9 @@ def _failure(status: int, call: str, text: bytes) -> Exception:
         return _NotFound(message)
     if status == 409:
         return Conflict(message)
+    # A status that the schema refuses comes with its causes; see Status.details in the API reference.
+    if status == 422 and call.startswith("PATCH") and not _details(text).get("causes"):
+        return _Unpatchable(message)
     if "etcdserver: request is too large" in message:
         return Refused(message)  # however often it is tried
     # 401 is a token that is just being rotated, 408 and 429 are pressure: none of them says no.
@@ -186,11 +234,20 @@ def _failure(status: int, call: str, text: bytes) -> Exception:
 
 
 def _reason(text: bytes) -> str:
+    return str(_status(text).get("reason", ""))
+
+
+def _details(text: bytes) -> Manifest:
+    return _status(text).get("details") or {}
+
+
+def _status(text: bytes) -> Manifest:
+    """The Status that the API server itself answered; empty where the answer is somebody else's."""
     try:
         status = json.loads(text)
     except ValueError:
-        return ""
-    return str(status.get("reason", "")) if isinstance(status, dict) and status.get("kind") == "Status" else ""
+        return {}
+    return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
 
 
 def _message(text: bytes) -> str:

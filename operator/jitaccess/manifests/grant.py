@@ -1,14 +1,16 @@
-"""The objects that the operator makes, as manifests, and whether an object that is there is exactly ours: pure."""
+"""The objects of a grant, the binding and the Job behind it, as manifests; and what an object that is there lacks. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from jitaccess.domain.lifecycle import Grant
-from jitaccess.domain.model import API_VERSION, GROUP, AccessPolicy, Key, Manifest, ObjectRef, Subject
+from jitaccess.domain.model import API_VERSION, GROUP, Key, Manifest
+from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.text import format_time, parse_time
-from jitaccess.manifests.resources import JOBS, NAMESPACED, RBAC, ROLE_BINDINGS, ROLES, Scope
+from jitaccess.manifests.kinds import RequestKind
+from jitaccess.manifests.resources import JOBS, RBAC
 
 Object = dict[str, Any]
 
@@ -16,9 +18,7 @@ MANAGED = {"app.kubernetes.io/managed-by": "jitaccess"}
 MANAGED_SELECTOR = "app.kubernetes.io/managed-by=jitaccess"
 COMPONENT = f"{GROUP}/component"
 GRANT = {COMPONENT: "grant"}
-DERIVED = {COMPONENT: "policy"}
 GRANT_SELECTOR = f"{MANAGED_SELECTOR},{COMPONENT}=grant"
-DERIVED_SELECTOR = f"{MANAGED_SELECTOR},{COMPONENT}=policy"
 REQUEST_UID = f"{GROUP}/request-uid"
 REQUEST_NAME = f"{GROUP}/request"
 GRANTED_AT = f"{GROUP}/granted-at"
@@ -36,13 +36,19 @@ def grant_name(request: Key, uid: str) -> str:
     return f"jit-{request.name[:_NAME_ROOM].rstrip('-.')}-{uid[:8]}"
 
 
-def job_manifest(grant: Grant, now: datetime) -> Object:
-    """The dead-man's switch: a Job that runs no Pod, completes at once, and whose time to live ends after the grant."""
-    seconds = math.ceil(max(timedelta(0), grant.expires_at - now + GRACE) / timedelta(seconds=1))
+def job_manifest(kind: RequestKind, grant: Grant, lasts: timedelta) -> Object:
+    """The dead-man's switch: a Job that runs no Pod, completes at once, and is gone `lasts` and GRACE after it was created."""
+    seconds = math.ceil(max(timedelta(0), lasts + GRACE) / timedelta(seconds=1))
     return {
         "apiVersion": JOBS.api_version,
         "kind": JOBS.kind,
-        "metadata": _grant_metadata(grant, [request_owner(grant.request, grant.request_uid)]),
+        "metadata": {
+            "name": grant_name(grant.request, grant.request_uid),
+            "namespace": grant.request.namespace,
+            "labels": _grant_labels(grant),
+            "annotations": {REQUEST_NAME: grant.request.name},
+            "ownerReferences": [request_owner(kind, grant)],
+        },
         "spec": {
             "completions": 0,
             "parallelism": 0,
@@ -73,51 +79,82 @@ _NEVER_RUNS: Object = {
 }
 
 
-def binding_manifest(grant: Grant, job: ObjectRef | None, scope: Scope = NAMESPACED) -> Object:
+def binding_manifest(kind: RequestKind, grant: Grant, job: ObjectRef | None) -> Object:
     """The access itself: bound to the requester as a user, owned by the Job, or by the request where there is no Job."""
-    owner = _owner(JOBS.api_version, JOBS.kind, job) if job else request_owner(grant.request, grant.request_uid)
     return {
-        "apiVersion": scope.binding.api_version,
-        "kind": scope.binding.kind,
-        "metadata": _grant_metadata(grant, [owner]),
+        "apiVersion": kind.binding.api_version,
+        "kind": kind.binding.kind,
+        "metadata": {
+            "name": grant_name(grant.request, grant.request_uid),
+            "namespace": grant.request.namespace,
+            "labels": _grant_labels(grant),
+            "annotations": {
+                REQUEST_NAME: grant.request.name,
+                GRANTED_AT: format_time(grant.granted_at),
+                EXPIRES_AT: format_time(grant.expires_at),
+            },
+            "ownerReferences": [owner_reference(JOBS.api_version, JOBS.kind, job) if job else request_owner(kind, grant)],
+        },
         "roleRef": {"apiGroup": RBAC, "kind": grant.role.kind, "name": grant.role.name},
         "subjects": [{"kind": "User", "apiGroup": RBAC, "name": grant.requester}],
     }
 
 
-def request_owner(request: Key, uid: str, scope: Scope = NAMESPACED) -> Object:
-    """The owner reference to a request."""
-    return _owner(API_VERSION, scope.request.kind, ObjectRef(request.name, uid))
+def emptied(binding: Manifest) -> Object:
+    """A binding that gives nothing to anybody: where it cannot be deleted, it can still lose its effect.
+
+    It asks for the UID, and not for the resourceVersion: nobody else's writes can get in its way.
+    """
+    metadata = {field: value for field, value in binding["metadata"].items() if field != "resourceVersion"}
+    return {**binding, "metadata": metadata, "subjects": []}
+
+
+def request_owner(kind: RequestKind, grant: Grant) -> Object:
+    """The owner reference to the request of a grant."""
+    return owner_reference(API_VERSION, kind.resource.kind, ObjectRef(grant.request.name, grant.request_uid))
+
+
+def gives_the_same(found: Manifest, wanted: Manifest) -> bool:
+    """Whether two bindings give the same role to the same subjects, or two Roles the same rules."""
+    return all((found.get(field) or []) == (wanted.get(field) or []) for field in ("roleRef", "subjects", "rules"))
 
 
 def is_same(found: Manifest, wanted: Manifest) -> bool:
-    """Whether the object that is there is exactly the one that we would make."""
+    """Whether the object that is there is exactly the one that we would make, but for what keeps it from going (`kept_by`)."""
     theirs, ours = found["metadata"], wanted["metadata"]
     return (
         all((theirs.get("labels") or {}).get(name) == value for name, value in ours["labels"].items())
         and all((theirs.get("annotations") or {}).get(name) == value for name, value in ours.get("annotations", {}).items())
         and _owners(theirs) == _owners(ours)
-        and not theirs.get("finalizers")
-        and all((found.get(field) or []) == (wanted.get(field) or []) for field in ("roleRef", "subjects", "rules"))
+        and gives_the_same(found, wanted)
     )
 
 
-def guards(job: Manifest, grant: Grant) -> bool:
-    """Whether a Job that is there is ours for this grant, and ends neither before the grant nor long after it."""
-    metadata, lives = job["metadata"], (job.get("spec") or {}).get("ttlSecondsAfterFinished") or 0
-    fires = parse_time(metadata["creationTimestamp"]) + timedelta(seconds=lives)
-    in_time = grant.expires_at <= fires <= grant.expires_at + 2 * GRACE
-    ours = all((metadata.get("labels") or {}).get(name) == value for name, value in _grant_labels(grant).items())
-    owned = _owners(metadata) == _owners({"ownerReferences": [request_owner(grant.request, grant.request_uid)]})
-    return in_time and ours and owned and will_go(job)
+def kept_by(found: Manifest) -> str:
+    """What would keep the object standing when it is deleted, its finalizers; empty when it would go at once."""
+    return ", ".join(found["metadata"].get("finalizers") or ())
 
 
-def will_go(job: Manifest) -> bool:
-    """Whether a Job completes at once and is removed when its time to live is over, whatever a webhook made of it."""
-    metadata, spec = job["metadata"], job.get("spec") or {}
-    runs_nothing = spec.get("completions") == 0 and not spec.get("suspend") and not spec.get("managedBy")
-    free = not metadata.get("finalizers") and "deletionTimestamp" not in metadata
-    return runs_nothing and free and spec.get("ttlSecondsAfterFinished") is not None
+def job_fault(job: Manifest, wanted: Manifest, expires_at: datetime | None = None) -> str:
+    """Why a Job that is there does not remove the binding at the end, in words; empty when it does.
+
+    With `expires_at` a Job made earlier, for the same request, is as good as the wanted one if it ends neither before that
+    moment nor long after it; without, its time to live must be exactly the one that was asked for.
+    """
+    theirs, spec = job["metadata"], job.get("spec") or {}
+    lives = spec.get("ttlSecondsAfterFinished")
+    if lives is None or spec.get("completions") != 0 or spec.get("suspend") or spec.get("managedBy"):
+        return "it does not complete at once and go by itself"
+    if theirs.get("finalizers") or "deletionTimestamp" in theirs:
+        return f"it is kept, or going already (finalizers: {kept_by(job) or 'none'})"
+    if _owners(theirs) != _owners(wanted["metadata"]):
+        return "it has other owners than the request"
+    asked = wanted["spec"]["ttlSecondsAfterFinished"]
+    if expires_at is None:
+        return "" if lives == asked else f"its time to live is {lives} s instead of {asked} s"
+    fires = parse_time(theirs["creationTimestamp"]) + timedelta(seconds=lives)
+    in_time = expires_at <= fires <= expires_at + 2 * GRACE
+    return "" if in_time else f"it goes at {format_time(fires)}, which is not when this grant ends"
 
 
 def is_managed(found: Manifest, request_uid: str) -> bool:
@@ -126,96 +163,23 @@ def is_managed(found: Manifest, request_uid: str) -> bool:
     return all(labels.get(name) == value for name, value in MANAGED.items()) and labels.get(REQUEST_UID) == request_uid
 
 
-def granted_at(binding: Manifest) -> datetime | None:
+def grant_start(binding: Manifest) -> datetime | None:
     """When the grant that a binding of ours carries began; None when it does not say."""
     return _annotated_time(binding, GRANTED_AT)
 
 
-def expires_at(binding: Manifest) -> datetime | None:
+def grant_end(binding: Manifest) -> datetime | None:
     """When the grant that a binding of ours carries ends; None when it does not say."""
     return _annotated_time(binding, EXPIRES_AT)
-
-
-def derived_names(policy: Key) -> tuple[str, str]:
-    """The names of the Roles, and of their bindings, that are derived from a policy: requesters', approvers'."""
-    return f"jitaccess:{policy.name}:requester", f"jitaccess:{policy.name}:approver"
-
-
-def policy_of(derived: Key) -> Key:
-    """The policy that a derived Role or RoleBinding of that key belongs to; a policy's name has no colon."""
-    return Key(derived.namespace, derived.name.split(":")[1])
-
-
-def derived_manifests(policy: AccessPolicy, scope: Scope = NAMESPACED) -> tuple[tuple[Object, Object], ...]:
-    """The Role and RoleBinding for the requesters of a policy, and those for its approvers."""
-    requester, approver = derived_names(policy.key)
-    asking = _derived_role(policy, requester, "request", ["create", "get", "list", "watch", "patch"], scope)
-    deciding = _derived_role(policy, approver, "approve", ["get", "list", "watch", "patch"], scope)
-    return (
-        (asking, _derived_binding(policy, requester, policy.requesters, scope)),
-        (deciding, _derived_binding(policy, approver, policy.approvers, scope)),
-    )
-
-
-def _derived_role(policy: AccessPolicy, name: str, right: str, verbs: Sequence[str], scope: Scope) -> Object:
-    rules = [
-        {"apiGroups": [GROUP], "resources": [scope.policy.plural], "resourceNames": [policy.key.name], "verbs": [right]},
-        {"apiGroups": [GROUP], "resources": [scope.policy.plural], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [GROUP], "resources": [scope.request.plural], "verbs": list(verbs)},
-    ]
-    return {
-        "apiVersion": ROLES.api_version,
-        "kind": ROLES.kind,
-        "metadata": _derived_metadata(policy, name, scope),
-        "rules": rules,
-    }
-
-
-def _derived_binding(policy: AccessPolicy, name: str, subjects: Sequence[Subject], scope: Scope) -> Object:
-    return {
-        "apiVersion": ROLE_BINDINGS.api_version,
-        "kind": ROLE_BINDINGS.kind,
-        "metadata": _derived_metadata(policy, name, scope),
-        "roleRef": {"apiGroup": RBAC, "kind": ROLES.kind, "name": name},
-        "subjects": [_rbac_subject(subject) for subject in subjects],
-    }
-
-
-def _rbac_subject(subject: Subject) -> dict[str, str]:
-    if subject.kind == "ServiceAccount":
-        return {"kind": subject.kind, "name": subject.name, "namespace": subject.namespace}
-    return {"kind": subject.kind, "apiGroup": RBAC, "name": subject.name}
-
-
-def _derived_metadata(policy: AccessPolicy, name: str, scope: Scope) -> Object:
-    return {
-        "name": name,
-        "namespace": policy.key.namespace,
-        "labels": {**MANAGED, **DERIVED},
-        "ownerReferences": [_owner(API_VERSION, scope.policy.kind, ObjectRef(policy.key.name, policy.uid))],
-    }
 
 
 def _grant_labels(grant: Grant) -> dict[str, str]:
     return {**MANAGED, **GRANT, REQUEST_UID: grant.request_uid}
 
 
-def _grant_metadata(grant: Grant, owners: list[Object]) -> Object:
-    return {
-        "name": grant_name(grant.request, grant.request_uid),
-        "namespace": grant.request.namespace,
-        "labels": _grant_labels(grant),
-        "annotations": {
-            REQUEST_NAME: grant.request.name,
-            GRANTED_AT: format_time(grant.granted_at),
-            EXPIRES_AT: format_time(grant.expires_at),
-        },
-        "ownerReferences": owners,
-    }
-
-
 # blockOwnerDeletion stays away: nothing of ours may hold up a deletion.
-def _owner(api_version: str, kind: str, ref: ObjectRef) -> Object:
+def owner_reference(api_version: str, kind: str, ref: ObjectRef) -> Object:
+    """The owner reference to an object."""
     return {"apiVersion": api_version, "kind": kind, "name": ref.name, "uid": ref.uid}
 
 

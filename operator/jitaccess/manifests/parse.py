@@ -1,21 +1,11 @@
 """From Kubernetes manifests to values; bad input is told in the value, never raised."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from jitaccess.domain.model import (
-    AccessPolicy,
-    AccessRequest,
-    Condition,
-    Decision,
-    Key,
-    Ledger,
-    Manifest,
-    ObjectRef,
-    RoleRef,
-    State,
-    Subject,
-)
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, Ledger, Manifest, PolicyRef, RoleRef, Subject
 from jitaccess.domain.text import parse_duration, parse_time, printable
+from jitaccess.manifests.resources import POLICIES
+from jitaccess.manifests.status import parse_recorded
 
 
 def parse_ledger(text: str) -> tuple[Decision, ...]:
@@ -33,11 +23,10 @@ def _parse_line(line: str) -> Decision:
 
 
 def parse_request(manifest: Manifest) -> AccessRequest:
-    """Read an AccessRequest; what cannot be read of its spec is told in `invalid`, never raised."""
-    metadata, spec, status = manifest["metadata"], manifest.get("spec") or {}, manifest.get("status")
+    """Read a request; what cannot be read of its spec is told in `invalid`; UnknownState where a newer jitaccess recorded it."""
+    metadata, spec = manifest["metadata"], manifest.get("spec") or {}
     annotations = metadata.get("annotations") or {}
     key = Key(metadata.get("namespace", ""), metadata["name"])
-    recorded = status or {}
     invalid = ""
     try:
         duration = parse_duration(str(spec.get("duration", "")))
@@ -51,7 +40,7 @@ def parse_request(manifest: Manifest) -> AccessRequest:
         generation=metadata.get("generation", 1),
         created=parse_time(metadata["creationTimestamp"]),
         deleting="deletionTimestamp" in metadata,
-        policy=Key(key.namespace, (spec.get("policyRef") or {}).get("name", "")),
+        policy=_parse_policy_ref(key.namespace, spec.get("policyRef") or {}),
         role=_parse_role(spec.get("roleRef") or {}),
         duration=duration,
         reason=spec.get("reason", ""),
@@ -60,13 +49,7 @@ def parse_request(manifest: Manifest) -> AccessRequest:
         denials=parse_ledger(annotations.get(Ledger.DENIALS, "")),
         revocations=parse_ledger(annotations.get(Ledger.REVOCATIONS, "")),
         invalid=invalid,
-        state=State(recorded.get("state", State.PENDING)),
-        granted_at=_optional_time(recorded, "grantedAt"),
-        expires_at=_optional_time(recorded, "expiresAt"),
-        binding=_optional_ref(recorded, "bindingRef"),
-        job=_optional_ref(recorded, "jobRef"),
-        status=status,
-        conditions=parse_conditions(recorded),
+        recorded=parse_recorded(manifest.get("status")),
     )
 
 
@@ -84,10 +67,11 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         longest, pending, invalid = timedelta(0), timedelta(hours=24), invalid or str(error)
     recorded = (status or {}).get("roles") or []
     return AccessPolicy(
-        key=Key(metadata.get("namespace", ""), metadata["name"]),
+        ref=PolicyRef(manifest.get("kind") or POLICIES.kind, Key(metadata.get("namespace", ""), metadata["name"])),
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         generation=metadata.get("generation", 1),
+        created=parse_time(metadata["creationTimestamp"]),
         deleting="deletionTimestamp" in metadata,
         roles=tuple(_parse_role(role) for role in spec.get("roles") or []),
         requesters=tuple(_parse_subject(subject) for subject in spec.get("requesters") or []),
@@ -103,11 +87,8 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
     )
 
 
-def parse_conditions(status: Manifest) -> tuple[Condition, ...]:
-    """Read the conditions of a status."""
-    return tuple(
-        Condition(c["type"], c["status"], c.get("reason", ""), c.get("message", "")) for c in status.get("conditions") or []
-    )
+def _parse_policy_ref(namespace: str, ref: Manifest) -> PolicyRef:
+    return PolicyRef(ref.get("kind") or POLICIES.kind, Key(namespace, ref.get("name", "")))
 
 
 def _parse_role(role: Manifest) -> RoleRef:
@@ -121,12 +102,3 @@ def _parse_subject(subject: Manifest) -> Subject:
 def _missing(spec: Manifest, *fields: str) -> str:
     absent = [f"spec.{field}" for field in fields if not spec.get(field)]
     return f"{', '.join(absent)} missing" if absent else ""
-
-
-def _optional_time(status: Manifest, field: str) -> datetime | None:
-    return parse_time(status[field]) if status.get(field) else None
-
-
-def _optional_ref(status: Manifest, field: str) -> ObjectRef | None:
-    ref = status.get(field)
-    return ObjectRef(ref["name"], ref["uid"]) if ref else None

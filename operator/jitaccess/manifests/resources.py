@@ -1,4 +1,4 @@
-"""The Kubernetes resources that the operator reads and writes, as data; the scopes say which of them belong together."""
+"""The Kubernetes resources that the operator reads and writes, as data."""
 
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -29,19 +29,6 @@ class Resource:
         return "/".join(part for part in parts if part)
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """A kind of request with the policy it names and the binding it becomes.
-
-    `job_guard` tells whether a Job may own the binding; a cluster-wide binding cannot have a namespaced owner.
-    """
-
-    request: Resource
-    policy: Resource
-    binding: Resource
-    job_guard: bool
-
-
 REQUESTS = Resource(GROUP, VERSION, "accessrequests", "AccessRequest")
 POLICIES = Resource(GROUP, VERSION, "accesspolicies", "AccessPolicy")
 RBAC = "rbac.authorization.k8s.io"
@@ -55,6 +42,3 @@ CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "Cust
 ADMISSION = "admissionregistration.k8s.io"
 ADMISSION_POLICIES = Resource(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy")
 ADMISSION_BINDINGS = Resource(ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding")
-
-NAMESPACED = Scope(REQUESTS, POLICIES, ROLE_BINDINGS, job_guard=True)
-SCOPES = (NAMESPACED,)

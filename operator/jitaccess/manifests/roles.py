@@ -45,5 +45,7 @@ def _rule_status(rule: Rule) -> dict[str, Any]:
 
 
 def _parse_rule(status: Manifest) -> Rule:
-    lists = (tuple(status.get(field) or ()) for field in ("verbs", "groups", "resources", "names", "urls"))
-    return Rule(*lists, cut=status.get("cut", False))
+    verbs, groups, resources, names, urls = (
+        tuple(status.get(field) or ()) for field in ("verbs", "groups", "resources", "names", "urls")
+    )
+    return Rule(verbs, groups, resources, names, urls, cut=status.get("cut", False))

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from jitaccess.domain.model import API_VERSION, Key
 from jitaccess.domain.text import format_time
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
+from jitaccess.kube.clock import utcnow
 from jitaccess.manifests.resources import EVENTS, Resource
-from jitaccess.workqueue.clock import utcnow
 
 log = logging.getLogger(__name__)
 

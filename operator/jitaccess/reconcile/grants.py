@@ -1,32 +1,39 @@
-"""Making the access itself (Job, then binding) and ending it (binding, then Job).
+"""The binding and the Job of one grant: made (Job, then binding), checked, and ended (binding, then Job).
 
 Names are deterministic, what is there is compared exactly, and deletes carry UIDs, so nothing rests on being the only replica.
+The record of a grant is written between its Job and its binding (requests.py): there is never access without a record.
 """
 
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
-from jitaccess.domain.lifecycle import BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, Grant
-from jitaccess.domain.model import AccessRequest, Key, Manifest, ObjectRef
+from jitaccess.domain.lifecycle import Grant
+from jitaccess.domain.model import Key, Manifest
+from jitaccess.domain.obstacles import binding_altered, binding_refused, name_taken
+from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.grant import (
+    Object,
     binding_manifest,
-    expires_at,
+    gives_the_same,
     grant_name,
-    granted_at,
-    guards,
     is_managed,
     is_same,
+    job_fault,
     job_manifest,
-    will_go,
+    kept_by,
 )
-from jitaccess.manifests.resources import JOBS, Resource, Scope
-from jitaccess.manifests.status import Incident, Made
+from jitaccess.manifests.kinds import RequestKind
+from jitaccess.manifests.resources import JOBS, Resource
+from jitaccess.reconcile.removal import remove
 
 
 class Blocked(Exception):
-    """Something stands between the approval and the binding; tried again until the request times out."""
+    """Something stands between the approval and the binding; tried again."""
 
     def __init__(self, obstacle: Objection) -> None:
         super().__init__(obstacle.message)
@@ -35,147 +42,176 @@ class Blocked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The Job that was made for a grant, or why there is none."""
+    """The Job behind a grant, or why there is none."""
 
-    grant: Grant
     job: ObjectRef | None
-    missing: str = ""
+    missing: Objection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A binding that is there: its UID, and why it would not go by itself at the end, if so."""
+
+    uid: str
+    unguarded: Objection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found of an active grant, and done about it; with `over` its Job is gone, and with it the right to renew it."""
+
+    bound: Bound | None = None
+    restored: str = ""
+    over: str = ""
 
 
 class Grants:
-    """The bindings and Jobs of one scope."""
+    """The bindings and Jobs of one kind of request."""
 
-    def __init__(self, cluster: Cluster, scope: Scope) -> None:
+    def __init__(self, cluster: Cluster, kind: RequestKind, now: Callable[[], datetime]) -> None:
         self._cluster = cluster
-        self._scope = scope
+        self._kind = kind
+        self._now = now
 
-    async def guard(self, grant: Grant, now: datetime) -> Guard | None:
-        """Make the Job behind a grant, ahead of the binding; None if its name is taken, which `make` then looks into."""
-        if not self._scope.job_guard:
-            return Guard(grant, None, "a cluster-wide binding cannot be owned by a Job")
+    async def guard(self, grant: Grant) -> Guard:
+        """Make the Job behind a grant, or take up the one that is there; Blocked if its name is taken."""
+        if not self._kind.job_guard:
+            return Guard(None, Objection("SweepOnly", "a cluster-wide binding cannot be owned by a Job"))
+        wanted = job_manifest(self._kind, grant, grant.expires_at - self._now())
         try:
-            made = await self._cluster.create(JOBS, job_manifest(grant, now))
+            made = await self._cluster.create(JOBS, wanted)
         except Refused as error:
-            return Guard(grant, None, f"the Job that would end it without the operator was refused: {error}")
+            return Guard(None, Objection("JobRefused", f"the Job that would end it without the operator was refused: {error}"))
         except Conflict:
-            return None
-        guard = Guard(grant, _ref(made))
-        if will_go(made):
-            return guard
-        await self.unguard(guard)
-        return Guard(
-            grant,
-            None,
-            "something in the cluster changed the Job that would end it without the operator, for example suspended it",
-        )
+            return await self._existing_guard(grant, wanted)
+        return await self._as_asked(made, wanted)
 
-    async def unguard(self, guard: Guard) -> None:
+    async def unguard(self, grant: Grant, guard: Guard) -> None:
         """Take back a Job whose grant is not to be."""
         if guard.job:
-            await self._cluster.delete(JOBS, self._key(guard.grant), guard.job.uid)
-
-    async def make(self, grant: Grant, now: datetime, guard: Guard | None = None) -> tuple[Grant, Made]:
-        """Make the access exist; returns it as it is, which after a crash is as it was begun. Blocked says what is in the way."""
-        guard = guard if guard and guard.grant == grant else await self.guard(grant, now)
-        try:
-            if guard:
-                return grant, await self._bind(grant, guard)
-        except Conflict:
-            pass  # a binding of that name is there already: begun before a crash, or not ours
-        begun = await self._begun(grant)
-        if begun:
-            return begun
-        await self.end(grant.request, grant.request_uid)
-        guard = await self.guard(grant, now)
-        if guard is None:
-            raise Conflict(f"Job {self._key(grant).name} was made by somebody else meanwhile")
-        return grant, await self._bind(grant, guard)
+            await self._cluster.delete(JOBS, _key(grant), guard.job.uid)
 
     async def rehearse(self, grant: Grant) -> None:
         """Ask the API server whether the binding could be made, without making anything; Blocked says what is in the way."""
         try:
-            await self._cluster.create(self._scope.binding, binding_manifest(grant, None, self._scope), dry_run=True)
+            await self._cluster.create(self._kind.binding, binding_manifest(self._kind, grant, None), dry_run=True)
         except Refused as error:
-            raise Blocked(_binding_obstacle(grant, str(error))) from error
+            raise Blocked(binding_refused(grant.role, str(error))) from error
         except Conflict:
-            await self._begun(grant)
+            found = await self._cluster.find(self._kind.binding, _key(grant))
+            if found:
+                self._must_be_ours(self._kind.binding, found, grant)
 
-    async def verify(self, request: AccessRequest, grant: Grant, now: datetime) -> tuple[Made | None, Incident | None]:
-        """Put back a binding that was deleted or changed by hand; (None, None) when it is as it should be."""
-        key = self._key(grant)
-        found = await self._cluster.find(self._scope.binding, key)
-        if found and is_same(found, binding_manifest(grant, request.job, self._scope)):
-            return None, None
-        what = "changed" if found else "deleted"
-        if found and request.binding and found["metadata"]["uid"] == request.binding.uid:
-            await self._cluster.delete(self._scope.binding, key, request.binding.uid)
-        _, made = await self.make(grant, now)
-        return made, Incident("BindingRestored", f"the {self._scope.binding.kind} {key.name} was {what} by hand and is put back")
-
-    async def end(self, key: Key, uid: str, binding: ObjectRef | None = None, job: ObjectRef | None = None) -> None:
-        """Make sure that no access exists for that request, whatever is left of it; needs the key and the UID only."""
-        name = Key(key.namespace, grant_name(key, uid))
-        await self._remove(self._scope.binding, name, uid, binding)
-        if self._scope.job_guard:
-            await self._remove(JOBS, name, uid, job)
-
-    async def _bind(self, grant: Grant, guard: Guard) -> Made:
+    async def bind(self, grant: Grant, job: ObjectRef | None) -> Bound | None:
+        """Make the access exist, for what is left of its time; None if nothing is. Blocked says what is in the way."""
+        if self._now() >= grant.expires_at:
+            return None
+        wanted = binding_manifest(self._kind, grant, job)
         try:
-            binding = await self._cluster.create(self._scope.binding, binding_manifest(grant, guard.job, self._scope))
+            made = await self._cluster.create(self._kind.binding, wanted)
         except Refused as error:
-            await self.unguard(guard)
-            raise Blocked(_binding_obstacle(grant, str(error))) from error
-        return Made(_ref(binding), guard.job, guard.missing)
+            raise Blocked(binding_refused(grant.role, str(error))) from error
+        except Conflict:
+            made = await self._existing_binding(grant, wanted)
+        return await self._as_bound(made, wanted)
 
-    async def _begun(self, grant: Grant) -> tuple[Grant, Made] | None:
-        key = self._key(grant)
-        job = await self._ours(JOBS, key, grant) if self._scope.job_guard else None
-        binding = await self._ours(self._scope.binding, key, grant)
-        if not binding:
+    async def check(self, grant: Grant, job: ObjectRef | None) -> Checked:
+        """Compare an active grant with what is there: put back what somebody deleted or changed, unless its time was up."""
+        found, guard = await asyncio.gather(self._cluster.find(self._kind.binding, _key(grant)), self._find_guard(grant, job))
+        if job and (guard is None or guard["metadata"]["uid"] != job.uid):
+            return Checked(over=f"the Job {job.name} behind it is gone")
+        wanted = binding_manifest(self._kind, grant, job)
+        if found and is_same(found, wanted):
+            return Checked(_bound(found, self._guard_fault(guard, grant)))
+        if found:
+            return Checked(await self._put_right(found, wanted, grant), restored="changed by somebody")
+        return Checked(await self.bind(grant, job), restored="missing")
+
+    async def end_job(self, grant_key: Key, request_uid: str, job: ObjectRef | None) -> None:
+        """Remove the Job of a grant whose binding is gone; its time to live would do it too."""
+        if self._kind.job_guard:
+            await remove(self._cluster, JOBS, grant_key, partial(is_managed, request_uid=request_uid), job.uid if job else "")
+
+    async def _find_guard(self, grant: Grant, job: ObjectRef | None) -> Manifest | None:
+        return await self._cluster.find(JOBS, _key(grant)) if job else None
+
+    def _guard_fault(self, job: Manifest | None, grant: Grant) -> Objection | None:
+        if job is None:
             return None
-        since, until = granted_at(binding), expires_at(binding)
-        if since is None or until is None:
-            return None
-        resumed = replace(grant, granted_at=since, expires_at=until)
-        owner = _ref(job) if job and guards(job, resumed) else None
-        as_wanted = is_same(binding, binding_manifest(resumed, owner, self._scope))
-        in_time = until <= grant.expires_at and bool(owner or not job)
-        return (
-            (resumed, Made(_ref(binding), owner, "" if owner else "it was begun without one")) if as_wanted and in_time else None
-        )
+        fault = job_fault(job, job_manifest(self._kind, grant, grant.expires_at - grant.granted_at), grant.expires_at)
+        return _job_changed(fault) if fault else None
 
-    async def _ours(self, resource: Resource, key: Key, grant: Grant) -> Manifest | None:
-        found = await self._cluster.find(resource, key)
-        if found and not is_managed(found, grant.request_uid):
-            await self.end(grant.request, grant.request_uid)
-            message = f"a {resource.kind} {key.name} that jitaccess did not make is in the way: delete it"
-            raise Blocked(Objection(NAME_TAKEN, message))
-        return found
+    async def _existing_guard(self, grant: Grant, wanted: Object) -> Guard:
+        """The Job that is there already: begun before a crash or by another replica, or a leftover in the way."""
+        found = await self._cluster.find(JOBS, _key(grant))
+        if found is None:
+            raise Conflict(f"Job {_key(grant)} came and went")
+        self._must_be_ours(JOBS, found, grant)
+        if not job_fault(found, wanted, grant.expires_at):
+            return Guard(_ref(found))
+        await self._cluster.delete(JOBS, _key(grant), found["metadata"]["uid"])
+        return await self._as_asked(await self._cluster.create(JOBS, wanted), wanted)
 
-    async def _remove(self, resource: Resource, key: Key, request_uid: str, known: ObjectRef | None) -> None:
-        if known:
-            try:
-                return await self._cluster.delete(resource, key, known.uid)
-            except Conflict:
-                pass  # made again since it was recorded: look at what is there now
-        found = await self._cluster.find(resource, key)
-        if found and is_managed(found, request_uid):
-            await self._cluster.delete(resource, key, found["metadata"]["uid"])
+    async def _as_asked(self, made: Manifest, wanted: Object) -> Guard:
+        fault = job_fault(made, wanted)
+        if not fault:
+            return Guard(_ref(made))
+        metadata = made["metadata"]
+        await self._cluster.delete(JOBS, Key(metadata["namespace"], metadata["name"]), metadata["uid"])
+        return Guard(None, _job_changed(fault))
 
-    def _key(self, grant: Grant) -> Key:
-        return Key(grant.request.namespace, grant_name(grant.request, grant.request_uid))
+    async def _existing_binding(self, grant: Grant, wanted: Object) -> Manifest:
+        """The binding that is there already: ours, whose answer was lost, or something in the way."""
+        found = await self._cluster.find(self._kind.binding, _key(grant))
+        if found is None:
+            raise Conflict(f"{self._kind.binding.kind} {_key(grant)} came and went")
+        self._must_be_ours(self._kind.binding, found, grant)
+        if is_same(found, wanted):
+            return found
+        await self._cluster.delete(self._kind.binding, _key(grant), found["metadata"]["uid"])
+        return await self._cluster.create(self._kind.binding, wanted)
+
+    async def _as_bound(self, made: Manifest, wanted: Object) -> Bound:
+        if not gives_the_same(made, wanted):
+            metadata = made["metadata"]
+            await self._cluster.delete(self._kind.binding, Key(metadata["namespace"], metadata["name"]), metadata["uid"])
+            raise Blocked(binding_altered())
+        if not is_same(made, wanted):
+            return Bound(made["metadata"]["uid"], Objection("BindingChanged", "its owner or labels were changed as it was made"))
+        return _bound(made)
+
+    async def _put_right(self, found: Manifest, wanted: Object, grant: Grant) -> Bound | None:
+        self._must_be_ours(self._kind.binding, found, grant)
+        metadata = found["metadata"]
+        if found.get("roleRef") != wanted["roleRef"]:
+            ours = partial(is_managed, request_uid=grant.request_uid)
+            left = await remove(self._cluster, self._kind.binding, _key(grant), ours, metadata["uid"])
+            if left:
+                raise Blocked(binding_refused(grant.role, f"one with another role stands in its place: {left.why}"))
+            return _bound(await self._cluster.create(self._kind.binding, wanted))
+        kept = {"resourceVersion": metadata["resourceVersion"], "finalizers": metadata.get("finalizers") or []}
+        right = {**wanted, "metadata": {**wanted["metadata"], **kept}}
+        return _bound(await self._cluster.replace(self._kind.binding, _key(grant), right))
+
+    def _must_be_ours(self, resource: Resource, found: Manifest, grant: Grant) -> None:
+        if not is_managed(found, grant.request_uid):
+            raise Blocked(name_taken(resource.kind, found["metadata"]["name"]))
+
+
+def _bound(found: Manifest, fault: Objection | None = None) -> Bound:
+    keepers = kept_by(found)
+    held = Objection("FinalizerAdded", f"finalizers keep the binding from going by itself: {keepers}") if keepers else None
+    return Bound(found["metadata"]["uid"], held or fault)
+
+
+def _job_changed(fault: str) -> Objection:
+    why = "something in the cluster changes Jobs; look for a mutating admission policy or webhook"
+    return Objection("JobChanged", f"the Job that would end it without the operator is not as asked: {fault} ({why})")
 
 
 def _ref(found: Manifest) -> ObjectRef:
     return ObjectRef(found["metadata"]["name"], found["metadata"]["uid"])
 
 
-def _binding_obstacle(grant: Grant, message: str) -> Objection:
-    if "attempting to grant RBAC permissions not currently held" not in message:
-        return Objection(BINDING_REFUSED, f"the binding was refused: {message}")
-    resource = f"{grant.role.kind.lower()}s"
-    return Objection(
-        BIND_FORBIDDEN,
-        f"the operator may not bind {grant.role}: add it to the ClusterRole jitaccess-grantable-roles "
-        f"(apiGroups [rbac.authorization.k8s.io], resources [{resource}], resourceNames [{grant.role.name}], verbs [get, bind])",
-    )
+def _key(grant: Grant) -> Key:
+    return Key(grant.request.namespace, grant_name(grant.request, grant.request_uid))

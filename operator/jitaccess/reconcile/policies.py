@@ -2,21 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from jitaccess.domain.model import AccessPolicy, Key, Manifest, RoleRef
-from jitaccess.kube.api import Cluster, Conflict, Refused
-from jitaccess.manifests.grant import DERIVED, MANAGED, Object, derived_manifests, derived_names, is_same
-from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource, Scope
+from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
+from jitaccess.kube.api import Conflict, Refused
+from jitaccess.manifests.derived import derived_manifests, derived_names, is_derived
+from jitaccess.manifests.grant import Object, is_same
+from jitaccess.manifests.kinds import PolicyKind
+from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource
 from jitaccess.manifests.roles import role_status
 from jitaccess.manifests.status import policy_status
-from jitaccess.publish.events import Announcer, News
+from jitaccess.publish.events import News
 from jitaccess.reconcile.facts import read_role
-from jitaccess.workqueue.clock import utcnow
-from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Store
+from jitaccess.reconcile.recorder import Tools
+from jitaccess.reconcile.removal import NotEnded, remove
+from jitaccess.workqueue.schedule import Target
 
 log = logging.getLogger(__name__)
 
@@ -24,40 +26,45 @@ Ready = tuple[bool, str, str]
 Version = tuple[str, int, bool]  # UID, generation, whether it is being deleted
 
 
-class PolicyReconciler:
-    """Reconciles the policies of one scope."""
+# Why a policy is not in force although nothing failed: there is nothing to try again before it, or a role, changes.
+_SETTLED = ("Invalid", "PersistentRisk")
+LONGEST_RETRY = 300.0
 
-    def __init__(self, cluster: Cluster, scope: Scope, store: Store, schedule: Schedule, announcer: Announcer) -> None:
-        self._cluster = cluster
-        self._scope = scope
-        self._store = store
-        self._schedule = schedule
-        self._announcer = announcer
+
+class PolicyReconciler:
+    """Reconciles the policies of one kind."""
+
+    def __init__(self, tools: Tools, kind: PolicyKind) -> None:
+        self._tools = tools
+        self._kind = kind
+        self._cluster = tools.cluster
+        self._schedule = tools.schedule
+        self._known = tools.store.policies[kind.resource]
         self._woken: dict[Key, Version] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Make the derived Roles, the status and the open requests agree with the policy as it is now."""
-        policy = await self._cluster.policy(key, self._scope)
+        policy = await self._cluster.policy(PolicyRef(self._kind.resource.kind, key))
         # First of all, whatever becomes of the rest: what a narrower policy no longer allows must end.
         self._wake_dependents(key, (policy.uid, policy.generation, policy.deleting) if policy else None)
         if policy is None or policy.deleting:
             await self._withdraw(key)
-            return self._store.forget_policy(key)
+            return self._known.forget(key)
         roles = await asyncio.gather(*(self._look_at(role, key.namespace) for role in policy.roles))
         try:
             ready = await self._put_in_force(policy, roles)
             await self._record(policy, ready, roles)
-        except (Conflict, Refused) as error:
+        except (Conflict, Refused, NotEnded) as error:
             delay = self._schedule.retry(self._target(key))
             log.log(_level(error), "policy put off: %s", error, extra={"policy": str(key), "retry_seconds": round(delay, 1)})
             return
-        # Once more: what was found out about the roles is on record only now.
-        if _risky_refs(roles) != policy.risky:
+        # Once more: what was found out about the roles is on record only now, and what changed in them is news to every grant.
+        if _hashes(roles) != _hashes((policy.status or {}).get("roles") or []):
             self._wake_dependents(key, None)
-        if ready[0]:
+        if ready[0] or ready[1] in _SETTLED:
             self._schedule.done(self._target(key))
         else:
-            self._schedule.retry(self._target(key))
+            self._schedule.retry(self._target(key), LONGEST_RETRY)
 
     async def _look_at(self, role: RoleRef, namespace: str) -> dict[str, Any]:
         facts = await read_role(self._cluster, role, namespace)
@@ -69,7 +76,7 @@ class PolicyReconciler:
         if refusal:
             await self._withdraw(policy.key)
             return refusal
-        for role, binding in derived_manifests(policy, self._scope):
+        for role, binding in derived_manifests(policy, self._kind):
             for resource, wanted in ((ROLES, role), (ROLE_BINDINGS, binding)):
                 try:
                     taken = await self._ensure(resource, wanted)
@@ -100,21 +107,19 @@ class PolicyReconciler:
         """Take the rights that a policy gave away again: bindings first."""
         for resource in (ROLE_BINDINGS, ROLES):
             for name in derived_names(key):
-                found = await self._cluster.find(resource, Key(key.namespace, name))
-                if found and is_derived(found):
-                    await self._cluster.delete(resource, Key(key.namespace, name), found["metadata"]["uid"])
+                await remove(self._cluster, resource, Key(key.namespace, name), is_derived)
 
     async def _record(self, policy: AccessPolicy, ready: Ready, roles: list[dict[str, Any]]) -> None:
-        status = policy_status(policy, ready, roles, utcnow())
+        status = policy_status(policy, ready, roles, self._tools.now())
         if status == policy.status:
             return
-        version = await self._cluster.write_status(self._scope.policy, policy.key, policy.resource_version, status)
+        version = await self._cluster.write_status(self._kind.resource, policy.key, policy.uid, status)
         if version is not None:
-            self._store.see_policy(replace(policy, resource_version=version, risky=_risky_refs(roles)))
+            self._known.see(replace(policy, resource_version=version, risky=_risky_refs(roles)))
         in_force, reason, message = ready
         level = logging.INFO if in_force else logging.WARNING
         log.log(level, "policy %s", reason, extra={"policy": str(policy.key), "reason": reason, "note": message})
-        self._announcer.tell(News(self._scope.policy, policy.key, policy.uid, reason, message, not in_force))
+        self._tools.publisher.tell(News(self._kind.resource, policy.key, policy.uid, reason, message, not in_force))
 
     def _wake_dependents(self, policy: Key, version: Version | None) -> None:
         """Look again at the requests that name the policy, unless they were looked at for this very version of it."""
@@ -124,21 +129,15 @@ class PolicyReconciler:
             self._woken[policy] = version
         else:
             self._woken.pop(policy, None)
-        for request in self._store.under(policy):
-            self._schedule.soon(Target(self._scope.request, request))
+        for resource, request in self._tools.store.under(PolicyRef(self._kind.resource.kind, policy)):
+            self._schedule.soon(Target(resource, request))
 
     def _target(self, key: Key) -> Target:
-        return Target(self._scope.policy, key)
+        return Target(self._kind.resource, key)
 
 
 def _level(error: Exception) -> int:
     return logging.DEBUG if isinstance(error, Conflict) else logging.WARNING
-
-
-def is_derived(found: Manifest) -> bool:
-    """Whether a Role or RoleBinding carries our label of derived ones; nobody but the operator can put it there."""
-    labels: Mapping[str, str] = found["metadata"].get("labels") or {}
-    return all(labels.get(name) == value for name, value in {**MANAGED, **DERIVED}.items())
 
 
 def _refusal(policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready | None:
@@ -153,6 +152,10 @@ def _refusal(policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready | None:
 def _risky(roles: list[dict[str, Any]]) -> str:
     named = [f"{role['kind']} {role['name']} ({', '.join(role['risks'])})" for role in roles if role["risks"]]
     return f"these roles allow what outlives a grant: {'; '.join(named)}" if named else ""
+
+
+def _hashes(roles: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str, str]]:
+    return {(role["kind"], role["name"], role.get("uid", ""), role.get("hash", "")) for role in roles}
 
 
 def _risky_refs(roles: list[dict[str, Any]]) -> tuple[RoleRef, ...]:

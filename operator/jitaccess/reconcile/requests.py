@@ -1,183 +1,188 @@
-"""Read, decide, act, record: the same code for every trigger, be it an event, a deadline, a retry or the sweep."""
+"""Read, decide, act, record: the same code for every trigger, be it an event, a deadline, a retry or the sweep.
+
+The order of writes is what the promises rest on (docs/adr/0016): the Job, then the record with the end of the grant, then the
+binding; at the end the binding, then the record, then the Job.
+"""
 
 import asyncio
-import logging
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
 
-from jitaccess.domain.lifecycle import NOT_INSTALLED, OBSTACLES, Grant, Verdict, blocked, decide, granted
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, State
-from jitaccess.domain.rules import Objection, counting_approvals, risk_objection
-from jitaccess.kube.api import Cluster, Conflict, Refused
-from jitaccess.kube.installation import FIX, Installation
-from jitaccess.manifests.resources import Scope
-from jitaccess.manifests.status import Incident, Made, request_status
-from jitaccess.publish.events import Announcer, News
-from jitaccess.reconcile.facts import Facts, RoleFacts, read_facts, role_obstacle
-from jitaccess.reconcile.grants import Blocked, Grants, Guard
-from jitaccess.workqueue.clock import utcnow
-from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Open, Store
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What was decided and done in one pass over a request."""
-
-    verdict: Verdict
-    made: Made | None = None
-    incident: Incident | None = None
+from jitaccess.domain.lifecycle import Grant, Verdict, blocked, decide, guard_gone
+from jitaccess.domain.model import AccessRequest, Key, RoleRef
+from jitaccess.domain.obstacles import OBSTACLES, not_installed
+from jitaccess.domain.recorded import ObjectRef, State
+from jitaccess.domain.recording import Delivery, Incident, Outcome
+from jitaccess.kube.api import Conflict
+from jitaccess.kube.installation import FIX
+from jitaccess.manifests.grant import grant_name
+from jitaccess.manifests.kinds import RequestKind
+from jitaccess.reconcile.ending import Endings
+from jitaccess.reconcile.facts import Facts, read_facts, role_obstacle
+from jitaccess.reconcile.grants import Blocked, Checked, Grants, Guard
+from jitaccess.reconcile.recorder import Recorder, Tools
+from jitaccess.workqueue.store import Open
 
 
 class RequestReconciler:
-    """Reconciles the requests of one scope."""
+    """Reconciles the requests of one kind."""
 
-    def __init__(
-        self, cluster: Cluster, scope: Scope, store: Store, schedule: Schedule, announcer: Announcer, installation: Installation
-    ) -> None:
-        self._cluster = cluster
-        self._scope = scope
-        self._store = store
-        self._schedule = schedule
-        self._announcer = announcer
-        self._installation = installation
-        self._grants = Grants(cluster, scope)
+    def __init__(self, tools: Tools, kind: RequestKind) -> None:
+        self._tools = tools
+        self._kind = kind
+        self._cluster = tools.cluster
+        self._schedule = tools.schedule
+        self._now = tools.now
+        self._open = tools.store.requests[kind.resource]
+        self._grants = Grants(tools.cluster, kind, tools.now)
+        self._recorder = Recorder(tools, kind)
+        self._endings = Endings(tools, kind, self._recorder, self._grants)
+        self._ahead: dict[Key, tuple[Grant, Guard]] = {}  # Jobs made for grants that have not begun
+        self._proven: set[tuple[str, RoleRef]] = set()  # what could be bound where
 
     async def reconcile(self, key: Key) -> None:
         """Make the cluster agree with what should be true of that request now."""
-        now = utcnow()
-        known = self._store.get(key)
-        foreseen = self._foresee(self._store.take(key), now)
-        guard, facts = await asyncio.gather(self._guard(foreseen, now), read_facts(self._cluster, self._scope, key, known))
+        known = self._open.get(key)
+        foreseen = self._foresee(self._open.take(key))
+        # What fails of the two must not leave the other one running behind our back.
+        ahead, facts = await asyncio.gather(
+            self._guard_ahead(foreseen), read_facts(self._cluster, self._kind.resource, key, known), return_exceptions=True
+        )
+        for failed in (facts, ahead):
+            if isinstance(failed, BaseException) and not isinstance(failed, (Blocked, Conflict)):
+                raise failed
         try:
-            outcome = await self._look(key, known, facts, now, guard)
+            if not isinstance(facts, BaseException):
+                await self._look(key, known, facts)
         except Conflict:
             # Somebody decided, or another replica acted, since we read: what is true now is for a fresh look to say.
-            self._schedule.retry(self._target(key))
+            self._schedule.retry(self._recorder.target(key))
             return
-        if guard and not (outcome and outcome.made):
-            await self._grants.unguard(guard)
+        await self._take_back(key)
 
-    async def _look(self, key: Key, known: Open | None, facts: Facts, now: datetime, guard: Guard | None) -> Outcome | None:
-        request = facts.request
-        if known and (request is None or request.uid != known.uid):
+    async def _look(self, key: Key, known: Open | None, facts: Facts | None) -> None:
+        if known and (facts is None or facts.request.uid != known.uid):
             # Another of the same name may be there already: its policy and role have not been read yet.
-            await self._end_deleted(key, known)
-            self._schedule.soon(self._target(key))
-            return None
-        if request is None or request.state.settled:
-            self._store.forget(key)
-            self._schedule.forget(self._target(key))
-            return None
-        self._store.remember(request, request.resource_version, request.state)
-        outcome = await self._act(request, facts, now, guard)
-        await self._record(request, facts.policy, outcome, now)
-        return outcome
+            await self._endings.deleted(key, known)
+            return self._schedule.soon(self._recorder.target(key))
+        if facts is None or facts.request.state.settled:
+            if facts and known:
+                await self._endings.clear(facts.request, known)
+            return self._recorder.forget(key)
+        request = facts.request
+        self._open.remember(request, request.resource_version, request.state)
+        await (self._look_at_active(facts) if request.state is State.ACTIVE else self._look_at_pending(facts))
 
-    def _foresee(self, request: AccessRequest | None, now: datetime) -> Grant | None:
-        """The grant that is about to begin, going by what the watch has just told.
+    # --- before a grant
 
-        Reason enough to make its Job while everything is read anew; the binding waits for what is true.
+    def _foresee(self, request: AccessRequest | None) -> Grant | None:
+        """The grant that is about to begin, going by what the watch has just reported.
+
+        Reason enough to make its Job while everything is read anew; record and binding wait for what is true.
         """
-        if request is None or request.state is not State.PENDING or self._installation.problems or _obstructed(request):
+        if request is None or request.state is not State.PENDING or self._tools.installation.problems or _obstructed(request):
             return None
-        return decide(request, self._store.policy(request.policy), now).grant
+        return decide(request, self._tools.store.policy(request.policy), self._now()).grant
 
-    async def _guard(self, foreseen: Grant | None, now: datetime) -> Guard | None:
-        return await self._grants.guard(foreseen, now) if foreseen else None
+    async def _guard_ahead(self, foreseen: Grant | None) -> None:
+        if foreseen and foreseen.request not in self._ahead:
+            self._ahead[foreseen.request] = (foreseen, await self._grants.guard(foreseen))
 
-    async def _act(self, request: AccessRequest, facts: Facts, now: datetime, guard: Guard | None) -> Outcome:
-        verdict = decide(request, facts.policy, now)
+    async def _take_back(self, key: Key) -> None:
+        """Remove a Job that was made ahead of a grant that did not begin."""
+        if key in self._ahead:
+            grant, guard = self._ahead[key]
+            await self._grants.unguard(grant, guard)
+            del self._ahead[key]
+
+    async def _look_at_pending(self, facts: Facts) -> None:
+        request = facts.request
+        verdict = decide(request, facts.policy, self._now(), facts.role.shown)
         if verdict.state.settled:
-            await self._grants.end(request.key, request.uid, request.binding, request.job)
-        if verdict.grant is None or facts.policy is None:
-            return Outcome(verdict)
+            return await self._endings.end(facts, verdict)
+        if verdict.grant is None:
+            await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
+            return self._recorder.plan(request.key, verdict)
         try:
-            if request.state is State.ACTIVE:
-                made, incident = await self._grants.verify(request, verdict.grant, now)
-                return Outcome(verdict, made, incident)
-            refusal = _refused_for_risk(request, facts.policy, facts.role)
-            if refusal:
-                return Outcome(refusal)
-            self._raise_obstacle(request, facts)
-            if _obstructed(request):
-                await self._grants.rehearse(verdict.grant)
-            grant, made = await self._grants.make(verdict.grant, now, guard)
-            return Outcome(granted(grant, verdict.approvals), made)
+            guard = await self._prepare(facts, verdict.grant)
         except Blocked as block:
-            return Outcome(blocked(verdict, block.obstacle, request.state))
+            return await self._obstructed_by(facts, verdict, block)
+        await self._begin(facts, guard)
 
-    def _raise_obstacle(self, request: AccessRequest, facts: Facts) -> None:
-        problems = self._installation.problems
-        missing = Objection(NOT_INSTALLED, f"{'; '.join(problems)}: {FIX}") if problems else None
-        if obstacle := missing or role_obstacle(request, facts.role):
+    async def _prepare(self, facts: Facts, grant: Grant) -> Guard:
+        """Everything that can be made sure of before the grant is on record; Blocked says what is in the way."""
+        problems = self._tools.installation.problems
+        if obstacle := not_installed(problems, FIX) if problems else role_obstacle(facts.request, facts.role):
             raise Blocked(obstacle)
+        if (grant.request.namespace, grant.role) not in self._proven or _obstructed(facts.request):
+            await self._grants.rehearse(grant)
+        if grant.request not in self._ahead:
+            self._ahead[grant.request] = (grant, await self._grants.guard(grant))
+        return self._ahead[grant.request][1]
 
-    async def _record(self, request: AccessRequest, policy: AccessPolicy | None, outcome: Outcome, now: datetime) -> None:
-        verdict, target = outcome.verdict, self._target(request.key)
-        status = request_status(request, verdict, now, policy, outcome.made, outcome.incident)
-        if status != request.status:
-            version = await self._write(request, status)
-            if version is None:
-                return await self._grants.end(request.key, request.uid)
-            self._store.remember(request, version, verdict.state)
-            self._announce(request, outcome)
-        if verdict.state.settled:
-            self._store.forget(request.key)
-            self._schedule.forget(target)
-            return
-        if verdict.wake_at:
-            self._schedule.at(target, verdict.wake_at)
-        if verdict.reason in OBSTACLES:
-            self._schedule.retry(target)
-        else:
-            self._schedule.done(target)
-
-    async def _write(self, request: AccessRequest, status: dict[str, Any]) -> str | None:
+    async def _begin(self, facts: Facts, guard: Guard) -> None:
+        """Record the grant with its end, then make the binding."""
+        request = facts.request
+        verdict = decide(request, facts.policy, self._now(), facts.role.shown)  # its time counts from here
+        if verdict.grant is None:
+            return self._schedule.soon(self._recorder.target(request.key))
+        delivery = Delivery(ObjectRef(grant_name(request.key, request.uid)), guard.job, guard.missing)
+        request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
+        self._ahead.pop(request.key, None)
         try:
-            return await self._cluster.write_status(self._scope.request, request.key, request.resource_version, status)
-        except Refused:
-            # No access without a record: what cannot be written, unlike what cannot be written now, must not be.
-            await self._grants.end(request.key, request.uid)
-            raise
+            bound = await self._grants.bind(verdict.grant, guard.job)
+        except Blocked as block:
+            return await self._obstructed_by(replace(facts, request=request), verdict, block)
+        if bound:
+            self._bound(verdict.grant, bound.uid)
+            if bound.unguarded:
+                await self._recorder.record(request, Outcome(verdict, delivery=replace(delivery, unguarded=bound.unguarded)))
+        self._recorder.plan(request.key, verdict)
 
-    async def _end_deleted(self, key: Key, known: Open) -> None:
-        await self._grants.end(key, known.uid)
-        self._store.forget(key)
-        log.info("request deleted, access ended", extra={"request": str(key), "uid": known.uid, "reason": "RequestDeleted"})
+    # --- while it lasts
 
-    def _announce(self, request: AccessRequest, outcome: Outcome) -> None:
-        verdict, incident = outcome.verdict, outcome.incident
-        reason, message = (incident.reason, incident.message) if incident else (verdict.reason, verdict.message)
-        before = request.condition("Granted")
-        if not incident and before and before.reason == verdict.reason and before.message == verdict.message:
-            return
-        trouble = bool(incident) or verdict.reason in OBSTACLES
-        facts = {"request": str(request.key), "uid": request.uid, "state": verdict.state.value, "reason": reason}
-        by = verdict.by or ", ".join(approval.by for approval in verdict.approvals)
-        people = {"requester": request.requester, "role": str(request.role), "by": by, "note": message}
-        log.log(logging.WARNING if trouble else logging.INFO, "request %s", verdict.state.value, extra=facts | people)
-        self._tell(request, reason, message, warning=trouble)
-        if outcome.made and not outcome.made.job:
-            self._tell(request, "ExpiryUnguarded", f"only the operator ends this access: {outcome.made.unguarded}", warning=True)
+    async def _look_at_active(self, facts: Facts) -> None:
+        request, job = facts.request, facts.request.recorded.job
+        verdict = decide(request, facts.policy, self._now(), facts.role.shown)
+        if verdict.grant is None:
+            return await self._endings.end(facts, verdict)
+        try:
+            checked = await self._grants.check(verdict.grant, job)
+        except Blocked as block:
+            return await self._obstructed_by(facts, verdict, block)
+        if checked.over:
+            return await self._endings.end(facts, guard_gone(checked.over))
+        incidents = self._incidents(request, checked)
+        if checked.bound:
+            self._bound(verdict.grant, checked.bound.uid)
+        delivery = Delivery(
+            ObjectRef(grant_name(request.key, request.uid)), job, checked.bound.unguarded if checked.bound else None
+        )
+        await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery, incidents))
+        self._recorder.plan(request.key, verdict)
 
-    def _tell(self, request: AccessRequest, reason: str, message: str, *, warning: bool) -> None:
-        self._announcer.tell(News(self._scope.request, request.key, request.uid, reason, message, warning))
+    def _incidents(self, request: AccessRequest, checked: Checked) -> tuple[Incident, ...]:
+        if not checked.restored or not checked.bound:
+            return ()
+        if _obstructed(request):
+            return (Incident("BindingMade", "what was in the way is gone: the binding exists now"),)
+        known = self._open.get(request.key)
+        what = "deleted by somebody" if checked.restored == "missing" and known and known.binding else checked.restored
+        unknown = " (deleted by somebody, or not made yet when the operator was restarted)" if what == "missing" else ""
+        name = grant_name(request.key, request.uid)
+        return (Incident("BindingRestored", f"the {self._kind.binding.kind} {name} was {what}{unknown} and is put back"),)
 
-    def _target(self, key: Key) -> Target:
-        return Target(self._scope.request, key)
+    def _bound(self, grant: Grant, uid: str) -> None:
+        self._open.bound(grant.request, uid)
+        self._proven.add((grant.request.namespace, grant.role))
+
+    async def _obstructed_by(self, facts: Facts, verdict: Verdict, block: Blocked) -> None:
+        request = facts.request
+        verdict = blocked(verdict, block.obstacle, request.state)
+        self._proven.discard((request.key.namespace, request.role))
+        await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
+        self._recorder.plan(request.key, verdict)
 
 
 def _obstructed(request: AccessRequest) -> bool:
-    before = request.condition("Granted")
+    before = request.recorded.condition("Granted")
     return before is not None and before.reason in OBSTACLES
-
-
-def _refused_for_risk(request: AccessRequest, policy: AccessPolicy, role: RoleFacts | None) -> Verdict | None:
-    if role is None or not role.risks or policy.allow_persistent_risk:
-        return None
-    against = risk_objection(policy, request.role, role.risks)
-    return Verdict(State.DENIED, against.reason, against.message, approvals=counting_approvals(request))

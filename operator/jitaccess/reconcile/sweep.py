@@ -1,93 +1,135 @@
-"""What events do not tell: what vanished while a watch was down, leftovers of a crash, and requests past their retention."""
+"""What events do not tell: what vanished while a watch was down, leftovers of a crash, and access that nobody knows of."""
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
 
 from jitaccess.domain.model import Key, Manifest
-from jitaccess.domain.text import parse_time
-from jitaccess.kube.api import Cluster, Conflict
-from jitaccess.manifests.grant import DERIVED_SELECTOR, GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, expires_at, policy_of
-from jitaccess.manifests.resources import ROLE_BINDINGS, Scope
-from jitaccess.reconcile.grants import Grants
-from jitaccess.workqueue.clock import utcnow
+from jitaccess.domain.text import format_time
+from jitaccess.kube.api import Cluster, Conflict, Refused
+from jitaccess.manifests.derived import DERIVED_SELECTOR, policy_of
+from jitaccess.manifests.grant import (
+    GRANT,
+    GRANT_SELECTOR,
+    MANAGED,
+    REQUEST_NAME,
+    REQUEST_UID,
+    grant_end,
+    grant_name,
+    is_managed,
+)
+from jitaccess.manifests.kinds import PolicyKind, RequestKind
+from jitaccess.manifests.resources import JOBS, ROLE_BINDINGS
+from jitaccess.manifests.status import UnknownState
+from jitaccess.reconcile.removal import NotEnded, is_harmless, remove
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 
 log = logging.getLogger(__name__)
 
+Now = Callable[[], datetime]
 
-async def sweep_store(cluster: Cluster, scope: Scope, store: Store, schedule: Schedule) -> None:
-    """Compare what we remember with what there is, metadata only, and look again at whatever differs."""
-    known, policies = store.requests(), store.policies()
+
+async def sweep_requests(cluster: Cluster, kind: RequestKind, store: Store, schedule: Schedule) -> None:
+    """Compare the requests that we remember with those there are, metadata only, and look again at whatever differs."""
+    requests = store.requests[kind.resource]
+    known = requests.all()
     found = {
         key_of(item): item["metadata"]["uid"]
-        async for item in cluster.list_metadata(scope.request, fieldSelector="status.settled!=true")
+        async for item in cluster.list_metadata(kind.resource, fieldSelector="status.settled!=true")
     }
     for key, record in known:
         if found.get(key) != record.uid:
-            schedule.soon(Target(scope.request, key))
+            schedule.soon(Target(kind.resource, key))
     for key in found:
-        if store.get(key) is None:
-            schedule.soon(Target(scope.request, key))
-    derived = [key_of(item) async for item in cluster.list_metadata(ROLE_BINDINGS, labelSelector=DERIVED_SELECTOR)]
-    present = [key_of(item) async for item in cluster.list_metadata(scope.policy)]
-    for key in {*policies, *present, *(policy_of(key) for key in derived)}:
-        schedule.soon(Target(scope.policy, key))
+        if requests.get(key) is None:
+            schedule.soon(Target(kind.resource, key))
 
 
-async def sweep_grants(cluster: Cluster, scope: Scope) -> int:
+async def sweep_policies(cluster: Cluster, kind: PolicyKind, store: Store, schedule: Schedule) -> None:
+    """Look again at every policy that we remember, that there is, or of which something derived is left."""
+    left = [policy_of(key_of(item)) async for item in cluster.list_metadata(ROLE_BINDINGS, labelSelector=DERIVED_SELECTOR)]
+    present = [key_of(item) async for item in cluster.list_metadata(kind.resource)]
+    for key in {*store.policies[kind.resource].all(), *present, *left} - {None}:
+        if key:
+            schedule.soon(Target(kind.resource, key))
+
+
+async def sweep_grants(cluster: Cluster, kind: RequestKind, now: Now) -> int:
     """End every grant that is over, or whose request is settled or gone; needs no memory. Returns how many were ended."""
     ended = 0
-    grants = Grants(cluster, scope)
-    async for binding in cluster.list_objects(scope.binding, labelSelector=GRANT_SELECTOR):
-        request = Key(
-            binding["metadata"].get("namespace", ""), (binding["metadata"].get("annotations") or {}).get(REQUEST_NAME, "")
-        )
-        uid = binding["metadata"]["labels"].get(REQUEST_UID, "")
-        why = await _over(cluster, scope, binding, request, uid)
-        if why:
-            await _end(cluster, scope, grants, binding, request, uid)
-            ended += 1
-            log.warning("leftover access ended", extra={"binding": str(key_of(binding)), "request": str(request), "reason": why})
+    async for binding in cluster.list_objects(kind.binding, labelSelector=GRANT_SELECTOR):
+        ended += await end_if_over(cluster, kind, binding, now)
     return ended
 
 
-async def _end(cluster: Cluster, scope: Scope, grants: Grants, binding: Manifest, request: Key, uid: str) -> None:
+async def sweep_jobs(cluster: Cluster, kind: RequestKind) -> None:
+    """Remove the Jobs behind grants whose request is settled or gone; their time to live would do it too."""
+    if not kind.job_guard:
+        return
+    async for job in cluster.list_metadata(JOBS, labelSelector=GRANT_SELECTOR):
+        request, uid = _request_of(job)
+        if await _settled_or_gone(cluster, kind, request, uid):
+            await remove(cluster, JOBS, key_of(job), partial(is_managed, request_uid=uid), job["metadata"]["uid"])
+
+
+async def end_if_over(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now) -> bool:
+    """End the access that a binding with our label gives, if it is over or nobody's; returns whether it was.
+
+    What keeps one binding from being looked at or ended is told, and keeps no other one alive.
+    """
+    request, uid = _request_of(binding)
+    told = {"binding": str(key_of(binding)), "request": str(request), "uid": uid, "subjects": str(binding.get("subjects") or "")}
     try:
-        await cluster.delete(scope.binding, key_of(binding), binding["metadata"]["uid"])
+        why = await _over(cluster, kind, binding, now)
+        if not why or is_harmless(binding):
+            return False
+        remains = await remove(
+            cluster, kind.binding, key_of(binding), partial(is_managed, request_uid=uid), binding["metadata"]["uid"]
+        )
     except Conflict:
-        return  # made again since the list: the next sweep looks at that one
-    await grants.end(request, uid)
+        return False  # recreated since: its own event, or the next sweep, looks at that one
+    except (NotEnded, Refused, UnknownState) as error:
+        log.error("leftover access cannot be ended: %s", error, extra=told)
+        return False
+    log.warning("leftover access ended", extra=told | {"reason": why, "remains": remains.why if remains else ""})
+    return True
 
 
-async def _over(cluster: Cluster, scope: Scope, binding: Manifest, key: Key, uid: str) -> str:
-    until = expires_at(binding)
-    if until is None or until <= utcnow():
+async def end_stray(cluster: Cluster, kind: RequestKind, now: Now, key: Key) -> None:
+    """Look at a binding with our label that no open request of ours explains, and end it if it is over or nobody's."""
+    found = await cluster.find(kind.binding, key)
+    if found and (found["metadata"].get("labels") or {}).items() >= {**MANAGED, **GRANT}.items():
+        await end_if_over(cluster, kind, found, now)
+
+
+async def _over(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now) -> str:
+    request, uid = _request_of(binding)
+    until = grant_end(binding)
+    if until is None or until <= now():
         return "DurationElapsed"
-    request = await cluster.request(key, scope) if key.name else None
-    if request is None or request.uid != uid:
+    if key_of(binding) != Key(request.namespace, grant_name(request, uid)):
+        return "NotMadeForARequest"
+    found = await cluster.request(kind.resource, request) if request.name else None
+    if found is None or found.uid != uid:
         return "RequestDeleted"
-    return "RequestSettled" if request.state.settled else ""
+    if found.state.settled:
+        return "RequestSettled"
+    recorded = found.recorded.expires_at
+    return "" if recorded == until else f"NotAsRecorded: until {format_time(until)}"
 
 
-async def remove_old(cluster: Cluster, scope: Scope, retention: timedelta, now: datetime) -> int:
-    """Delete the requests that were settled longer ago than `retention`; returns how many."""
-    removed = 0
-    async for item in cluster.list_metadata(scope.request, fieldSelector="status.settled=true"):
-        # Nothing younger than the retention time can have been settled that long ago, so most are never read.
-        if parse_time(item["metadata"]["creationTimestamp"]) > now - retention:
-            continue
-        found = await cluster.find(scope.request, key_of(item))
-        settled_at = ((found or {}).get("status") or {}).get("settledAt")
-        if found and settled_at and parse_time(settled_at) <= now - retention:
-            try:
-                await cluster.delete(scope.request, key_of(item), found["metadata"]["uid"])
-            except Conflict:
-                continue  # another request of that name, made since
-            removed += 1
-    if removed:
-        log.info("settled requests removed", extra={"requests": removed, "retention_days": retention / timedelta(days=1)})
-    return removed
+async def _settled_or_gone(cluster: Cluster, kind: RequestKind, request: Key, uid: str) -> bool:
+    found = await cluster.request(kind.resource, request) if request.name else None
+    return found is None or found.uid != uid or found.state.settled
+
+
+def _request_of(item: Manifest) -> tuple[Key, str]:
+    """The request that an object with our label says it belongs to, and that request's UID."""
+    metadata = item["metadata"]
+    name = (metadata.get("annotations") or {}).get(REQUEST_NAME, "")
+    return Key(metadata.get("namespace", ""), name), (metadata.get("labels") or {}).get(REQUEST_UID, "")
 
 
 def key_of(item: Manifest) -> Key:

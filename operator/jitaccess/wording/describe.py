@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest, State
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest
+from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import awaited, counting_approvals, in_words
 from jitaccess.domain.text import format_duration, parse_time
 from jitaccess.manifests.parse import parse_conditions

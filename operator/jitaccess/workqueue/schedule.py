@@ -1,7 +1,7 @@
 """One heap of deadlines and one queue of news; whatever is due is fired, and what fails is fired again.
 
-Wall-clock deadlines: one waiter sleeps at most `LONGEST_SLEEP` and recomputes from the wall clock, so a stepped clock or a
-suspended machine cannot shift an expiry.
+One waiter sleeps at most `LONGEST_SLEEP` and looks at the clock anew, so that neither a stepped clock nor a suspended machine can
+shift an expiry.
 """
 
 import asyncio
@@ -11,9 +11,10 @@ import itertools
 import logging
 import random
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 from jitaccess.domain.model import Key
 from jitaccess.manifests.resources import Resource
@@ -21,6 +22,9 @@ from jitaccess.manifests.resources import Resource
 LONGEST_SLEEP = 30.0
 FIRST_RETRY = 0.05
 LONGEST_RETRY = 60.0
+LONGEST_OUTAGE_RETRY = 5.0  # what an outage has kept from ending must end soon after it
+RESOLUTION = 0.001  # of the clock, in seconds
+SPARE_ENTRIES = 64  # dead entries of the heap that are not worth cleaning up
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +41,26 @@ class Target:
 
 
 class Schedule:
-    """Fires each target when it is due, never the same one twice at once, deadlines before news.
+    """Fires each target when it is due by the clock `now`, never the same one twice at once, deadlines before news.
 
     Nothing is fired while `may_fire` says no; after it has changed its mind, `wake` must be called.
     """
 
     def __init__(
-        self, fire: Callable[[Target], Awaitable[None]], *, concurrency: int = 32, may_fire: Callable[[], bool] = lambda: True
+        self,
+        fire: Callable[[Target], Awaitable[None]],
+        now: Callable[[], datetime],
+        *,
+        concurrency: int = 32,
+        may_fire: Callable[[], bool] = lambda: True,
     ) -> None:
         self._fire = fire
+        self._now = now
         self._may_fire = may_fire
         self._concurrency = concurrency
         self._heap: list[tuple[float, int, Target]] = []
         self._deadlines: dict[Target, float] = {}
-        self._news: dict[Target, None] = {}
+        self._news: OrderedDict[Target, None] = OrderedDict()  # unlike a dict, it takes from its front at no cost
         self._running: dict[Target, asyncio.Task[None]] = {}
         self._attempts: dict[Target, int] = {}
         self._order = itertools.count()
@@ -73,15 +83,20 @@ class Schedule:
         if due < self._deadlines.get(target, float("inf")):
             self._deadlines[target] = due
             heapq.heappush(self._heap, (due, next(self._order), target))
+            self._drop_dead()
             self._wake.set()
 
-    def retry(self, target: Target) -> float:
-        """Look at the target again after a while, longer each time until `done`; returns the seconds."""
+    def retry(self, target: Target, longest: float = LONGEST_RETRY) -> float:
+        """Look at the target again after a while, longer each time until `done`, at most `longest` seconds; returns them."""
         attempt = self._attempts.get(target, 0)
         self._attempts[target] = attempt + 1
-        delay: float = min(FIRST_RETRY * 2.0 ** min(attempt, 16), LONGEST_RETRY) * random.uniform(0.8, 1.2)  # noqa: S311 (spread)
-        self.at(target, datetime.fromtimestamp(time.time() + delay, UTC))
+        delay: float = min(FIRST_RETRY * 2.0 ** min(attempt, 16), longest) * random.uniform(0.8, 1.2)  # noqa: S311 (spread)
+        self.at(target, self._now() + timedelta(seconds=delay))
         return delay
+
+    def attempts(self, target: Target) -> int:
+        """How often the target was to be tried again since it was last as it should be."""
+        return self._attempts.get(target, 0)
 
     def done(self, target: Target) -> None:
         """The target is as it should be: the next retry starts from the shortest delay again."""
@@ -89,8 +104,9 @@ class Schedule:
 
     def forget(self, target: Target) -> None:
         """Drop everything that is planned for the target."""
-        for planned in (self._news, self._deadlines, self._attempts):
-            planned.pop(target, None)
+        self._news.pop(target, None)
+        self._deadlines.pop(target, None)
+        self._attempts.pop(target, None)
 
     async def run(self) -> None:
         """Fire what is due until `stop`."""
@@ -118,7 +134,7 @@ class Schedule:
         return len(self._running) < self._concurrency and self._may_fire()
 
     def _next(self) -> Target | None:
-        now = time.time()
+        now = self._now().timestamp()
         while self._heap and self._heap[0][0] <= now:
             due, _, target = heapq.heappop(self._heap)
             if self._deadlines.get(target) == due:
@@ -136,13 +152,20 @@ class Schedule:
     def _pause(self) -> float:
         if not self._has_room() or not self._heap:
             return LONGEST_SLEEP
-        return min(LONGEST_SLEEP, max(0.0, self._heap[0][0] - time.time()))
+        # A clock that tells milliseconds is behind by up to one: to look right after the moment, not right before it.
+        return min(LONGEST_SLEEP, max(0.0, self._heap[0][0] - self._now().timestamp()) + RESOLUTION)
+
+    def _drop_dead(self) -> None:
+        """Make the heap anew from the deadlines that still hold, once most of what is in it does not."""
+        if len(self._heap) > 2 * len(self._deadlines) + SPARE_ENTRIES:
+            self._heap = [(due, next(self._order), target) for target, due in self._deadlines.items()]
+            heapq.heapify(self._heap)
 
     async def _fire_once(self, target: Target) -> None:
         try:
             await self._fire(target)
         except Exception:  # the one place where an error of any kind is caught, told, and tried again
-            delay = self.retry(target)
+            delay = self.retry(target, LONGEST_OUTAGE_RETRY)
             log.exception("trying again", extra={"object": str(target), "retry_seconds": round(delay, 1)})
         finally:
             del self._running[target]

@@ -1,20 +1,24 @@
 """What is open, in a few words an object: the operator's memory follows open requests, not history, and never holds bodies."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, RoleRef, State
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
+from jitaccess.domain.recorded import State
+from jitaccess.manifests.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """One request that is not settled."""
+    """One request that is not settled; `binding` is the UID of its binding as far as this process has seen it."""
 
     uid: str
     version: int
-    policy: Key
+    policy: PolicyRef
     role: RoleRef
     active: bool
+    facts: int  # a digest of all that a look depends on
+    binding: str = ""
 
 
 def version_of(resource_version: str) -> int:
@@ -22,91 +26,150 @@ def version_of(resource_version: str) -> int:
     return int(resource_version) if resource_version.isdecimal() else -1
 
 
-class Store:
-    """The open requests, and which of them name which policy."""
+class Requests:
+    """The open requests of one kind, and which of them name which policy."""
 
     def __init__(self) -> None:
-        self._requests: dict[Key, Open] = {}
-        self._by_policy: dict[Key, set[Key]] = {}
-        self._policies: dict[Key, AccessPolicy] = {}
-        self._news: dict[Key, AccessRequest] = {}  # as the watch told it, until somebody looks
+        self._open: dict[Key, Open] = {}
+        self._by_policy: dict[PolicyRef, set[Key]] = {}
+        self._hints: dict[Key, AccessRequest] = {}  # as the watch reported it, until somebody looks
+        self._deleted: dict[Key, AccessRequest] = {}  # likewise, of open ones that were deleted
 
     def __len__(self) -> int:
-        return len(self._requests)
+        return len(self._open)
 
     def get(self, key: Key) -> Open | None:
         """The open request of that key, if any."""
-        return self._requests.get(key)
+        return self._open.get(key)
 
-    def see(self, request: AccessRequest) -> bool:
-        """Remember a request as it is now; False if it is no news (an echo of our own write, or older)."""
-        known = self._requests.get(request.key)
+    def see(self, request: AccessRequest, *, hint: bool = True) -> bool:
+        """Remember a request as it is now; False if it is no news: older, or changed in nothing that a look depends on.
+
+        With `hint` the whole request is kept until `take`; who never looks must not ask for that.
+        """
+        known = self._open.get(request.key)
         version = version_of(request.resource_version)
         if known and known.uid != request.uid:
-            return True  # made again: the access of the one before must end first, and for that it must be known
+            return True  # recreated: the access of the one before must end first, and for that it must be known
         if known and 0 <= version <= known.version:
             return False
+        news = known is None or known.facts != facts_of(request)
         self.remember(request, request.resource_version, request.state)
-        if not request.state.settled:
-            self._news[request.key] = request
-        return True
+        if news and hint and not request.state.settled:
+            self._hints[request.key] = request
+        return news
 
     def take(self, key: Key) -> AccessRequest | None:
-        """The request as the watch told it since it was last taken, if it did; a hint, not the truth."""
-        return self._news.pop(key, None)
+        """The request as the watch reported it since it was last taken, if it did; a hint, not the truth."""
+        return self._hints.pop(key, None)
 
-    def policy(self, key: Key) -> AccessPolicy | None:
-        """The policy as the watch told it last; a hint, not the truth."""
-        return self._policies.get(key)
+    def see_deleted(self, request: AccessRequest) -> None:
+        """Keep the last word on an open request that was deleted, until `take_deleted`."""
+        self._deleted[request.key] = request
 
-    def policies(self) -> list[Key]:
-        """All policies that are known at this moment."""
-        return list(self._policies)
-
-    def see_policy(self, policy: AccessPolicy) -> bool:
-        """Remember a policy as it is now; False if it is no news."""
-        known = self._policies.get(policy.key)
-        if known and 0 <= version_of(policy.resource_version) <= version_of(known.resource_version):
-            return False
-        self._policies[policy.key] = policy
-        return True
-
-    def forget_policy(self, key: Key) -> None:
-        """Drop a policy that is gone."""
-        self._policies.pop(key, None)
+    def take_deleted(self, key: Key) -> AccessRequest | None:
+        """The deleted request as the watch reported it last, if it did."""
+        return self._deleted.pop(key, None)
 
     def remember(self, request: AccessRequest, resource_version: str, state: State) -> None:
         """Remember what was just read or written, so that its echo is no news."""
         if state.settled:
             self.forget(request.key)
             return
-        self._unlink(request.key)
-        record = Open(request.uid, version_of(resource_version), request.policy, request.role, state is State.ACTIVE)
-        self._requests[request.key] = record
+        known = self._unlink(request.key)
+        binding = known.binding if known and known.uid == request.uid else ""
+        self._open[request.key] = Open(
+            request.uid,
+            version_of(resource_version),
+            request.policy,
+            request.role,
+            state is State.ACTIVE,
+            facts_of(request),
+            binding,
+        )
         self._by_policy.setdefault(request.policy, set()).add(request.key)
 
+    def bound(self, key: Key, binding: str) -> None:
+        """Remember the UID of the binding of an open request; empty once it is gone."""
+        if known := self._open.get(key):
+            self._open[key] = replace(known, binding=binding)
+
     def distrust(self) -> None:
-        """Drop what the watch told and nobody has looked at: it may be older than what another replica has done since."""
-        self._news.clear()
+        """Drop what the watch reported and nobody has looked at: it may be older than what another replica has done since."""
+        self._hints.clear()
 
     def forget(self, key: Key) -> None:
         """Drop a request that is settled or gone."""
-        self._news.pop(key, None)
+        self._hints.pop(key, None)
+        self._deleted.pop(key, None)
         self._unlink(key)
 
-    def _unlink(self, key: Key) -> None:
-        record = self._requests.pop(key, None)
+    def _unlink(self, key: Key) -> Open | None:
+        record = self._open.pop(key, None)
         if record is None:
-            return
+            return None
         dependents = self._by_policy[record.policy]
         dependents.discard(key)
         if not dependents:
             del self._by_policy[record.policy]
+        return record
 
-    def requests(self) -> list[tuple[Key, Open]]:
+    def all(self) -> list[tuple[Key, Open]]:
         """All open requests, as they are at this moment."""
-        return list(self._requests.items())
+        return list(self._open.items())
 
-    def under(self, policy: Key) -> Iterator[Key]:
+    def under(self, policy: PolicyRef) -> Iterator[Key]:
         """The open requests that name the policy."""
         yield from list(self._by_policy.get(policy, ()))
+
+
+class Policies:
+    """The policies of one kind, as the watch reported them: hints, not the truth."""
+
+    def __init__(self) -> None:
+        self._known: dict[Key, AccessPolicy] = {}
+
+    def get(self, key: Key) -> AccessPolicy | None:
+        """The policy as the watch reported it last."""
+        return self._known.get(key)
+
+    def all(self) -> list[Key]:
+        """All policies that are known at this moment."""
+        return list(self._known)
+
+    def see(self, policy: AccessPolicy) -> bool:
+        """Remember a policy as it is now; False if it is no news."""
+        known = self._known.get(policy.key)
+        if known and 0 <= version_of(policy.resource_version) <= version_of(known.resource_version):
+            return False
+        self._known[policy.key] = policy
+        return True
+
+    def forget(self, key: Key) -> None:
+        """Drop a policy that is gone."""
+        self._known.pop(key, None)
+
+
+class Store:
+    """What is known of every kind of request and policy."""
+
+    def __init__(self, requests: Iterable[Resource], policies: Iterable[Resource]) -> None:
+        self.requests = {resource: Requests() for resource in requests}
+        self.policies = {resource: Policies() for resource in policies}
+
+    def policy(self, ref: PolicyRef) -> AccessPolicy | None:
+        """The policy of that kind and key as the watch reported it last; a hint, not the truth."""
+        return next((known.get(ref.key) for resource, known in self.policies.items() if resource.kind == ref.kind), None)
+
+    def under(self, policy: PolicyRef) -> Iterator[tuple[Resource, Key]]:
+        """The open requests, of whatever kind, that name the policy."""
+        for resource, requests in self.requests.items():
+            for key in requests.under(policy):
+                yield resource, key
+
+
+def facts_of(request: AccessRequest) -> int:
+    """A digest of all that a look at a request depends on; what others write beside it changes nothing in it."""
+    return hash(
+        (request.uid, request.deleting, request.approvals, request.denials, request.revocations, request.recorded.revision)
+    )

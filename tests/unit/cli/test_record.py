@@ -9,7 +9,8 @@ from jitaccess.cli.api.errors import ExitCode, UsageError
 from jitaccess.cli.api.ledger import added_line, checked_text
 from jitaccess.cli.commands.exporting import CSV_COLUMNS, cell, record
 from jitaccess.cli.commands.waiting import CODES
-from jitaccess.domain.model import AccessRequest, State
+from jitaccess.domain.model import AccessRequest
+from jitaccess.domain.recorded import State
 from jitaccess.manifests.parse import parse_ledger, parse_request
 from jitaccess.wording.decisions import decisions
 from jitaccess.wording.describe import how_long, outcome, progress, timeline, when

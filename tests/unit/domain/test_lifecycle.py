@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.lifecycle import OBSTACLES, TRANSITIONS, blocked, decide
-from jitaccess.domain.model import AccessPolicy, Condition, Decision, Key, State
+from jitaccess.domain.model import AccessPolicy, Decision, Key
+from jitaccess.domain.recorded import Condition, State
 from jitaccess.domain.rules import MOST_APPROVALS, Objection, counting_approvals
 from unit.examples import (
     ALICE,

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jitaccess.domain.lifecycle import OBSTACLES, TRANSITIONS, Grant, Verdict, blocked, decide
-from jitaccess.domain.model import AccessPolicy, AccessRequest, State
+from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import Objection
 from jitaccess.domain.text import format_time, parse_time
 from jitaccess.manifests.parse import parse_policy, parse_request

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitaccess.domain.model import Decision, Key, ObjectRef, RoleRef, State, Subject
+from jitaccess.domain.model import Decision, Key, RoleRef, Subject
+from jitaccess.domain.recorded import ObjectRef, State
 from jitaccess.domain.text import printable
 from jitaccess.manifests.parse import parse_ledger, parse_policy, parse_request
 from unit.examples import ALICE, BOB, HOUR, T0, UID, active_status, lines, policy_manifest, request_manifest

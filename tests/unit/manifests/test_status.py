@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.lifecycle import OBSTACLES, Verdict, blocked, decide
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Condition, State
+from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.recorded import Condition, State
 from jitaccess.domain.rules import Objection
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import LONGEST_MESSAGE, MOST_INCIDENTS, Incident, Made, policy_status, request_status

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from jitaccess.domain.model import Key, ObjectRef, State
+from jitaccess.domain.model import Key
+from jitaccess.domain.recorded import ObjectRef, State
 from jitaccess.domain.text import parse_time
 from jitaccess.kube.api import Cluster, Outage, Refused
 from jitaccess.kube.installation import Installation

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.lifecycle import Grant
-from jitaccess.domain.model import Key, ObjectRef
+from jitaccess.domain.model import Key
+from jitaccess.domain.recorded import ObjectRef
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.grant import binding_manifest, grant_name, job_manifest
 from jitaccess.manifests.resources import JOBS, NAMESPACED, POLICIES, REQUESTS, ROLE_BINDINGS

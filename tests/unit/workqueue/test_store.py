@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from jitaccess.domain.model import Key, State
+from jitaccess.domain.model import Key
+from jitaccess.domain.recorded import State
 from jitaccess.workqueue.store import Open, Store, version_of
 from unit.examples import KEY, POLICY_KEY, UID, VIEW, active_status, policy, request
 

@@ -1,7 +1,8 @@
 """From what the API server has to the domain's values; what a newer jitaccess wrote is said to be that."""
 
 from jitaccess.cli.api.errors import CliError
-from jitaccess.domain.model import AccessRequest, Manifest, State
+from jitaccess.domain.model import AccessRequest, Manifest
+from jitaccess.domain.recorded import State
 from jitaccess.manifests.parse import parse_request
 
 _STATES = frozenset(state.value for state in State)

@@ -18,7 +18,8 @@ from jitaccess.cli.commands.choosing import parse_name
 from jitaccess.cli.commands.filters import REVIEWABLE, chosen_requests
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import complain, dump, fields, note, say, styled
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, State
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger
+from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import awaited, counting_approvals
 from jitaccess.wording.describe import deadline, how_long, place, who_decides
 from jitaccess.wording.roles import brief, hints_for, risks_of

@@ -11,7 +11,8 @@ import click
 from jitaccess.cli.api.client import ACTIVE, OPEN, Client
 from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.api.reading import read_request
-from jitaccess.domain.model import AccessRequest, Manifest, State
+from jitaccess.domain.model import AccessRequest, Manifest
+from jitaccess.domain.recorded import State
 
 F = TypeVar("F", bound=Callable[..., object])
 Found = tuple[AccessRequest, Manifest]

@@ -16,7 +16,8 @@ from jitaccess.cli.commands.choosing import parse_name
 from jitaccess.cli.commands.filters import MINE, chosen_filter, chosen_requests, filter_options
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import Column, command, dump, err, fields, hanging, note, out, say, state_text, styled, table
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest, State
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest
+from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.decisions import decisions
 from jitaccess.wording.describe import how_long, outcome, place, progress, timeline, when, who_decides

@@ -8,7 +8,8 @@ from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.errors import CliError, ExitCode, NotFound, TimedOut
 from jitaccess.cli.api.session import parse_seconds
 from jitaccess.cli.terminal.output import command, dump, err, note, say, state_text
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, State
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest
+from jitaccess.domain.recorded import State
 from jitaccess.wording.describe import deadline, outcome
 from jitaccess.wording.times import relative, span_since
 

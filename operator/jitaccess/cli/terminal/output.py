@@ -15,7 +15,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from jitaccess.domain.model import Manifest, State
+from jitaccess.domain.model import Manifest
+from jitaccess.domain.recorded import State
 from jitaccess.domain.text import printable
 
 _STYLES = {

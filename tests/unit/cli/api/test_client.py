@@ -10,7 +10,7 @@ from jitaccess.cli.api.connect import Connection
 from jitaccess.cli.api.errors import CliError, Invalid
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.commands.filters import MINE, chosen_requests
-from jitaccess.domain.model import State
+from jitaccess.domain.recorded import State
 
 
 def manifest(name: str, requester: str, state: str = "") -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""What can stand between an approved request and its binding; the reason of Granted=False while the operator retries."""
+
+from jitaccess.domain.model import AccessRequest, RoleRef
+from jitaccess.domain.rules import Objection
+
+ROLE_NOT_FOUND = "RoleNotFound"
+ROLE_UNREADABLE = "RoleUnreadable"
+BIND_FORBIDDEN = "BindForbidden"
+BINDING_REFUSED = "BindingRefused"
+NAME_TAKEN = "NameTaken"
+NOT_INSTALLED = "NotInstalled"
+OBSTACLES = frozenset({ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED})
+
+
+def role_not_found(request: AccessRequest) -> Objection:
+    """There is no such role, yet or any more."""
+    where = f" in namespace {request.key.namespace}" if request.role.kind == "Role" else ""
+    return Objection(ROLE_NOT_FOUND, f"there is no {request.role}{where}: create it")
+
+
+def role_unreadable(role: RoleRef) -> Objection:
+    """The operator holds no `get` on the role."""
+    fix = "add it, with the verbs get and bind, to the ClusterRole jitaccess-grantable-roles"
+    return Objection(ROLE_UNREADABLE, f"the operator may not read {role}: {fix}")
+
+
+def binding_refused(role: RoleRef, message: str) -> Objection:
+    """The API server, or an admission policy, refused the binding; the message is theirs."""
+    if "attempting to grant RBAC permissions not currently held" not in message:
+        return Objection(BINDING_REFUSED, f"the binding was refused: {message}")
+    return Objection(
+        BIND_FORBIDDEN,
+        f"the operator may not bind {role}: add it to the ClusterRole jitaccess-grantable-roles (apiGroups "
+        f"[rbac.authorization.k8s.io], resources [{role.kind.lower()}s], resourceNames [{role.name}], verbs [get, bind])",
+    )
+
+
+def binding_altered() -> Objection:
+    """Something in the cluster changed the binding while it was created: it gives something else, so it was deleted."""
+    what = "something in the cluster gives new RoleBindings another role or other subjects, so it was deleted at once"
+    return Objection(BINDING_REFUSED, f"the binding came out different: {what}; look for a mutating admission policy or webhook")
+
+
+def name_taken(kind: str, name: str) -> Objection:
+    """An object that is not ours sits where the grant belongs."""
+    return Objection(NAME_TAKEN, f"a {kind} {name} that jitaccess did not make is in the way: delete it")
+
+
+def not_installed(problems: tuple[str, ...], fix: str) -> Objection:
+    """What must hold in the API server does not."""
+    return Objection(NOT_INSTALLED, f"{'; '.join(problems)}: {fix}")

@@ -1,0 +1,109 @@
+"""What the operator has recorded of a request: the status as a value, and the facts that its history is made of."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from jitaccess.domain.roles import ShownRole
+
+
+class State(StrEnum):
+    """Where a request stands, in one word."""
+
+    PENDING = "Pending"
+    ACTIVE = "Active"
+    EXPIRED = "Expired"
+    REVOKED = "Revoked"
+    DENIED = "Denied"
+    WITHDRAWN = "Withdrawn"
+    TIMED_OUT = "TimedOut"
+    FAILED = "Failed"
+
+    @property
+    def settled(self) -> bool:
+        """Whether a request in this state can never give access again."""
+        return self not in (State.PENDING, State.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    """An object that the operator made; the UID is empty where only the name is known, as of a binding that is yet to be made."""
+
+    name: str
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition, as in the Kubernetes API conventions; `status` is True, False or Unknown."""
+
+    type: str
+    status: str
+    reason: str
+    message: str
+    since: datetime | None = None
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """One person's decision with the time at which it was recorded."""
+
+    by: str
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the history: what happened, when, to which state it led, and whose decision it was (empty: nobody's)."""
+
+    at: datetime
+    state: State
+    reason: str
+    message: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """Which policy a request was shown to its approvers under: exactly that object, and its generation then."""
+
+    uid: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The record of one request; `revision` counts the writes, and is 0 before the first."""
+
+    revision: int = 0
+    generation: int = 0
+    state: State = State.PENDING
+    granted_at: datetime | None = None
+    expires_at: datetime | None = None
+    settled_at: datetime | None = None
+    pending_until: datetime | None = None
+    required_approvals: int | None = None
+    policy: PolicyVersion | None = None
+    role: ShownRole | None = None
+    approvals: tuple[Signed, ...] = ()
+    denial: Signed | None = None
+    revocation: Signed | None = None
+    binding: ObjectRef | None = None
+    job: ObjectRef | None = None
+    history: tuple[Entry, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+    def condition(self, kind: str) -> Condition | None:
+        """The condition of that type, if any."""
+        return condition_of(self.conditions, kind)
+
+
+NOTHING_RECORDED = Recorded()
+
+
+def condition_of(conditions: Iterable[Condition], kind: str) -> Condition | None:
+    """The condition of that type, if any."""
+    return next((c for c in conditions if c.type == kind), None)

@@ -1,0 +1,213 @@
+"""The next record of a request: what is new since the last one, as history, conditions and fields. Pure.
+
+Everything that is ever published of a request (Events, log lines) is a new entry of its history, so nothing is told that is not
+on record, and nothing twice.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from jitaccess.domain.lifecycle import Verdict
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
+from jitaccess.domain.obstacles import OBSTACLES
+from jitaccess.domain.recorded import Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State, condition_of
+from jitaccess.domain.roles import ShownRole
+from jitaccess.domain.rules import Objection, counting_approvals, role_changed
+
+# The CRD takes 64 entries; transitions are few, so only incidents (a binding put back) can ever fill it.
+MOST_INCIDENTS = 44
+# The CRD takes 32768 characters; what an API server or a webhook says can be longer.
+LONGEST_MESSAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The objects through which a grant is given: the binding, and the Job behind it or why nothing ends it without us."""
+
+    binding: ObjectRef
+    job: ObjectRef | None
+    unguarded: Objection | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that happened to a grant without a change of its state."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one look came to: the verdict, and what was seen and done beside it."""
+
+    verdict: Verdict
+    policy: AccessPolicy | None = None
+    role: ShownRole | None = None
+    delivery: Delivery | None = None
+    incidents: tuple[Incident, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The record as it should be now, and what of it is new; `news` is empty where only conditions changed."""
+
+    recorded: Recorded
+    news: tuple[Entry, ...]
+
+
+def next_step(request: AccessRequest, outcome: Outcome, now: datetime) -> Step:
+    """The record after a look; exactly the recorded one, revision and all, when nothing is new."""
+    old, verdict = request.recorded, outcome.verdict
+    news = _news(request, outcome, now)
+    new = replace(
+        old,
+        generation=request.generation,
+        state=verdict.state,
+        conditions=_conditions(request, outcome, now),
+        history=(*old.history, *_kept(old, news)),
+    )
+    if old.state is State.PENDING:
+        new = _as_pending(new, request, outcome, now)
+    if outcome.role and (_may_show_anew(request) or old.state is State.ACTIVE):
+        new = replace(new, role=outcome.role)
+    if outcome.delivery and verdict.grant:
+        new = _as_granted(new, verdict, outcome.delivery)
+    if verdict.state.settled:
+        new = _as_settled(new, request, now)
+    return Step(new if new == old else replace(new, revision=old.revision + 1), tuple(news))
+
+
+def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: datetime) -> Recorded:
+    new = replace(new, approvals=_signed(counting_approvals(request), new.approvals, now))
+    policy = outcome.policy
+    if policy is None or outcome.verdict.reason == "PolicyRecreated":
+        return new
+    return replace(
+        new,
+        policy=new.policy if new.policy and new.policy.uid == policy.uid else PolicyVersion(policy.uid, policy.generation),
+        required_approvals=policy.required_approvals,
+        pending_until=request.created + policy.pending_timeout,
+    )
+
+
+def _as_granted(new: Recorded, verdict: Verdict, delivery: Delivery) -> Recorded:
+    if verdict.grant is None:
+        return new
+    since, until = verdict.grant.granted_at, verdict.grant.expires_at
+    return replace(new, granted_at=since, expires_at=until, binding=delivery.binding, job=delivery.job)
+
+
+def _as_settled(new: Recorded, request: AccessRequest, now: datetime) -> Recorded:
+    denial, revocation = request.denials[:1], request.revocations[:1]
+    return replace(
+        new,
+        settled_at=new.settled_at or now,
+        denial=Signed(denial[0].by, denial[0].note, now) if denial else new.denial,
+        revocation=Signed(revocation[0].by, revocation[0].note, now) if revocation else new.revocation,
+    )
+
+
+def _may_show_anew(request: AccessRequest) -> bool:
+    """Nobody has approved what was shown yet, so what the role is now is what whoever comes first will see."""
+    return request.state is State.PENDING and (request.recorded.role is None or not counting_approvals(request))
+
+
+def _signed(approvals: Iterable[Decision], recorded: Sequence[Signed], now: datetime) -> tuple[Signed, ...]:
+    times = {signed.by: signed.at for signed in recorded}
+    return tuple(Signed(approval.by, approval.note, times.get(approval.by, now)) for approval in approvals)
+
+
+def _kept(old: Recorded, news: Sequence[Entry]) -> list[Entry]:
+    """What goes into the history: beyond its room incidents are told, but not kept, so that the end can always be recorded."""
+    full = len(old.history) >= MOST_INCIDENTS
+    return [entry for entry in news if not (full and entry.state is old.state and not entry.by)]
+
+
+def _news(request: AccessRequest, outcome: Outcome, now: datetime) -> list[Entry]:
+    old, verdict = request.recorded, outcome.verdict
+    news = [] if old.history else [Entry(request.created, State.PENDING, "Requested", request.reason, request.requester)]
+    if old.state is State.PENDING:
+        known = {signed.by for signed in old.approvals}
+        fresh = [approval for approval in counting_approvals(request) if approval.by not in known]
+        news += [Entry(now, State.PENDING, "Approved", approval.note, approval.by) for approval in fresh]
+    news += [_entry(now, old.state, incident) for incident in (*_role_incident(request, outcome), *outcome.incidents)]
+    if verdict.state is not old.state:
+        news.append(Entry(now, verdict.state, verdict.reason, verdict.message[:LONGEST_MESSAGE], verdict.by))
+    elif verdict.troubled and not _known(old, verdict):
+        news.append(_entry(now, old.state, Incident(verdict.reason, verdict.message)))
+    if (delivery := outcome.delivery) and delivery.unguarded and not _known_unguarded(old, delivery.unguarded):
+        news.append(_entry(now, verdict.state, Incident("ExpiryUnguarded", delivery.unguarded.message)))
+    return news
+
+
+def _role_incident(request: AccessRequest, outcome: Outcome) -> tuple[Incident, ...]:
+    shown = request.recorded.role
+    told = request.state is State.ACTIVE or _may_show_anew(request)
+    if shown is None or outcome.role is None or not told or not role_changed(request, outcome.role):
+        return ()
+    how = "was deleted and recreated" if shown.uid != outcome.role.uid else "was changed"
+    return (Incident("RoleChanged", f"{request.role} {how}: its rules had the hash {shown.digest}, now {outcome.role.digest}"),)
+
+
+def _entry(at: datetime, state: State, incident: Incident) -> Entry:
+    return Entry(at, state, incident.reason, incident.message[:LONGEST_MESSAGE])
+
+
+def _known(old: Recorded, verdict: Verdict) -> bool:
+    before = old.condition("Granted")
+    return before is not None and (before.reason, before.message) == (verdict.reason, verdict.message[:LONGEST_MESSAGE])
+
+
+def _known_unguarded(old: Recorded, why: Objection) -> bool:
+    before = old.condition("ExpiryGuarded")
+    return before is not None and (before.status, before.reason) == ("False", why.reason)
+
+
+def _conditions(request: AccessRequest, outcome: Outcome, now: datetime) -> tuple[Condition, ...]:
+    verdict, delivery = outcome.verdict, outcome.delivery
+    holds = verdict.state is State.ACTIVE and verdict.reason not in OBSTACLES
+    wanted = {
+        "Approved": _approved(request, verdict),
+        "Granted": ("True" if holds else "False", verdict.reason, verdict.message),
+    }
+    if verdict.state is State.DENIED:
+        wanted["Denied"] = ("True", verdict.reason, verdict.message)
+    if delivery and delivery.unguarded:
+        why = delivery.unguarded
+        wanted["ExpiryGuarded"] = ("False", why.reason, f"only the operator ends this access: {why.message}")
+    elif delivery and delivery.job:
+        message = f"Job {delivery.job.name} removes the binding even if the operator is gone"
+        wanted["ExpiryGuarded"] = ("True", "JobCreated", message)
+    return merged_conditions(request.recorded.conditions, wanted, request.generation, now)
+
+
+def _approved(request: AccessRequest, verdict: Verdict) -> tuple[str, str, str]:
+    before = request.recorded.condition("Approved")
+    if verdict.state is not State.PENDING and before and before.status == "True":
+        return before.status, before.reason, before.message
+    if not verdict.approved:
+        return "False", verdict.reason, verdict.message
+    names = ", ".join(_quoted(approval.by) for approval in verdict.approvals)
+    return (
+        ("True", "Approved", f"approved by {names}") if names else ("True", "ApprovedByPolicy", "the policy asks for no approval")
+    )
+
+
+def _quoted(name: str) -> str:
+    """A name as it is, or in quotes where it could be taken for more than one."""
+    return f'"{name}"' if re.search(r"[\s,\"]", name) else name
+
+
+def merged_conditions(
+    old: Sequence[Condition], wanted: dict[str, tuple[str, str, str]], generation: int, now: datetime
+) -> tuple[Condition, ...]:
+    """The conditions with these (type -> status, reason, message) set; those of others stay, times change with the status."""
+    merged = {condition.type: condition for condition in old}
+    for kind, (status, reason, message) in wanted.items():
+        before = condition_of(old, kind)
+        since = before.since if before and before.status == status and before.since else now
+        merged[kind] = Condition(kind, status, reason, message[:LONGEST_MESSAGE], since, generation)
+    return tuple(merged.values())

@@ -1,0 +1,66 @@
+"""Publishing: each transition to every sink, behind the writes. A new sink is called from here."""
+
+import logging
+from collections.abc import Iterable
+
+from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.recorded import Entry, State
+from jitaccess.domain.text import format_time
+from jitaccess.manifests.resources import Resource
+from jitaccess.publish.events import Announcer, News
+from jitaccess.publish.transitions import Transition, transitions
+
+log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Tells the log and the Events of a cluster what has been recorded."""
+
+    def __init__(self, announcer: Announcer) -> None:
+        self._announcer = announcer
+
+    def publish(self, resource: Resource, request: AccessRequest, news: Iterable[Entry]) -> None:
+        """Tell what has just been recorded of a request."""
+        for transition in transitions(resource, request, news):
+            _log(transition)
+            if transition.entry.reason != "Requested":  # which the requester knows
+                words = _words(transition.entry)
+                self.tell(News(resource, request.key, request.uid, transition.entry.reason, words, transition.warning))
+
+    def tell(self, news: News) -> None:
+        """Post an Event about something that is no request."""
+        self._announcer.tell(news)
+
+    def deleted(self, resource: Resource, key: Key, uid: str, gone: AccessRequest | None, remains: str) -> None:
+        """Tell of an open request that was deleted, and its record with it: all that is known of it, in one line."""
+        facts = {"request": str(key), "uid": uid, "reason": "RequestDeleted", "remains": remains}
+        words = _last_words(gone) if gone else "nothing is known of it but its name"
+        log.warning("request deleted, access ended: %s", words, extra=facts | (_facts(gone) if gone else {}))
+        self.tell(News(resource, key, uid, "RequestDeleted", f"the record of this request was deleted: {words}", warning=True))
+
+
+def _log(transition: Transition) -> None:
+    entry, request = transition.entry, transition.request
+    facts = {"request": str(request.key), "uid": request.uid, "state": entry.state.value, "reason": entry.reason}
+    people = {"by": entry.by, "note": entry.message}
+    level = logging.WARNING if transition.warning else logging.INFO
+    log.log(level, "request %s", entry.reason, extra=facts | people | _facts(request))
+
+
+def _facts(request: AccessRequest) -> dict[str, str]:
+    until = request.recorded.expires_at
+    facts = {"requester": request.requester, "role": str(request.role), "policy": str(request.policy)}
+    return facts | ({"expires_at": format_time(until)} if until else {})
+
+
+def _words(entry: Entry) -> str:
+    """An Event has no field for who decided."""
+    return f"by {entry.by}: {entry.message}" if entry.by and not entry.message.startswith(entry.by) else entry.message
+
+
+def _last_words(request: AccessRequest) -> str:
+    asked = f"{request.requester} asked for {request.role} under {request.policy} because of: {request.reason}"
+    if request.state is not State.ACTIVE or request.recorded.expires_at is None:
+        return f"{asked}; it was {request.state}"
+    by = ", ".join(signed.by for signed in request.recorded.approvals) or "the policy"
+    return f"{asked}; approved by {by}, and Active until {format_time(request.recorded.expires_at)}"

@@ -1,0 +1,83 @@
+"""The end of a grant: the binding first, then the record, then the Job; said loudly where the API server does not let it."""
+
+import logging
+from functools import partial
+
+from jitaccess.domain.lifecycle import Verdict, not_ended
+from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.recorded import ObjectRef
+from jitaccess.domain.recording import Incident, Outcome
+from jitaccess.kube.api import Conflict, Outage, Refused
+from jitaccess.manifests.grant import is_managed
+from jitaccess.manifests.kinds import RequestKind
+from jitaccess.reconcile.facts import Facts
+from jitaccess.reconcile.grants import Grants
+from jitaccess.reconcile.recorder import Recorder, Tools, grant_key
+from jitaccess.reconcile.removal import NotEnded, Remains, remove
+from jitaccess.workqueue.schedule import LONGEST_OUTAGE_RETRY
+from jitaccess.workqueue.store import Open
+
+# An end that fails for the first time is tried again at once; one that goes on failing is said on the request.
+LOUD_AFTER = 3
+
+log = logging.getLogger(__name__)
+
+
+class Endings:
+    """Ends the grants of one kind of request."""
+
+    def __init__(self, tools: Tools, kind: RequestKind, recorder: Recorder, grants: Grants) -> None:
+        self._tools = tools
+        self._kind = kind
+        self._open = tools.store.requests[kind.resource]
+        self._recorder = recorder
+        self._grants = grants
+
+    async def end(self, facts: Facts, verdict: Verdict) -> None:
+        """End the access, see that it is gone, record it; what cannot be ended stays open, and says so."""
+        request = facts.request
+        try:
+            remains = await self._remove_binding(request.key, request.uid)
+        except (NotEnded, Outage) as error:
+            if isinstance(error, Outage) and self._tools.schedule.attempts(self._recorder.target(request.key)) < LOUD_AFTER:
+                raise
+            late = not_ended(verdict, request.state, str(error))
+            await self._recorder.record(request, Outcome(late, facts.policy))
+            self._tools.schedule.retry(self._recorder.target(request.key), LONGEST_OUTAGE_RETRY)
+            return
+        request = await self._recorder.record(request, Outcome(verdict, facts.policy, None, None, _emptied(remains)))
+        await self._drop_job(request.key, request.uid, request.recorded.job)
+        self._recorder.forget(request.key)
+
+    async def clear(self, request: AccessRequest, known: Open) -> None:
+        """Remove whatever is left of a request that somebody else, or a write whose answer was lost, has settled."""
+        await self._remove_binding(request.key, known.uid)
+        await self._drop_job(request.key, known.uid, request.recorded.job)
+
+    async def deleted(self, key: Key, known: Open) -> None:
+        """End the access of a request that was deleted; its record went with it, so the log and an Event say what it was."""
+        gone = self._open.take_deleted(key)
+        remains = await self._remove_binding(key, known.uid)
+        await self._drop_job(key, known.uid, None)
+        self._recorder.forget(key)
+        self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, remains.why if remains else "")
+
+    async def _remove_binding(self, key: Key, uid: str) -> Remains | None:
+        known = self._open.get(key)
+        binding = known.binding if known and known.uid == uid else ""
+        return await remove(
+            self._tools.cluster, self._kind.binding, grant_key(key, uid), partial(is_managed, request_uid=uid), binding
+        )
+
+    async def _drop_job(self, key: Key, uid: str, job: ObjectRef | None) -> None:
+        try:
+            await self._grants.end_job(grant_key(key, uid), uid, job)
+        except (Outage, Refused, Conflict) as error:
+            # It gives no access, and goes by itself; the sweep looks for it too.
+            log.warning("the Job of an ended grant is left behind: %s", error, extra={"request": str(key), "uid": uid})
+
+
+def _emptied(remains: Remains | None) -> tuple[Incident, ...]:
+    if remains is None:
+        return ()
+    return (Incident("BindingEmptied", f"the binding {remains.name} stands without subjects, giving nothing: {remains.why}"),)

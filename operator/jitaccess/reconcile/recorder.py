@@ -1,0 +1,74 @@
+"""The record of one kind of request: written where something is new, remembered, told, and the next look planned."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from jitaccess.domain.lifecycle import Verdict
+from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.obstacles import OBSTACLES
+from jitaccess.domain.recording import Outcome, next_step
+from jitaccess.kube.api import Cluster, Conflict
+from jitaccess.kube.installation import Installation
+from jitaccess.manifests.grant import grant_name
+from jitaccess.manifests.kinds import RequestKind
+from jitaccess.publish.publisher import Publisher
+from jitaccess.workqueue.schedule import Schedule, Target
+from jitaccess.workqueue.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What every reconciler works with."""
+
+    cluster: Cluster
+    store: Store
+    schedule: Schedule
+    publisher: Publisher
+    installation: Installation
+    now: Callable[[], datetime]
+
+
+class Recorder:
+    """Writes the record of the requests of one kind."""
+
+    def __init__(self, tools: Tools, kind: RequestKind) -> None:
+        self._tools = tools
+        self._kind = kind
+        self._open = tools.store.requests[kind.resource]
+
+    async def record(self, request: AccessRequest, outcome: Outcome) -> AccessRequest:
+        """Write what is new, and publish it; returns the request as recorded. Conflict if it was recorded or deleted since."""
+        step = next_step(request, outcome, self._tools.now())
+        if step.recorded == request.recorded:
+            return request
+        version = await self._tools.cluster.record(self._kind.resource, request, step.recorded)
+        if version is None:
+            raise Conflict(f"{self._kind.resource.kind} {request.key} was deleted")
+        written = replace(request, recorded=step.recorded, resource_version=version)
+        self._open.remember(written, version, written.state)
+        self._tools.publisher.publish(self._kind.resource, written, step.news)
+        return written
+
+    def plan(self, key: Key, verdict: Verdict) -> None:
+        """Look again when the verdict says, or after a while if something is in the way."""
+        if verdict.wake_at:
+            self._tools.schedule.at(self.target(key), verdict.wake_at)
+        if verdict.reason in OBSTACLES:
+            self._tools.schedule.retry(self.target(key))
+        else:
+            self._tools.schedule.done(self.target(key))
+
+    def forget(self, key: Key) -> None:
+        """The request is settled or gone: nothing of it is remembered or planned any more."""
+        self._open.forget(key)
+        self._tools.schedule.forget(self.target(key))
+
+    def target(self, key: Key) -> Target:
+        """The request as the schedule knows it."""
+        return Target(self._kind.resource, key)
+
+
+def grant_key(request: Key, uid: str) -> Key:
+    """The key of the binding and of the Job of a request."""
+    return Key(request.namespace, grant_name(request, uid))

@@ -1,0 +1,37 @@
+"""Requests past their retention: settled long ago, and removed."""
+
+import logging
+from datetime import datetime, timedelta
+
+from jitaccess.domain.model import Manifest
+from jitaccess.domain.text import parse_time
+from jitaccess.kube.api import Cluster, Conflict
+from jitaccess.manifests.resources import Resource
+from jitaccess.reconcile.sweep import key_of
+
+log = logging.getLogger(__name__)
+
+
+async def remove_old(cluster: Cluster, resource: Resource, retention: timedelta, now: datetime) -> int:
+    """Delete the requests that were settled longer ago than `retention`; returns how many."""
+    removed = 0
+    async for item in cluster.list_metadata(resource, fieldSelector="status.settled=true"):
+        # Nothing younger than the retention time can have been settled that long ago, so most are never read.
+        if parse_time(item["metadata"]["creationTimestamp"]) <= now - retention and await _is_old(
+            cluster, resource, item, now - retention
+        ):
+            try:
+                await cluster.delete(resource, key_of(item), item["metadata"]["uid"])
+            except Conflict:
+                continue  # another request of that name, made since
+            removed += 1
+    if removed:
+        log.info("settled requests removed", extra={"requests": removed, "retention_days": retention / timedelta(days=1)})
+    return removed
+
+
+async def _is_old(cluster: Cluster, resource: Resource, item: Manifest, before: datetime) -> bool:
+    found = await cluster.find(resource, key_of(item))
+    settled_at = str(((found or {}).get("status") or {}).get("settledAt", ""))
+    same = found is not None and found["metadata"]["uid"] == item["metadata"]["uid"]
+    return same and bool(settled_at) and parse_time(settled_at) <= before
