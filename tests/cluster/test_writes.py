@@ -38,11 +38,11 @@ def test_one_request_costs_seven_writes_and_nothing_else(team: Team) -> None:
     assert writes(team, start) == [
         "patch accessrequests/status",
         "create jobs",
+        "patch accessrequests/status",
         "create rolebindings",
-        "patch accessrequests/status",
         "delete rolebindings",
-        "delete jobs",
         "patch accessrequests/status",
+        "delete jobs",
     ]
 
 

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jitaccess.domain.lifecycle import Grant
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.recorded import ObjectRef
+from jitaccess.domain.recording import Delivery
 from jitaccess.domain.text import format_time
 from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.status import Made
 
 T0 = datetime(2026, 7, 1, 2, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -18,12 +18,13 @@ NAME = "alice-7f3k"
 UID = "1a2b3c4d-0000-4000-8000-000000000001"
 KEY = Key(NAMESPACE, NAME)
 POLICY_KEY = Key(NAMESPACE, "prod-debug")
+POLICY_REF = PolicyRef("AccessPolicy", POLICY_KEY)
 ALICE, BOB, CAROL, DAVE = "alice@example.com", "bob@example.com", "carol@example.com", "dave@example.com"
 VIEW = RoleRef("ClusterRole", "view")
 EDIT = RoleRef("ClusterRole", "edit")
-BINDING_REF = ObjectRef("jit-alice-7f3k-1a2b3c4d", "b-1")
+BINDING_REF = ObjectRef("jit-alice-7f3k-1a2b3c4d")
 JOB_REF = ObjectRef("jit-alice-7f3k-1a2b3c4d", "j-1")
-MADE = Made(BINDING_REF, JOB_REF)
+DELIVERY = Delivery(BINDING_REF, JOB_REF)
 LEDGERS = ("approvals", "denials", "revocations")
 
 
@@ -102,7 +103,7 @@ def active_status(granted_at: datetime = T0, lasts: timedelta = HOUR) -> dict[st
         "settled": False,
         "grantedAt": format_time(granted_at),
         "expiresAt": format_time(granted_at + lasts),
-        "bindingRef": {"name": BINDING_REF.name, "uid": BINDING_REF.uid},
+        "bindingRef": {"name": BINDING_REF.name},
         "jobRef": {"name": JOB_REF.name, "uid": JOB_REF.uid},
     }
 

@@ -1,9 +1,9 @@
 """A Kubernetes API server in one file: it holds objects, counts writes, keeps the rules that we rely on, and fails on demand.
 
-What it does like the real one: UIDs and resourceVersions, `already exists`, UID and resourceVersion preconditions, merge patches
-of the status checked against the CRD, dry runs, namespaces that must exist, empty lists left out of RBAC objects, `items: null`
-in an empty list of metadata (seen on v1.36.3). What it leaves out: authorisation, watches, admission but for one rule, and
-garbage collection unless it is asked for.
+What it does like the real one: UIDs and resourceVersions, `already exists`, UID and resourceVersion preconditions, JSON Patches
+of the status checked against the CRD and its transition rules, objects that finalizers keep, dry runs, namespaces that must
+exist, empty lists left out of RBAC objects, `items: null` in an empty list of metadata (seen on v1.36.3). What it leaves out:
+authorisation, watches, admission but for one rule, and garbage collection unless it is asked for.
 """
 
 import asyncio
@@ -48,9 +48,10 @@ class Fault:
 class Failure(Exception):
     """An answer other than 2xx."""
 
-    def __init__(self, status: int, message: str, reason: str = "") -> None:
+    def __init__(self, status: int, message: str, reason: str = "", causes: list[Object] | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.causes = causes
         self.reason = reason or REASONS.get(status, "")
 
     def response(self) -> web.Response:
@@ -62,6 +63,7 @@ class Failure(Exception):
                 "reason": self.reason,
                 "message": str(self),
                 "code": self.status,
+                "details": {"causes": self.causes} if self.causes else {},
             },
             status=self.status,
         )
@@ -81,7 +83,8 @@ class FakeApi:
         self.hang: asyncio.Event | None = None  # nothing is answered until it is set
         self._now = now
         self._faults: list[Fault] = []
-        self._before: dict[str, Callable[[], None]] = {}
+        self._before: dict[str, Callable[[], Any]] = {}
+        self._webhooks: dict[str, Callable[[Object], Any]] = {}
         self._versions = itertools.count(100)
         self._uids = itertools.count(1)
         application = web.Application()
@@ -140,9 +143,13 @@ class FakeApi:
         """Answer the next calls `VERB plural[/status]` with a failure."""
         self._faults.append(Fault(call, status, message, times, after))
 
-    def before(self, call: str, act: Callable[[], None]) -> None:
+    def before(self, call: str, act: Callable[[], Any]) -> None:
         """Do something once, right before the next such call is looked at: a race, made to happen."""
         self._before[call] = act
+
+    def mutate(self, resource: Resource, change: Callable[[Object], Any]) -> None:
+        """A webhook that changes every new object of a kind."""
+        self._webhooks[resource.plural] = change
 
     def collect_garbage(self) -> None:
         """Remove what has owners, none of which is there any more; again and again, as kube-controller-manager does."""
@@ -203,7 +210,7 @@ class FakeApi:
             return self._delete(call, plural, key, body or {})
         if request.method == "PUT":
             return self._change(call, plural, key, found, body)
-        if request.content_type != "application/merge-patch+json":
+        if request.content_type != "application/json-patch+json":
             raise Failure(415, f"{request.content_type} is no patch that this server knows")
         return self._patch_status(call, plural, key, body)
 
@@ -232,7 +239,11 @@ class FakeApi:
             raise Failure(409, f'{plural} "{key.name}" already exists', "AlreadyExists")
         filled = {"uid": f"uid-{next(self._uids)}", "creationTimestamp": self._second(), "generation": 1}
         made = {**body, "metadata": body["metadata"] | filled | {"resourceVersion": str(next(self._versions))}}
-        made = {field: value for field, value in made.items() if value or field not in _OMITTED_WHEN_EMPTY}
+        made = json.loads(
+            json.dumps({field: value for field, value in made.items() if value or field not in _OMITTED_WHEN_EMPTY})
+        )
+        if webhook := self._webhooks.get(plural):
+            webhook(made)
         if dry_run:
             self.dry_runs.append(call)
             return made
@@ -241,9 +252,13 @@ class FakeApi:
     def _change(self, call: str, plural: str, key: Key, found: Object, body: Object) -> Object:
         if body["metadata"].get("resourceVersion") not in (None, found["metadata"]["resourceVersion"]):
             raise Failure(409, f"{plural} {key.name}: the object has been modified")
-        kept = {field: found["metadata"][field] for field in ("uid", "creationTimestamp", "generation")}
+        if body["metadata"].get("uid") not in (None, found["metadata"]["uid"]):
+            raise Failure(409, f"Precondition failed: UID in precondition: {body['metadata']['uid']}")
+        immutable = ("uid", "creationTimestamp", "generation", "deletionTimestamp")
+        kept = {field: found["metadata"][field] for field in immutable if field in found["metadata"]}
         metadata = body["metadata"] | kept | {"resourceVersion": str(next(self._versions))}
-        return self._store(call, plural, key, {**body, "metadata": metadata})
+        made = {field: value for field, value in body.items() if value or field not in _OMITTED_WHEN_EMPTY}
+        return self._store(call, plural, key, {**made, "metadata": metadata})
 
     def _delete(self, call: str, plural: str, key: Key, options: Object) -> Object:
         metadata = self.objects[plural, key]["metadata"]
@@ -253,18 +268,22 @@ class FakeApi:
         self.writes.append(call)
         if metadata.get("finalizers"):
             metadata["deletionTimestamp"] = self._second()
-        else:
-            del self.objects[plural, key]
+            return {"kind": "Object", **self.objects[plural, key]}
+        del self.objects[plural, key]
         return {"kind": "Status", "status": "Success"}
 
-    def _patch_status(self, call: str, plural: str, key: Key, body: Object) -> Object:
+    def _patch_status(self, call: str, plural: str, key: Key, body: list[Object]) -> Object:
         found = self.objects[plural, key]
-        if body["metadata"].get("resourceVersion") not in (None, found["metadata"]["resourceVersion"]):
-            raise Failure(409, f"{plural} {key.name}: the object has been modified")
-        status = merge(found.get("status") or {}, body["status"])
+        *tests, change = body
+        if not all(test["op"] == "test" and _at(found, test["path"]) == test["value"] for test in tests):
+            raise Failure(422, "the server rejected our request due to an error in our request")
+        assert (change["op"], change["path"]) == ("add", "/status"), f"only a whole status is ever written, not {change}"
+        status = change["value"]
         with suppress(FileNotFoundError):
             if faults := list(schema_faults(status, crd_schema(plural)["properties"]["status"], "status")):
-                raise Failure(422, "; ".join(faults))
+                raise Failure(422, "; ".join(faults), causes=[{"message": fault} for fault in faults])
+        if faults := list(_moved(found.get("status") or {}, status)):
+            raise Failure(422, "; ".join(faults), causes=[{"message": fault} for fault in faults])
         self.writes.append(call)
         if status == found.get("status"):
             return found
@@ -281,17 +300,21 @@ class FakeApi:
         return self._now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def merge(target: Object, patch: Object) -> Object:
-    """A JSON merge patch (RFC 7386): null takes a field away, a field that is not named stays."""
-    merged = dict(target)
-    for field, value in patch.items():
-        if value is None:
-            merged.pop(field, None)
-        elif isinstance(value, dict):
-            merged[field] = merge(merged[field] if isinstance(merged.get(field), dict) else {}, value)
-        else:
-            merged[field] = value
-    return merged
+def _at(found: Object, pointer: str) -> Any:
+    """What a JSON pointer leads to; None where it leads nowhere, which a `test` of null takes for true on its last step."""
+    value: Any = found
+    for step in pointer.strip("/").split("/"):
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _moved(old: Object, new: Object) -> Iterator[str]:
+    """The transition rules of the CRD's status."""
+    if old.get("settled") and new.get("state") != old.get("state"):
+        yield "a settled request never changes its state again"
+    for field in ("grantedAt", "expiresAt"):
+        if field in old and new.get(field) != old[field]:
+            yield f"{field} never moves"
 
 
 def _owner_uids(found: Object) -> set[str]:

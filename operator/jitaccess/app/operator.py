@@ -221,4 +221,7 @@ async def sweep_once(connection: Connection) -> int:
     async with connection.session(CALL_TIMEOUT) as session:
         clock = Clock()
         cluster = Cluster(session, connection.server, observe=clock.observe)
-        return sum([await sweep_grants(cluster, kind, clock.now) for kind in REQUEST_KINDS])
+        ended = sum([await sweep_grants(cluster, kind, clock.now) for kind in REQUEST_KINDS])
+        for kind in REQUEST_KINDS:
+            await sweep_jobs(cluster, kind)
+        return ended

@@ -13,7 +13,7 @@ import kopf
 from jitaccess.domain.model import Key
 from jitaccess.kube.credentials import Connection
 from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_name
-from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
+from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, PolicyKind, RequestKind
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.resources import Resource
 from jitaccess.manifests.status import UnknownState
@@ -109,7 +109,7 @@ class Watch:
             _on(kind.resource, handlers)(partial(self.request_changed, kind))
             _on(kind.binding, handlers)(partial(self.binding_changed, kind))
         for policy_kind in POLICY_KINDS:
-            _on(policy_kind.resource, handlers)(partial(self.policy_changed, policy_kind.resource))
+            _on(policy_kind.resource, handlers)(partial(self.policy_changed, policy_kind))
         return handlers
 
     async def request_changed(self, kind: RequestKind, type: str | None, body: kopf.Body, **_: Any) -> None:
@@ -133,11 +133,11 @@ class Watch:
         elif requests.see(request, hint=self._leads()):
             self._schedule.soon(target)
 
-    async def policy_changed(self, resource: Resource, type: str | None, body: kopf.Body, **_: Any) -> None:
+    async def policy_changed(self, kind: PolicyKind, type: str | None, body: kopf.Body, **_: Any) -> None:
         """A policy was made, changed or deleted."""
         policy = parse_policy(body)
-        if self._store.policies[resource].see(policy) or type == "DELETED":
-            self._schedule.soon(Target(resource, policy.key))
+        if self._store.policies[kind.resource].see(policy) or type == "DELETED":
+            self._schedule.soon(Target(kind.resource, policy.key))
 
     async def binding_changed(
         self, kind: RequestKind, type: str | None, meta: kopf.Meta, annotations: kopf.Annotations, labels: kopf.Labels, **_: Any

@@ -105,8 +105,8 @@ class Cluster:
             return None
         return None if answer.get("kind") == "Status" else answer
 
-    async def record(self, resource: Resource, request: AccessRequest, recorded: Recorded) -> str | None:
-        """Write the record that follows the one in `request`; returns the new resourceVersion, None if the request is gone.
+    async def record(self, resource: Resource, request: AccessRequest, recorded: Recorded) -> AccessRequest | None:
+        """Write the record that follows the one in `request`; returns the request as it is then, None if it is gone.
 
         Nobody else's writes can make it fail: it asks for the UID, and for the revision that only we count, not for the
         resourceVersion. Conflict if that is another request, or if somebody (another replica, or a write of ours whose answer
@@ -116,23 +116,27 @@ class Cluster:
         # A status of version 0.1.0 has no revision yet; of a request that nobody has looked at, there is no status at all.
         path = "/status" if old == NOTHING_RECORDED else "/status/revision"
         expected = {"op": "test", "path": path, "value": old.revision or None}
-        return await self.write_status(resource, request.key, request.uid, request_status(recorded), expected)
+        written = await self.write_status(resource, request.key, request.uid, request_status(recorded), expected)
+        return parse_request(written) if written else None
 
-    async def write_status(self, resource: Resource, key: Key, uid: str, status: Manifest, *expected: Manifest) -> str | None:
-        """Write a whole status, where the UID and whatever else is expected (`test` of a JSON Patch) hold; Conflict elsewhere."""
+    async def write_status(
+        self, resource: Resource, key: Key, uid: str, status: Manifest, *expected: Manifest
+    ) -> Manifest | None:
+        """Write a whole status, where the UID and whatever else is expected (`test` of a JSON Patch) hold; Conflict elsewhere.
+
+        Returns the object as it is then, None if it is gone.
+        """
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": uid},
             *expected,
             {"op": "add", "path": "/status", "value": status},
         ]
         try:
-            written = await self._call("PATCH", resource.path(key, subresource="status"), patch)
+            return await self._call("PATCH", resource.path(key, subresource="status"), patch)
         except _NotFound:
             return None
         except _Unpatchable as error:
             raise Conflict(f"{resource.kind} {key} is not as it was read: {error}") from error
-        new: str = written["metadata"]["resourceVersion"]
-        return new
 
     async def list_metadata(self, resource: Resource, **selectors: str) -> AsyncIterator[Manifest]:
         """The objects of a kind in the whole cluster, metadata only, page by page; selectors as in the API (`labelSelector=`)."""
@@ -202,7 +206,10 @@ class _NotFound(Exception):
 
 
 class _Unpatchable(Exception):
-    """422 without a cause: what a JSON Patch expected (`test`) does not hold."""
+    """422 in the API server's own words: what a JSON Patch expected (`test`) does not hold."""
+
+
+_UNPATCHABLE = "the server rejected our request due to an error in our request"
 
 
 def _object(call: str, text: bytes) -> dict[str, Any]:
@@ -222,8 +229,7 @@ def _failure(status: int, call: str, text: bytes) -> Exception:
         return _NotFound(message)
     if status == 409:
         return Conflict(message)
-    # A status that the schema refuses comes with its causes; see Status.details in the API reference.
-    if status == 422 and call.startswith("PATCH") and not _details(text).get("causes"):
+    if status == 422 and call.startswith("PATCH") and message == _UNPATCHABLE:
         return _Unpatchable(message)
     if "etcdserver: request is too large" in message:
         return Refused(message)  # however often it is tried
@@ -235,10 +241,6 @@ def _failure(status: int, call: str, text: bytes) -> Exception:
 
 def _reason(text: bytes) -> str:
     return str(_status(text).get("reason", ""))
-
-
-def _details(text: bytes) -> Manifest:
-    return _status(text).get("details") or {}
 
 
 def _status(text: bytes) -> Manifest:

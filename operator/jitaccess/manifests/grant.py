@@ -123,7 +123,7 @@ def is_same(found: Manifest, wanted: Manifest) -> bool:
     """Whether the object that is there is exactly the one that we would make, but for what keeps it from going (`kept_by`)."""
     theirs, ours = found["metadata"], wanted["metadata"]
     return (
-        all((theirs.get("labels") or {}).get(name) == value for name, value in ours["labels"].items())
+        _labelled(theirs, ours)
         and all((theirs.get("annotations") or {}).get(name) == value for name, value in ours.get("annotations", {}).items())
         and _owners(theirs) == _owners(ours)
         and gives_the_same(found, wanted)
@@ -147,8 +147,8 @@ def job_fault(job: Manifest, wanted: Manifest, expires_at: datetime | None = Non
         return "it does not complete at once and go by itself"
     if theirs.get("finalizers") or "deletionTimestamp" in theirs:
         return f"it is kept, or going already (finalizers: {kept_by(job) or 'none'})"
-    if _owners(theirs) != _owners(wanted["metadata"]):
-        return "it has other owners than the request"
+    if _owners(theirs) != _owners(wanted["metadata"]) or not _labelled(theirs, wanted["metadata"]):
+        return "it has other owners or labels than it was made with"
     asked = wanted["spec"]["ttlSecondsAfterFinished"]
     if expires_at is None:
         return "" if lives == asked else f"its time to live is {lives} s instead of {asked} s"
@@ -161,6 +161,12 @@ def is_managed(found: Manifest, request_uid: str) -> bool:
     """Whether the object carries our label for this request; nobody but the operator can put it there."""
     labels = found["metadata"].get("labels") or {}
     return all(labels.get(name) == value for name, value in MANAGED.items()) and labels.get(REQUEST_UID) == request_uid
+
+
+def is_of(found: Manifest, request_uid: str, job_uid: str = "") -> bool:
+    """Whether the object is, or was, of the grant of that request: by our label, or where somebody stripped it by its owner."""
+    owners = {owner["uid"] for owner in found["metadata"].get("ownerReferences") or []}
+    return is_managed(found, request_uid) or bool(owners & ({request_uid, job_uid} - {""}))
 
 
 def grant_start(binding: Manifest) -> datetime | None:
@@ -181,6 +187,10 @@ def _grant_labels(grant: Grant) -> dict[str, str]:
 def owner_reference(api_version: str, kind: str, ref: ObjectRef) -> Object:
     """The owner reference to an object."""
     return {"apiVersion": api_version, "kind": kind, "name": ref.name, "uid": ref.uid}
+
+
+def _labelled(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
+    return all((theirs.get("labels") or {}).get(name) == value for name, value in ours["labels"].items())
 
 
 def _owners(metadata: Mapping[str, Any]) -> list[tuple[str, str, str, str, bool]]:

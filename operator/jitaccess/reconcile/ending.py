@@ -8,7 +8,7 @@ from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.recording import Incident, Outcome
 from jitaccess.kube.api import Conflict, Outage, Refused
-from jitaccess.manifests.grant import is_managed
+from jitaccess.manifests.grant import is_of
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Grants
@@ -37,7 +37,7 @@ class Endings:
         """End the access, see that it is gone, record it; what cannot be ended stays open, and says so."""
         request = facts.request
         try:
-            remains = await self._remove_binding(request.key, request.uid)
+            remains = await self._remove_binding(request.key, request.uid, request.recorded.job)
         except (NotEnded, Outage) as error:
             if isinstance(error, Outage) and self._tools.schedule.attempts(self._recorder.target(request.key)) < LOUD_AFTER:
                 raise
@@ -51,22 +51,26 @@ class Endings:
 
     async def clear(self, request: AccessRequest, known: Open) -> None:
         """Remove whatever is left of a request that somebody else, or a write whose answer was lost, has settled."""
-        await self._remove_binding(request.key, known.uid)
+        await self._remove_binding(request.key, known.uid, request.recorded.job)
         await self._drop_job(request.key, known.uid, request.recorded.job)
 
     async def deleted(self, key: Key, known: Open) -> None:
         """End the access of a request that was deleted; its record went with it, so the log and an Event say what it was."""
-        gone = self._open.take_deleted(key)
-        remains = await self._remove_binding(key, known.uid)
+        gone = self._open.deleted(key)
+        remains = await self._remove_binding(key, known.uid, gone.recorded.job if gone else None)
         await self._drop_job(key, known.uid, None)
         self._recorder.forget(key)
         self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, remains.why if remains else "")
 
-    async def _remove_binding(self, key: Key, uid: str) -> Remains | None:
+    async def _remove_binding(self, key: Key, uid: str, job: ObjectRef | None) -> Remains | None:
         known = self._open.get(key)
         binding = known.binding if known and known.uid == uid else ""
         return await remove(
-            self._tools.cluster, self._kind.binding, grant_key(key, uid), partial(is_managed, request_uid=uid), binding
+            self._tools.cluster,
+            self._kind.binding,
+            grant_key(key, uid),
+            partial(is_of, request_uid=uid, job_uid=job.uid if job else ""),
+            binding,
         )
 
     async def _drop_job(self, key: Key, uid: str, job: ObjectRef | None) -> None:

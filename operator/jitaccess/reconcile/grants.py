@@ -17,11 +17,13 @@ from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.grant import (
+    GRACE,
     Object,
     binding_manifest,
     gives_the_same,
     grant_name,
     is_managed,
+    is_of,
     is_same,
     job_fault,
     job_manifest,
@@ -115,8 +117,11 @@ class Grants:
             made = await self._existing_binding(grant, wanted)
         return await self._as_bound(made, wanted)
 
-    async def check(self, grant: Grant, job: ObjectRef | None) -> Checked:
-        """Compare an active grant with what is there: put back what somebody deleted or changed, unless its time was up."""
+    async def check(self, grant: Grant, job: ObjectRef | None, known_uid: str) -> Checked:
+        """Compare an active grant with what is there: put back what somebody deleted or changed, unless its time was up.
+
+        A binding of the UID that we know is ours whatever somebody made of its labels.
+        """
         found, guard = await asyncio.gather(self._cluster.find(self._kind.binding, _key(grant)), self._find_guard(grant, job))
         if job and (guard is None or guard["metadata"]["uid"] != job.uid):
             return Checked(over=f"the Job {job.name} behind it is gone")
@@ -124,13 +129,15 @@ class Grants:
         if found and is_same(found, wanted):
             return Checked(_bound(found, self._guard_fault(guard, grant)))
         if found:
+            if found["metadata"]["uid"] != known_uid:
+                self._must_be_ours(self._kind.binding, found, grant)
             return Checked(await self._put_right(found, wanted, grant), restored="changed by somebody")
         return Checked(await self.bind(grant, job), restored="missing")
 
     async def end_job(self, grant_key: Key, request_uid: str, job: ObjectRef | None) -> None:
         """Remove the Job of a grant whose binding is gone; its time to live would do it too."""
         if self._kind.job_guard:
-            await remove(self._cluster, JOBS, grant_key, partial(is_managed, request_uid=request_uid), job.uid if job else "")
+            await remove(self._cluster, JOBS, grant_key, partial(is_of, request_uid=request_uid), job.uid if job else "")
 
     async def _find_guard(self, grant: Grant, job: ObjectRef | None) -> Manifest | None:
         return await self._cluster.find(JOBS, _key(grant)) if job else None
@@ -147,7 +154,8 @@ class Grants:
         if found is None:
             raise Conflict(f"Job {_key(grant)} came and went")
         self._must_be_ours(JOBS, found, grant)
-        if not job_fault(found, wanted, grant.expires_at):
+        # With room to spare: the grant's time counts from its record, a little later.
+        if not job_fault(found, wanted, grant.expires_at + GRACE / 2):
             return Guard(_ref(found))
         await self._cluster.delete(JOBS, _key(grant), found["metadata"]["uid"])
         return await self._as_asked(await self._cluster.create(JOBS, wanted), wanted)
@@ -181,10 +189,9 @@ class Grants:
         return _bound(made)
 
     async def _put_right(self, found: Manifest, wanted: Object, grant: Grant) -> Bound | None:
-        self._must_be_ours(self._kind.binding, found, grant)
         metadata = found["metadata"]
         if found.get("roleRef") != wanted["roleRef"]:
-            ours = partial(is_managed, request_uid=grant.request_uid)
+            ours = partial(is_of, request_uid=grant.request_uid)
             left = await remove(self._cluster, self._kind.binding, _key(grant), ours, metadata["uid"])
             if left:
                 raise Blocked(binding_refused(grant.role, f"one with another role stands in its place: {left.why}"))

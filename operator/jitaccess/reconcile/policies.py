@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
@@ -11,6 +10,7 @@ from jitaccess.kube.api import Conflict, Refused
 from jitaccess.manifests.derived import derived_manifests, derived_names, is_derived
 from jitaccess.manifests.grant import Object, is_same
 from jitaccess.manifests.kinds import PolicyKind
+from jitaccess.manifests.parse import parse_policy
 from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource
 from jitaccess.manifests.roles import role_status
 from jitaccess.manifests.status import policy_status
@@ -59,7 +59,8 @@ class PolicyReconciler:
             log.log(_level(error), "policy put off: %s", error, extra={"policy": str(key), "retry_seconds": round(delay, 1)})
             return
         # Once more: what was found out about the roles is on record only now, and what changed in them is news to every grant.
-        if _hashes(roles) != _hashes((policy.status or {}).get("roles") or []):
+        before = (policy.status or {}).get("roles")
+        if _risky_refs(roles) != policy.risky or (before and _hashes(roles) != _hashes(before)):
             self._wake_dependents(key, None)
         if ready[0] or ready[1] in _SETTLED:
             self._schedule.done(self._target(key))
@@ -113,9 +114,11 @@ class PolicyReconciler:
         status = policy_status(policy, ready, roles, self._tools.now())
         if status == policy.status:
             return
-        version = await self._cluster.write_status(self._kind.resource, policy.key, policy.uid, status)
-        if version is not None:
-            self._known.see(replace(policy, resource_version=version, risky=_risky_refs(roles)))
+        # Not on top of another spec than the one that was looked at; what others write beside it does not matter.
+        same = {"op": "test", "path": "/metadata/generation", "value": policy.generation}
+        written = await self._cluster.write_status(self._kind.resource, policy.key, policy.uid, status, same)
+        if written is not None:
+            self._known.see(parse_policy(written))
         in_force, reason, message = ready
         level = logging.INFO if in_force else logging.WARNING
         log.log(level, "policy %s", reason, extra={"policy": str(policy.key), "reason": reason, "note": message})

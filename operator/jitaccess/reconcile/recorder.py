@@ -14,7 +14,7 @@ from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.publish.publisher import Publisher
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Store
+from jitaccess.workqueue.store import Store, facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,13 @@ class Recorder:
         step = next_step(request, outcome, self._tools.now())
         if step.recorded == request.recorded:
             return request
-        version = await self._tools.cluster.record(self._kind.resource, request, step.recorded)
-        if version is None:
+        written = await self._tools.cluster.record(self._kind.resource, request, step.recorded)
+        if written is None:
             raise Conflict(f"{self._kind.resource.kind} {request.key} was deleted")
-        written = replace(request, recorded=step.recorded, resource_version=version)
-        self._open.remember(written, version, written.state)
+        self._open.remember(written, written.resource_version, written.state)
+        if facts_of(written) != facts_of(replace(request, recorded=written.recorded)):
+            # Somebody decided between our reading and our writing; the event of that comes late, and would be no news any more.
+            self._tools.schedule.soon(self.target(request.key))
         self._tools.publisher.publish(self._kind.resource, written, step.news)
         return written
 

@@ -16,6 +16,7 @@ from jitaccess.kube.api import Conflict
 from jitaccess.kube.installation import FIX
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.kinds import RequestKind
+from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts, read_facts, role_obstacle
 from jitaccess.reconcile.grants import Blocked, Checked, Grants, Guard
@@ -36,13 +37,13 @@ class RequestReconciler:
         self._grants = Grants(tools.cluster, kind, tools.now)
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
-        self._ahead: dict[Key, tuple[Grant, Guard]] = {}  # Jobs made for grants that have not begun
+        self._ahead = JobsAhead(self._grants, tools.now)
         self._proven: set[tuple[str, RoleRef]] = set()  # what could be bound where
 
     async def reconcile(self, key: Key) -> None:
         """Make the cluster agree with what should be true of that request now."""
         known = self._open.get(key)
-        foreseen = self._foresee(self._open.take(key))
+        foreseen = self._foresee(known, self._open.take(key))
         # What fails of the two must not leave the other one running behind our back.
         ahead, facts = await asyncio.gather(
             self._guard_ahead(foreseen), read_facts(self._cluster, self._kind.resource, key, known), return_exceptions=True
@@ -57,7 +58,7 @@ class RequestReconciler:
             # Somebody decided, or another replica acted, since we read: what is true now is for a fresh look to say.
             self._schedule.retry(self._recorder.target(key))
             return
-        await self._take_back(key)
+        await self._ahead.take_back(key)
 
     async def _look(self, key: Key, known: Open | None, facts: Facts | None) -> None:
         if known and (facts is None or facts.request.uid != known.uid):
@@ -74,25 +75,20 @@ class RequestReconciler:
 
     # --- before a grant
 
-    def _foresee(self, request: AccessRequest | None) -> Grant | None:
+    def _foresee(self, known: Open | None, request: AccessRequest | None) -> Grant | None:
         """The grant that is about to begin, going by what the watch has just reported.
 
         Reason enough to make its Job while everything is read anew; record and binding wait for what is true.
         """
-        if request is None or request.state is not State.PENDING or self._tools.installation.problems or _obstructed(request):
+        if request is None or request.state is not State.PENDING or (known and known.active):
+            return None
+        if self._tools.installation.problems or _obstructed(request):
             return None
         return decide(request, self._tools.store.policy(request.policy), self._now()).grant
 
     async def _guard_ahead(self, foreseen: Grant | None) -> None:
-        if foreseen and foreseen.request not in self._ahead:
-            self._ahead[foreseen.request] = (foreseen, await self._grants.guard(foreseen))
-
-    async def _take_back(self, key: Key) -> None:
-        """Remove a Job that was made ahead of a grant that did not begin."""
-        if key in self._ahead:
-            grant, guard = self._ahead[key]
-            await self._grants.unguard(grant, guard)
-            del self._ahead[key]
+        if foreseen:
+            await self._ahead.make(foreseen)
 
     async def _look_at_pending(self, facts: Facts) -> None:
         request = facts.request
@@ -115,9 +111,7 @@ class RequestReconciler:
             raise Blocked(obstacle)
         if (grant.request.namespace, grant.role) not in self._proven or _obstructed(facts.request):
             await self._grants.rehearse(grant)
-        if grant.request not in self._ahead:
-            self._ahead[grant.request] = (grant, await self._grants.guard(grant))
-        return self._ahead[grant.request][1]
+        return await self._ahead.guard(grant)
 
     async def _begin(self, facts: Facts, guard: Guard) -> None:
         """Record the grant with its end, then make the binding."""
@@ -125,9 +119,10 @@ class RequestReconciler:
         verdict = decide(request, facts.policy, self._now(), facts.role.shown)  # its time counts from here
         if verdict.grant is None:
             return self._schedule.soon(self._recorder.target(request.key))
+        self._ahead.still_in_time(request.key)
         delivery = Delivery(ObjectRef(grant_name(request.key, request.uid)), guard.job, guard.missing)
         request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
-        self._ahead.pop(request.key, None)
+        self._ahead.used(request)
         try:
             bound = await self._grants.bind(verdict.grant, guard.job)
         except Blocked as block:
@@ -141,12 +136,13 @@ class RequestReconciler:
     # --- while it lasts
 
     async def _look_at_active(self, facts: Facts) -> None:
-        request, job = facts.request, facts.request.recorded.job
+        request, job, known = facts.request, facts.request.recorded.job, self._open.get(facts.request.key)
+        self._ahead.used(request)  # where the answer to the record got lost
         verdict = decide(request, facts.policy, self._now(), facts.role.shown)
         if verdict.grant is None:
             return await self._endings.end(facts, verdict)
         try:
-            checked = await self._grants.check(verdict.grant, job)
+            checked = await self._grants.check(verdict.grant, job, known.binding if known else "")
         except Blocked as block:
             return await self._obstructed_by(facts, verdict, block)
         if checked.over:

@@ -64,18 +64,19 @@ class Requests:
         return self._hints.pop(key, None)
 
     def see_deleted(self, request: AccessRequest) -> None:
-        """Keep the last word on an open request that was deleted, until `take_deleted`."""
+        """Keep the last word on an open request that was deleted, until it is forgotten."""
         self._deleted[request.key] = request
 
-    def take_deleted(self, key: Key) -> AccessRequest | None:
+    def deleted(self, key: Key) -> AccessRequest | None:
         """The deleted request as the watch reported it last, if it did."""
-        return self._deleted.pop(key, None)
+        return self._deleted.get(key)
 
     def remember(self, request: AccessRequest, resource_version: str, state: State) -> None:
         """Remember what was just read or written, so that its echo is no news."""
         if state.settled:
             self.forget(request.key)
             return
+        self._hints.pop(request.key, None)  # older than what we know now
         known = self._unlink(request.key)
         binding = known.binding if known and known.uid == request.uid else ""
         self._open[request.key] = Open(

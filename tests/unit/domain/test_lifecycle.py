@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from jitaccess.domain.lifecycle import OBSTACLES, TRANSITIONS, blocked, decide
-from jitaccess.domain.model import AccessPolicy, Decision, Key
-from jitaccess.domain.recorded import Condition, State
+from jitaccess.domain.lifecycle import TRANSITIONS, blocked, decide
+from jitaccess.domain.model import AccessPolicy, Decision, Key, PolicyRef
+from jitaccess.domain.obstacles import OBSTACLES
+from jitaccess.domain.recorded import Condition, Recorded, State
 from jitaccess.domain.rules import MOST_APPROVALS, Objection, counting_approvals
 from unit.examples import (
     ALICE,
@@ -375,7 +376,8 @@ def test_a_verdict_names_whose_decision_it_was(fields: dict[str, Any], by: str) 
     ],
 )
 def test_an_obstacle_at_the_timeout_is_a_failure(granted: str, state: State, reason: str, told: str) -> None:
-    asked = replace(request(approvals=approved_by(BOB)), conditions=(Condition("Granted", "False", granted, "why"),))
+    asked = request(approvals=approved_by(BOB))
+    asked = replace(asked, recorded=Recorded(conditions=(Condition("Granted", "False", granted, "why"),)))
     verdict = decide(asked, policy(), T0 + DAY)
     assert (verdict.state, verdict.reason) == (state, reason)
     assert told in verdict.message
@@ -434,7 +436,7 @@ def test_no_more_approvals_count_than_a_policy_may_ask_for() -> None:
 
 
 def test_another_policy_than_the_one_named_allows_nothing() -> None:
-    lenient = replace(policy(requiredApprovals=0), key=Key("team-a", "another"))
+    lenient = replace(policy(requiredApprovals=0), ref=PolicyRef("AccessPolicy", Key("team-a", "another")))
     verdict = decide(request(), lenient, T0)
     assert verdict.grant is None, f"granted under policy another, but the request names prod-debug: {verdict}"
 

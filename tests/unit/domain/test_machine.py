@@ -8,15 +8,16 @@ from hypothesis import currently_in_test_context, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jitaccess.domain.lifecycle import OBSTACLES, TRANSITIONS, Grant, Verdict, blocked, decide
+from jitaccess.domain.lifecycle import TRANSITIONS, Grant, Verdict, blocked, decide
 from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
+from jitaccess.domain.recording import Delivery, Incident, Outcome, next_step
 from jitaccess.domain.rules import Objection
-from jitaccess.domain.text import format_time, parse_time
+from jitaccess.domain.text import parse_time
 from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.status import Incident, Made, request_status
-from unit.examples import ALICE, BOB, CAROL, DAVE, MADE, T0, policy_manifest, request_manifest
-from unit.fake_api import merge
+from jitaccess.manifests.status import request_status
+from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, T0, policy_manifest, request_manifest
 from unit.manifest_files import crd_schema, schema_faults
 
 PEOPLE = st.sampled_from([ALICE, BOB, CAROL, DAVE])
@@ -37,8 +38,7 @@ class OneRequest(RuleBasedStateMachine):
         self.request: dict[str, Any] = request_manifest(duration="1h")
         self.policy: dict[str, Any] | None = policy_manifest(requiredApprovals=2)
         self.obstacle: str = ""
-        self.made: Grant | None = None  # what is in the cluster
-        self.resumed = False
+        self.made: Grant | None = None  # the binding that is in the cluster
         self.looks = 0
 
     @initialize(required=st.sampled_from([0, 1, 1, 2, 2, 3]))
@@ -115,6 +115,13 @@ class OneRequest(RuleBasedStateMachine):
         self.now += timedelta(minutes=minutes)
         self._look(crashes=False)
 
+    @precondition(lambda self: self.made is None)
+    @rule(minutes=st.integers(0, 59))
+    def operator_crashes_between_the_record_and_the_binding(self, minutes: int) -> None:
+        self._look(crashes=False)
+        self.made = None
+        self.now += timedelta(minutes=minutes)
+
     @precondition(lambda self: self.made is not None)
     @rule()
     def the_binding_is_changed_by_hand(self) -> None:
@@ -128,44 +135,41 @@ class OneRequest(RuleBasedStateMachine):
     def _look(self, *, crashes: bool, incident: Incident | None = None) -> None:
         request = parse_request(json.loads(json.dumps(self.request)))
         policy = parse_policy(self.policy) if self.policy else None
-        verdict, made = self._act(request, decide(request, policy, self.now))
+        verdict, delivery = self._foresee(request, decide(request, policy, self.now))
         self._check_verdict(request, policy, verdict)
         if crashes:
+            self._end(verdict)
             return
-        told = incident if incident and request.state is verdict.state is State.ACTIVE and made is None else None
-        status = request_status(request, verdict, self.now, policy, MADE if told else made, told)
+        told = (incident,) if incident and request.state is verdict.state is State.ACTIVE else ()
+        outcome = Outcome(verdict, policy, None, delivery, told)
         before = self.request.get("status") or {}
-        after = json.loads(json.dumps(merge(before, status)))
+        after = json.loads(json.dumps(request_status(next_step(request, outcome, self.now).recorded)))
+        self._end(verdict)
         self._check_record(before, after)
         self.request["status"] = after
+        self.made = verdict.grant or self.made
         self.looks += 1
         if before.get("state") != after["state"] and currently_in_test_context():
-            event(f"{before.get('state')} -> {after['state']}{' resumed' if made and self.resumed else ''}")
+            event(f"{before.get('state')} -> {after['state']}")
         if not after["settled"]:
             self._check_quiet(policy, after)
 
     def _check_quiet(self, policy: AccessPolicy | None, recorded: dict[str, Any]) -> None:
         request = parse_request(self.request)
-        verdict, _ = self._act(request, decide(request, policy, self.now))
+        verdict, _ = self._foresee(request, decide(request, policy, self.now))
         if verdict.state is request.state:
-            again = request_status(request, verdict, self.now, policy)
+            again = request_status(next_step(request, Outcome(verdict, policy), self.now).recorded)
             assert again == recorded, f"a second look at once writes nothing, but:\n{again}\nis not\n{recorded}"
 
-    def _act(self, request: AccessRequest, verdict: Verdict) -> tuple[Verdict, Made | None]:
+    def _foresee(self, request: AccessRequest, verdict: Verdict) -> tuple[Verdict, Delivery | None]:
+        if verdict.grant and request.state is State.PENDING and self.obstacle:
+            return blocked(verdict, Objection(self.obstacle, "why"), request.state), None
+        return verdict, DELIVERY if verdict.grant and request.state is State.PENDING else None
+
+    def _end(self, verdict: Verdict) -> None:
+        """Access goes before its end is recorded."""
         if verdict.state.settled:
             self.made = None
-            return verdict, None
-        if verdict.grant is None:
-            return verdict, None
-        if request.state is State.PENDING and self.obstacle:
-            return blocked(verdict, Objection(self.obstacle, "why"), request.state), None
-        if request.state is State.ACTIVE:
-            self.made = verdict.grant  # put back, where a crash came between the end of the access and its record
-            return verdict, None
-        self.resumed = self.made not in (None, verdict.grant)
-        self.made = self.made or verdict.grant  # a grant that was begun is resumed with the times that it was begun with
-        told = f"{self.made.role} until {format_time(self.made.expires_at)}"
-        return Verdict(verdict.state, verdict.reason, told, "", verdict.approvals, self.made, self.made.expires_at), MADE
 
     def _check_verdict(self, request: AccessRequest, policy: AccessPolicy | None, verdict: Verdict) -> None:
         if verdict.state is not request.state:
@@ -215,6 +219,13 @@ class OneRequest(RuleBasedStateMachine):
     def times_in_the_history_never_run_backwards(self) -> None:
         moments = [entry["at"] for entry in (self.request.get("status") or {}).get("history", [])]
         assert moments == sorted(moments), f"the history is out of order: {moments}"
+
+    @invariant()
+    def access_is_always_on_record_with_its_end(self) -> None:
+        status = self.request.get("status") or {}
+        if self.made:
+            recorded = (parse_time(status["grantedAt"]), parse_time(status["expiresAt"]))
+            assert recorded == (self.made.granted_at, self.made.expires_at), f"{recorded} is recorded, {self.made} is there"
 
     @invariant()
     def no_settled_request_has_access(self) -> None:

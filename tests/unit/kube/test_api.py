@@ -11,21 +11,22 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from yarl import URL
 
-from jitaccess.domain.model import Key, RoleRef
+from jitaccess.domain.model import AccessRequest, Key, PolicyRef, RoleRef
+from jitaccess.domain.recorded import Recorded, State
 from jitaccess.domain.roles import Role, Rule
 from jitaccess.kube.api import PAGE, Cluster, Conflict, Outage, Refused
+from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import (
     CLUSTER_ROLES,
     EVENTS,
     JOBS,
-    NAMESPACED,
     POLICIES,
     REQUESTS,
     ROLE_BINDINGS,
     ROLES,
     Resource,
 )
-from unit.examples import KEY, POLICY_KEY, VIEW, policy_manifest, request_manifest
+from unit.examples import KEY, POLICY_KEY, POLICY_REF, UID, VIEW, policy_manifest, request_manifest
 from unit.fake_api import FakeApi
 
 GONE = Key("team-a", "gone")
@@ -34,12 +35,12 @@ JOB_KEY = Key("team-a", "job")
 Call = Callable[[Cluster], Awaitable[object]]
 
 CALLS: dict[str, tuple[str, Call]] = {
-    "reading": ("GET accessrequests", lambda cluster: cluster.request(KEY, NAMESPACED)),
+    "reading": ("GET accessrequests", lambda cluster: cluster.request(REQUESTS, KEY)),
     "reading-a-role": ("GET clusterroles", lambda cluster: cluster.role(VIEW, "team-a")),
     "creating": ("POST jobs", lambda cluster: cluster.create(JOBS, JOB)),
     "replacing": ("PUT jobs", lambda cluster: cluster.replace(JOBS, JOB_KEY, JOB)),
     "deleting": ("DELETE jobs", lambda cluster: cluster.delete(JOBS, JOB_KEY, "x")),
-    "recording": ("PATCH accessrequests/status", lambda cluster: cluster.write_status(REQUESTS, KEY, "1", {"state": "Pending"})),
+    "recording": ("PATCH accessrequests/status", lambda cluster: cluster.write_status(REQUESTS, KEY, UID, {"state": "Pending"})),
     "listing": ("GET rolebindings", lambda cluster: collect(cluster, ROLE_BINDINGS)),
 }
 
@@ -98,7 +99,7 @@ async def test_what_is_there_is_read(api: FakeApi, cluster: Cluster) -> None:
     api.put(POLICIES, policy_manifest())
     api.put(CLUSTER_ROLES, {"metadata": {"name": "view", "uid": "1"}, "rules": [{"verbs": ["get"]}]})
     api.put(ROLES, {"metadata": {"name": "db", "namespace": "team-a", "uid": "2"}, "rules": [{"verbs": ["list"]}]})
-    request, policy = await cluster.request(KEY, NAMESPACED), await cluster.policy(POLICY_KEY, NAMESPACED)
+    request, policy = await cluster.request(REQUESTS, KEY), await cluster.policy(POLICY_REF)
     assert request
     assert policy
     assert (request.key, policy.key) == (KEY, POLICY_KEY)
@@ -107,11 +108,11 @@ async def test_what_is_there_is_read(api: FakeApi, cluster: Cluster) -> None:
 
 
 async def test_what_is_not_there_is_none(api: FakeApi, cluster: Cluster) -> None:
-    assert await cluster.request(GONE, NAMESPACED) is None
-    assert await cluster.policy(GONE, NAMESPACED) is None
+    assert await cluster.request(REQUESTS, GONE) is None
+    assert await cluster.policy(PolicyRef("AccessPolicy", GONE)) is None
     assert await cluster.role(VIEW, "team-a") is None
     assert await cluster.find(JOBS, GONE) is None
-    assert await cluster.write_status(REQUESTS, GONE, "1", {}) is None
+    assert await cluster.write_status(REQUESTS, GONE, UID, {}) is None
 
 
 async def test_a_role_without_rules_is_there(api: FakeApi, cluster: Cluster) -> None:
@@ -151,15 +152,69 @@ async def test_a_namespace_that_is_gone_refuses(api: FakeApi, cluster: Cluster) 
         await cluster.create(JOBS, {"metadata": {"name": "x", "namespace": "nowhere"}})
 
 
-async def test_a_status_is_written_over_the_version_that_was_read_only(api: FakeApi, cluster: Cluster) -> None:
-    read = api.put(REQUESTS, request_manifest())["metadata"]["resourceVersion"]
-    written = await cluster.write_status(REQUESTS, KEY, read, {"state": "Pending"})
+def recorded(api: FakeApi) -> AccessRequest:
+    """Alice's request as it is there now."""
     found = api.get(REQUESTS, KEY)
     assert found
-    assert written == found["metadata"]["resourceVersion"] != read
-    with pytest.raises(Conflict, match="modified"):
-        await cluster.write_status(REQUESTS, KEY, read, {"state": "Active"})
-    assert found["status"] == {"state": "Pending"}
+    return parse_request(found)
+
+
+def record(revision: int, state: State = State.PENDING) -> Recorded:
+    """A record of that revision."""
+    return Recorded(revision=revision, generation=1, state=state)
+
+
+async def test_a_record_is_written_on_top_of_the_one_that_was_read(api: FakeApi, cluster: Cluster) -> None:
+    api.put(REQUESTS, request_manifest())
+    for revision in (1, 2, 3):
+        written = await cluster.record(REQUESTS, recorded(api), record(revision))
+        assert written == recorded(api)
+        assert written.recorded.revision == revision
+
+
+async def test_what_others_write_beside_it_keeps_no_record_from_being_written(api: FakeApi, cluster: Cluster) -> None:
+    api.put(REQUESTS, request_manifest())
+    read = recorded(api)
+    for _ in range(100):
+        api.touch(REQUESTS, KEY)
+    assert await cluster.record(REQUESTS, read, record(1)), "a rewritten annotation, and the record would never be made"
+
+
+@pytest.mark.parametrize("written", [1, 2])
+async def test_a_record_that_comes_late_overwrites_nothing(api: FakeApi, cluster: Cluster, written: int) -> None:
+    api.put(REQUESTS, request_manifest())
+    reads = [recorded(api)]
+    for revision in range(1, written + 1):
+        await cluster.record(REQUESTS, reads[-1], record(revision))
+        reads.append(recorded(api))
+    for late in reads[:-1]:
+        with pytest.raises(Conflict, match="is not as it was read"):
+            await cluster.record(REQUESTS, late, record(9, State.ACTIVE))
+    assert recorded(api).state is State.PENDING
+
+
+async def test_a_record_is_of_that_very_request(api: FakeApi, cluster: Cluster) -> None:
+    api.put(REQUESTS, request_manifest())
+    read = recorded(api)
+    api.put(REQUESTS, request_manifest(uid="another"))
+    with pytest.raises(Conflict, match="is not as it was read"):
+        await cluster.record(REQUESTS, read, record(1))
+
+
+async def test_a_record_of_an_earlier_version_is_written_on(api: FakeApi, cluster: Cluster) -> None:
+    api.put(REQUESTS, request_manifest(status={"observedGeneration": 1, "state": "Pending", "settled": False}))
+    assert await cluster.record(REQUESTS, recorded(api), record(1)), "version 0.1.0 counted no revisions"
+
+
+async def test_a_record_of_a_request_that_is_gone_is_none(cluster: Cluster) -> None:
+    assert await cluster.record(REQUESTS, parse_request(request_manifest()), record(1)) is None
+
+
+async def test_what_a_finalizer_keeps_is_told(api: FakeApi, cluster: Cluster) -> None:
+    made = api.put(JOBS, {**JOB, "metadata": {**JOB["metadata"], "finalizers": ["x.dev/keep"]}})
+    left = await cluster.delete(JOBS, JOB_KEY, made["metadata"]["uid"])
+    assert left, "the object is still there"
+    assert left["metadata"]["finalizers"] == ["x.dev/keep"]
 
 
 async def test_a_replacement_is_of_the_version_that_was_read_only(api: FakeApi, cluster: Cluster) -> None:
@@ -267,7 +322,7 @@ async def test_what_is_sent_is_what_the_api_expects(odd: Serve) -> None:
 
     cluster = await odd(answer)
     await cluster.delete(JOBS, JOB_KEY, "u-1")
-    await cluster.write_status(REQUESTS, KEY, "7", {"state": "Pending"})
+    await cluster.write_status(REQUESTS, KEY, "u-1", {"state": "Pending"})
     _ = [item async for item in cluster.list_metadata(REQUESTS, fieldSelector="status.settled!=true")]
     json_in = {"Accept": "application/json", "Content-Type": "application/json"}
     assert seen[0] == (
@@ -279,8 +334,11 @@ async def test_what_is_sent_is_what_the_api_expects(odd: Serve) -> None:
     assert seen[1] == (
         "PATCH",
         "/apis/jitaccess.dev/v1alpha1/namespaces/team-a/accessrequests/alice-7f3k/status",
-        {"Accept": "application/json", "Content-Type": "application/merge-patch+json"},
-        {"metadata": {"resourceVersion": "7"}, "status": {"state": "Pending"}},
+        {"Accept": "application/json", "Content-Type": "application/json-patch+json"},
+        [
+            {"op": "test", "path": "/metadata/uid", "value": "u-1"},
+            {"op": "add", "path": "/status", "value": {"state": "Pending"}},
+        ],
     )
     assert seen[2][2]["Accept"] == "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
     assert URL(seen[2][1]).query["fieldSelector"] == "status.settled!=true"
@@ -348,7 +406,7 @@ async def test_a_404_that_is_not_about_the_object_is_an_outage(odd: Serve, text:
         return web.Response(status=404, text=text)
 
     cluster = await odd(answer)
-    for call in (cluster.policy(POLICY_KEY, NAMESPACED), cluster.delete(JOBS, JOB_KEY, "x"), cluster.create(JOBS, JOB)):
+    for call in (cluster.policy(POLICY_REF), cluster.delete(JOBS, JOB_KEY, "x"), cluster.create(JOBS, JOB)):
         with pytest.raises(Outage):
             await call
 
@@ -358,7 +416,7 @@ async def test_only_the_api_server_says_that_something_is_gone(odd: Serve) -> No
         return web.json_response({"kind": "Status", "reason": "NotFound", "message": "gone"}, status=404)
 
     cluster = await odd(answer)
-    assert await cluster.policy(POLICY_KEY, NAMESPACED) is None
+    assert await cluster.policy(POLICY_REF) is None
     await cluster.delete(JOBS, JOB_KEY, "x")
     with pytest.raises(Conflict, match="gone"):
         await cluster.replace(JOBS, JOB_KEY, JOB)

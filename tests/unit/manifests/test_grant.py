@@ -14,17 +14,18 @@ from jitaccess.domain.model import Key
 from jitaccess.manifests.grant import (
     GRACE,
     binding_manifest,
-    derived_manifests,
-    derived_names,
-    expires_at,
+    emptied,
+    grant_end,
     grant_name,
-    granted_at,
-    guards,
+    grant_start,
     is_managed,
     is_same,
+    job_fault,
     job_manifest,
+    kept_by,
 )
-from unit.examples import ALICE, CAROL, HOUR, JOB_REF, MS, NAME, NAMESPACE, POLICY_KEY, T0, UID, grant, policy
+from jitaccess.manifests.kinds import ACCESS_REQUEST
+from unit.examples import ALICE, CAROL, HOUR, JOB_REF, MS, NAME, NAMESPACE, T0, UID, grant
 
 Tamper = Callable[[dict[str, Any]], None]
 DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -75,44 +76,44 @@ def test_requests_of_one_name_made_one_after_the_other_have_different_objects() 
     ],
 )
 def test_the_job_ends_after_the_grant_and_the_grace(lasts: timedelta, later: timedelta, seconds: int) -> None:
-    assert job_manifest(grant(lasts=lasts), T0 + later)["spec"]["ttlSecondsAfterFinished"] == seconds
+    assert job_manifest(ACCESS_REQUEST, grant(lasts=lasts), lasts - later)["spec"]["ttlSecondsAfterFinished"] == seconds
 
 
 @given(st.timedeltas(min_value=MS, max_value=720 * HOUR))
 def test_the_job_never_ends_before_the_grant(lasts: timedelta) -> None:
-    made = timedelta(seconds=job_manifest(grant(lasts=lasts), T0)["spec"]["ttlSecondsAfterFinished"])
+    made = timedelta(seconds=job_manifest(ACCESS_REQUEST, grant(lasts=lasts), lasts)["spec"]["ttlSecondsAfterFinished"])
     assert lasts + GRACE <= made < lasts + GRACE + timedelta(seconds=1)
 
 
 def test_the_job_runs_no_pod() -> None:
-    spec = job_manifest(grant(), T0)["spec"]
+    spec = job_manifest(ACCESS_REQUEST, grant(), HOUR)["spec"]
     assert (spec["completions"], spec["parallelism"]) == (0, 0)
     assert spec["template"]["spec"]["automountServiceAccountToken"] is False
 
 
 def test_the_binding_gives_the_role_to_the_requester_as_a_user() -> None:
-    binding = binding_manifest(grant(), JOB_REF)
+    binding = binding_manifest(ACCESS_REQUEST, grant(), JOB_REF)
     assert (binding["apiVersion"], binding["kind"]) == ("rbac.authorization.k8s.io/v1", "RoleBinding")
     assert binding["roleRef"] == {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}
     assert binding["subjects"] == [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": ALICE}]
-    assert (granted_at(binding), expires_at(binding)) == (T0, T0 + HOUR)
+    assert (grant_start(binding), grant_end(binding)) == (T0, T0 + HOUR)
 
 
 @pytest.mark.parametrize(
     ("made", "owner"),
     [
         pytest.param(
-            binding_manifest(grant(), JOB_REF),
+            binding_manifest(ACCESS_REQUEST, grant(), JOB_REF),
             {"apiVersion": "batch/v1", "kind": "Job", "name": JOB_REF.name, "uid": "j-1"},
             id="the-binding-by-the-job",
         ),
         pytest.param(
-            binding_manifest(grant(), None),
+            binding_manifest(ACCESS_REQUEST, grant(), None),
             {"apiVersion": "jitaccess.dev/v1alpha1", "kind": "AccessRequest", "name": NAME, "uid": UID},
             id="the-binding-by-the-request-where-there-is-no-job",
         ),
         pytest.param(
-            job_manifest(grant(), T0),
+            job_manifest(ACCESS_REQUEST, grant(), HOUR),
             {"apiVersion": "jitaccess.dev/v1alpha1", "kind": "AccessRequest", "name": NAME, "uid": UID},
             id="the-job-by-the-request",
         ),
@@ -163,7 +164,6 @@ METADATA_TAMPERING = [
     pytest.param(
         lambda found: found["metadata"]["ownerReferences"].append(OTHER_OWNER), id="a-second-owner-keeps-it-from-being-collected"
     ),
-    pytest.param(put("metadata", "finalizers", value=["example.com/keep"]), id="a-finalizer-keeps-it-from-going"),
     pytest.param(
         put("metadata", "ownerReferences", 0, "apiVersion", value="example.com/v1"),
         id="owner-api-version",
@@ -186,7 +186,7 @@ BINDING_TAMPERING = [
 
 @pytest.mark.parametrize("tamper", [*METADATA_TAMPERING, *BINDING_TAMPERING])
 def test_a_binding_that_was_changed_is_not_ours_any_more(tamper: Tamper) -> None:
-    wanted = binding_manifest(grant(), JOB_REF)
+    wanted = binding_manifest(ACCESS_REQUEST, grant(), JOB_REF)
     found = served(wanted)
     assert is_same(found, wanted), "what the API server gives back untouched is expected to be the same"
     tamper(found)
@@ -194,7 +194,7 @@ def test_a_binding_that_was_changed_is_not_ours_any_more(tamper: Tamper) -> None
 
 
 def test_what_others_may_add_does_not_make_it_another() -> None:
-    wanted = binding_manifest(grant(), JOB_REF)
+    wanted = binding_manifest(ACCESS_REQUEST, grant(), JOB_REF)
     found = served(wanted)
     found["metadata"]["labels"]["argocd.argoproj.io/instance"] = "team-a"
     found["metadata"]["annotations"]["example.com/seen"] = "yes"
@@ -202,7 +202,12 @@ def test_what_others_may_add_does_not_make_it_another() -> None:
 
 
 def running_job(**metadata: Any) -> dict[str, Any]:
-    return served(job_manifest(grant(), T0), **metadata)
+    return served(job_manifest(ACCESS_REQUEST, grant(), HOUR), **metadata)
+
+
+def fault_of(job: dict[str, Any]) -> str:
+    """Why a Job that was made earlier does not guard Alice's hour."""
+    return job_fault(job, job_manifest(ACCESS_REQUEST, grant(), HOUR), T0 + HOUR)
 
 
 JOB_TAMPERING = [
@@ -246,9 +251,55 @@ JOB_TAMPERING = [
 @pytest.mark.parametrize("tamper", JOB_TAMPERING)
 def test_a_job_that_would_not_end_the_grant_in_time_does_not_guard_it(tamper: Tamper) -> None:
     job = running_job()
-    assert guards(job, grant()), "the Job as we make it is expected to guard the grant"
+    assert not fault_of(job), "the Job as we make it is expected to guard the grant"
     tamper(job)
-    assert not guards(job, grant()), f"the change was not noticed: {job}"
+    assert fault_of(job), f"the change was not noticed: {job}"
+
+
+@pytest.mark.parametrize(
+    ("tamper", "fault"),
+    [
+        pytest.param(lambda job: None, "", id="exactly-as-asked"),
+        pytest.param(
+            put("spec", "ttlSecondsAfterFinished", value=86400),
+            "its time to live is 86400 s instead of 3630 s",
+            id="a-day-for-every-job",
+        ),
+        pytest.param(
+            put("spec", "ttlSecondsAfterFinished", value=10),
+            "its time to live is 10 s instead of 3630 s",
+            id="ten-seconds-for-every-job",
+        ),
+        pytest.param(
+            put("metadata", "finalizers", value=["x.dev/keep"]),
+            "it is kept, or going already (finalizers: x.dev/keep)",
+            id="a-finalizer",
+        ),
+        pytest.param(put("spec", "suspend", value=True), "it does not complete at once and go by itself", id="suspended"),
+        pytest.param(
+            lambda job: job["metadata"]["ownerReferences"].append(OTHER_OWNER),
+            "it has other owners or labels than it was made with",
+            id="another-owner",
+        ),
+    ],
+)
+def test_a_job_that_came_out_different_says_how(tamper: Tamper, fault: str) -> None:
+    made = running_job()
+    tamper(made)
+    assert job_fault(made, job_manifest(ACCESS_REQUEST, grant(), HOUR)) == fault
+
+
+def test_a_binding_that_would_stay_names_what_keeps_it() -> None:
+    found = served(binding_manifest(ACCESS_REQUEST, grant(), JOB_REF), finalizers=["x.dev/a", "x.dev/b"])
+    assert kept_by(found) == "x.dev/a, x.dev/b"
+    assert kept_by(served(binding_manifest(ACCESS_REQUEST, grant(), JOB_REF))) == ""
+
+
+def test_a_binding_is_emptied_whatever_its_version_but_only_if_it_is_the_same_object() -> None:
+    found = served(binding_manifest(ACCESS_REQUEST, grant(), JOB_REF))
+    left = emptied(found)
+    assert (left["subjects"], left["roleRef"]) == ([], found["roleRef"])
+    assert (left["metadata"]["uid"], left["metadata"].get("resourceVersion")) == ("u-1", None)
 
 
 @pytest.mark.parametrize(
@@ -261,7 +312,7 @@ def test_a_job_that_would_not_end_the_grant_in_time_does_not_guard_it(tamper: Ta
 def test_a_job_guards_within_the_grace(seconds: int, expected: bool) -> None:
     job = running_job()
     job["spec"]["ttlSecondsAfterFinished"] = seconds
-    assert guards(job, grant()) is expected
+    assert (not fault_of(job)) is expected
 
 
 @pytest.mark.parametrize(
@@ -287,60 +338,4 @@ def test_managed_is_what_carries_our_label_for_this_request(labels: dict[str, st
 )
 def test_a_binding_that_does_not_say_when_has_no_times(annotations: dict[str, str] | None) -> None:
     found = {"metadata": {"annotations": annotations}}
-    assert (granted_at(found), expires_at(found)) == (None, None)
-
-
-def test_a_policy_becomes_a_role_to_ask_and_a_role_to_decide() -> None:
-    approvers = [
-        {"kind": "Group", "name": "leads"},
-        {"kind": "User", "name": CAROL},
-        {"kind": "ServiceAccount", "name": "bot", "namespace": "ci"},
-    ]
-    (asking, askers), (deciding, deciders) = derived_manifests(policy(approvers=approvers))
-    assert [m["metadata"]["name"] for m in (asking, askers)] == ["jitaccess:prod-debug:requester"] * 2
-    assert [m["metadata"]["name"] for m in (deciding, deciders)] == ["jitaccess:prod-debug:approver"] * 2
-    assert rights(asking) == {
-        ("accesspolicies", "request", "prod-debug"),
-        *(("accesspolicies", verb, "*") for verb in ("get", "list", "watch")),
-        *(("accessrequests", verb, "*") for verb in ("create", "get", "list", "watch", "patch")),
-    }
-    assert rights(deciding) == {
-        ("accesspolicies", "approve", "prod-debug"),
-        *(("accesspolicies", verb, "*") for verb in ("get", "list", "watch")),
-        *(("accessrequests", verb, "*") for verb in ("get", "list", "watch", "patch")),
-    }
-    rbac = "rbac.authorization.k8s.io"
-    assert deciders["subjects"] == [
-        {"kind": "Group", "apiGroup": rbac, "name": "leads"},
-        {"kind": "User", "apiGroup": rbac, "name": CAROL},
-        {"kind": "ServiceAccount", "name": "bot", "namespace": "ci"},
-    ]
-    assert askers["roleRef"] == {"apiGroup": rbac, "kind": "Role", "name": "jitaccess:prod-debug:requester"}
-    for made in (asking, askers, deciding, deciders):
-        assert made["metadata"]["namespace"] == NAMESPACE
-        assert made["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/component": "policy"}
-        assert [owner["uid"] for owner in made["metadata"]["ownerReferences"]] == ["p-prod-debug"]
-
-
-def rights(role: dict[str, Any]) -> set[tuple[str, str, str]]:
-    """What a Role allows, one by one; every rule is about our group."""
-    assert all(rule["apiGroups"] == ["jitaccess.dev"] for rule in role["rules"])
-    return {
-        (resource, verb, name)
-        for rule in role["rules"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-        for name in rule.get("resourceNames", ["*"])
-    }
-
-
-def test_derived_names_are_those_of_the_manifests() -> None:
-    made = derived_manifests(policy())
-    assert derived_names(POLICY_KEY) == tuple(role["metadata"]["name"] for role, _ in made)
-
-
-def test_a_derived_binding_without_subjects_is_the_same_when_read_back() -> None:
-    _, (_, deciders) = derived_manifests(policy(requiredApprovals=0, approvers=None))
-    found = served(deciders)
-    del found["subjects"]  # seen on v1.36.3: `omitempty`
-    assert is_same(found, deciders)
+    assert (grant_start(found), grant_end(found)) == (None, None)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jitaccess.domain.model import Decision, Key, RoleRef, Subject
-from jitaccess.domain.recorded import ObjectRef, State
+from jitaccess.domain.model import Decision, Key, PolicyRef, RoleRef, Subject
+from jitaccess.domain.recorded import ObjectRef, Recorded, State
 from jitaccess.domain.text import printable
 from jitaccess.manifests.parse import parse_ledger, parse_policy, parse_request
 from unit.examples import ALICE, BOB, HOUR, T0, UID, active_status, lines, policy_manifest, request_manifest
@@ -74,21 +74,22 @@ def test_a_request_is_read_whole() -> None:
     read = parse_request(manifest)
     assert read.key == Key("team-a", "alice-7f3k")
     assert (read.uid, read.resource_version, read.generation, read.created) == (UID, "10", 4, T0)
-    assert (read.policy, read.role) == (Key("team-a", "prod-debug"), RoleRef("ClusterRole", "view"))
+    assert (read.policy, read.role) == (PolicyRef("AccessPolicy", Key("team-a", "prod-debug")), RoleRef("ClusterRole", "view"))
     assert (read.duration, read.requester, read.reason) == (HOUR, ALICE, "INC-42 pods crash looping")
     assert read.approvals == (Decision(BOB, "ok"),)
     assert (read.denials, read.revocations) == ((), (Decision("", "x"),))
-    assert (read.state, read.granted_at, read.expires_at) == (State.ACTIVE, T0, T0 + HOUR)
-    assert (read.binding, read.job) == (
-        ObjectRef("jit-alice-7f3k-1a2b3c4d", "b-1"),
+    recorded = read.recorded
+    assert (read.state, recorded.granted_at, recorded.expires_at) == (State.ACTIVE, T0, T0 + HOUR)
+    assert (recorded.binding, recorded.job) == (
+        ObjectRef("jit-alice-7f3k-1a2b3c4d"),
         ObjectRef("jit-alice-7f3k-1a2b3c4d", "j-1"),
     )
-    assert (read.invalid, read.deleting, read.status) == ("", False, manifest["status"])
+    assert (read.invalid, read.deleting) == ("", False)
 
 
 def test_a_fresh_request_is_pending() -> None:
     read = parse_request(request_manifest())
-    assert (read.state, read.status, read.granted_at, read.approvals) == (State.PENDING, None, None, ())
+    assert (read.state, read.recorded, read.approvals) == (State.PENDING, Recorded(), ())
 
 
 def test_a_request_that_is_being_deleted_says_so() -> None:

@@ -1,25 +1,27 @@
 """The status: what was decided, when, by whom; written together with the transition, and only when something is new."""
 
-from dataclasses import replace
+import json
 from datetime import datetime
 from itertools import product
 from typing import Any
 
 import pytest
 
-from jitaccess.domain.lifecycle import OBSTACLES, Verdict, blocked, decide
+from jitaccess.domain.lifecycle import Verdict, blocked, decide
 from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import Condition, State
+from jitaccess.domain.recording import LONGEST_MESSAGE, MOST_INCIDENTS, Delivery, Incident, Outcome, next_step
 from jitaccess.domain.rules import Objection
 from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.status import LONGEST_MESSAGE, MOST_INCIDENTS, Incident, Made, policy_status, request_status
+from jitaccess.manifests.status import policy_status, request_status
 from unit.examples import (
     ALICE,
     BINDING_REF,
     BOB,
     CAROL,
+    DELIVERY,
     HOUR,
-    MADE,
     T0,
     approved_by,
     lines,
@@ -36,9 +38,15 @@ LATER = T0 + HOUR / 2
 RESTORED = Incident("BindingRestored", "the RoleBinding x was deleted by hand and is put back")
 
 
-def recorded(asked: AccessRequest, now: datetime, under: AccessPolicy | None, made: Made | None = None) -> dict[str, Any]:
+def status_of(asked: AccessRequest, outcome: Outcome, now: datetime) -> dict[str, Any]:
+    """The status that records the outcome of a look, as the API server gives it back."""
+    status: dict[str, Any] = json.loads(json.dumps(request_status(next_step(asked, outcome, now).recorded)))
+    return status
+
+
+def recorded(asked: AccessRequest, now: datetime, under: AccessPolicy | None, delivery: Delivery | None = None) -> dict[str, Any]:
     """The status after one look."""
-    return request_status(asked, decide(asked, under, now), now, under, made)
+    return status_of(asked, Outcome(decide(asked, under, now), under, None, delivery), now)
 
 
 def after(status: dict[str, Any], **fields: Any) -> AccessRequest:
@@ -47,7 +55,7 @@ def after(status: dict[str, Any], **fields: Any) -> AccessRequest:
 
 
 PENDING = recorded(request(), T0, policy())
-ACTIVE = recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(), MADE)
+ACTIVE = recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(), DELIVERY)
 
 
 def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
@@ -58,6 +66,8 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
 def test_a_fresh_request_is_recorded_as_asked() -> None:
     status = recorded(request(), T0, policy())
     assert status == {
+        "revision": 1,
+        "policy": {"uid": "p-prod-debug", "generation": 3},
         "observedGeneration": 1,
         "state": "Pending",
         "settled": False,
@@ -94,7 +104,7 @@ def test_a_grant_is_recorded_with_all_that_it_rests_on() -> None:
         "settled": False,
         "grantedAt": "2026-07-01T02:40:00.000Z",
         "expiresAt": "2026-07-01T03:40:00.000Z",
-        "bindingRef": {"name": "jit-alice-7f3k-1a2b3c4d", "uid": "b-1"},
+        "bindingRef": {"name": "jit-alice-7f3k-1a2b3c4d"},
         "jobRef": {"name": "jit-alice-7f3k-1a2b3c4d", "uid": "j-1"},
         "policy": {"uid": "p-prod-debug", "generation": 3},
     }
@@ -112,7 +122,7 @@ def test_a_grant_is_recorded_with_all_that_it_rests_on() -> None:
 
 
 def test_a_policy_that_needs_nobody_approves_by_itself() -> None:
-    status = recorded(request(), T0, policy(requiredApprovals=0, approvers=None), MADE)
+    status = recorded(request(), T0, policy(requiredApprovals=0, approvers=None), DELIVERY)
     assert condition(status, "Approved")["reason"] == "ApprovedByPolicy"
     assert "approvals" not in status
 
@@ -139,9 +149,9 @@ def test_a_blocked_request_is_written_once_and_not_at_every_try() -> None:
     asked = after(PENDING, approvals=approved_by(BOB))
     obstacle = Objection("BindForbidden", "the operator may not bind ClusterRole view")
     verdict = blocked(decide(asked, policy(), T0), obstacle, State.PENDING)
-    first = request_status(asked, verdict, T0, policy())
+    first = status_of(asked, Outcome(verdict, policy()), T0)
     again = blocked(decide(after(first, approvals=approved_by(BOB)), policy(), LATER), obstacle, State.PENDING)
-    assert request_status(after(first, approvals=approved_by(BOB)), again, LATER, policy()) == first
+    assert status_of(after(first, approvals=approved_by(BOB)), Outcome(again, policy()), LATER) == first
     granted = condition(first, "Granted")
     assert (granted["status"], granted["reason"]) == ("False", "BindForbidden")
     assert condition(first, "Approved")["status"] == "True", "the approvals suffice, whatever stands in the way"
@@ -156,14 +166,21 @@ def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
 
 
 def test_conditions_of_others_are_left_alone() -> None:
-    theirs = {"type": "Audited", "status": "True", "reason": "X", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    theirs = {
+        "type": "Audited",
+        "status": "True",
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-01T00:00:00.000Z",
+        "reason": "X",
+        "message": "",
+    }
     status = recorded(after(PENDING | {"conditions": [theirs, *PENDING["conditions"]]}), LATER, policy())
     assert theirs in status["conditions"]
 
 
 def test_approvals_keep_the_time_of_their_first_record() -> None:
     one = recorded(after(PENDING, approvals=approved_by(BOB)), T0, policy(requiredApprovals=2))
-    two = recorded(after(one, approvals=approved_by(BOB, CAROL)), LATER, policy(requiredApprovals=2), MADE)
+    two = recorded(after(one, approvals=approved_by(BOB, CAROL)), LATER, policy(requiredApprovals=2), DELIVERY)
     assert [(a["by"], a["at"]) for a in two["approvals"]] == [
         (BOB, "2026-07-01T02:10:00.000Z"),
         (CAROL, "2026-07-01T02:40:00.000Z"),
@@ -206,7 +223,7 @@ def test_an_approval_before_the_denial_is_part_of_the_history() -> None:
 def test_a_request_that_needs_more_approvals_again_is_not_approved() -> None:
     asked = after(PENDING, approvals=approved_by(BOB))
     verdict = blocked(decide(asked, policy(), T0), Objection("RoleNotFound", "there is no ClusterRole view"), State.PENDING)
-    stuck = request_status(asked, verdict, T0, policy())
+    stuck = status_of(asked, Outcome(verdict, policy()), T0)
     status = recorded(after(stuck, approvals=approved_by(BOB)), LATER, policy(requiredApprovals=2))
     assert condition(status, "Granted")["reason"] == "WaitingForApproval"
     assert condition(status, "Approved")["status"] == "False", "kubectl wait --for=condition=Approved would be told a lie"
@@ -233,7 +250,7 @@ def test_an_expired_grant_stays_the_record_of_itself() -> None:
 def test_the_time_of_settling_is_written_once() -> None:
     denied = recorded(after(PENDING, denials=approved_by(BOB)), T0, policy())
     verdict = Verdict(State.DENIED, "DeniedByApprover", "")
-    assert request_status(after(denied), verdict, LATER)["settledAt"] == "2026-07-01T02:10:00.000Z"
+    assert status_of(after(denied), Outcome(verdict), LATER)["settledAt"] == "2026-07-01T02:10:00.000Z"
 
 
 def restored(times: int) -> dict[str, Any]:
@@ -241,7 +258,7 @@ def restored(times: int) -> dict[str, Any]:
     status = ACTIVE
     for _ in range(times):
         asked = after(status, approvals=approved_by(BOB))
-        status = request_status(asked, decide(asked, policy(), LATER), LATER, policy(), MADE, RESTORED)
+        status = status_of(asked, Outcome(decide(asked, policy(), LATER), policy(), None, DELIVERY, (RESTORED,)), LATER)
     return status
 
 
@@ -266,24 +283,24 @@ def test_incidents_never_fill_the_history_so_that_the_end_can_be_recorded() -> N
 
 def test_as_many_approvals_as_a_policy_may_ask_for_fit_into_the_history() -> None:
     crowd = approved_by(*(f"user-{number}" for number in range(40)))
-    status = recorded(after(PENDING, approvals=crowd), LATER, policy(requiredApprovals=16), MADE)
+    status = recorded(after(PENDING, approvals=crowd), LATER, policy(requiredApprovals=16), DELIVERY)
     assert len(status["approvals"]) == 16
     assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
 
 
-def test_a_grant_put_back_without_a_job_names_none() -> None:
-    asked = after(ACTIVE, approvals=approved_by(BOB))
-    made = Made(replace(BINDING_REF, uid="b-2"), None, "the Job was refused: quota")
-    status = request_status(asked, decide(asked, policy(), LATER), LATER, policy(), made, RESTORED)
-    assert status["bindingRef"]["uid"] == "b-2"
-    assert condition(status, "ExpiryGuarded")["status"] == "False"
-    assert status["jobRef"] is None, "there is no Job, and a merge patch takes a field away with null only"
-    assert "jobRef" not in recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(), made), "nothing to take away"
+def test_a_grant_without_a_job_names_none_and_says_why() -> None:
+    bare = Delivery(BINDING_REF, None, Objection("JobRefused", "the Job was refused: quota"))
+    status = recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(), bare)
+    guarded = condition(status, "ExpiryGuarded")
+    assert (guarded["status"], guarded["reason"]) == ("False", "JobRefused")
+    assert "quota" in guarded["message"]
+    assert "jobRef" not in status
+    assert [entry["reason"] for entry in status["history"]] == ["Requested", "Approved", "Granted", "ExpiryUnguarded"]
 
 
 def test_a_grant_put_back_still_names_the_policy_that_it_was_granted_under() -> None:
     asked, newer = after(ACTIVE, approvals=approved_by(BOB)), policy(metadata={"generation": 9})
-    status = request_status(asked, decide(asked, newer, LATER), LATER, newer, MADE, RESTORED)
+    status = status_of(asked, Outcome(decide(asked, newer, LATER), newer, None, DELIVERY, (RESTORED,)), LATER)
     assert status["policy"] == ACTIVE["policy"]
 
 
@@ -308,13 +325,13 @@ WAYS: dict[str, tuple[dict[str, Any], AccessPolicy | None]] = {
 @pytest.mark.parametrize(
     ("before", "made"),
     [
-        pytest.param(None, MADE, id="fresh"),
-        pytest.param(PENDING, MADE, id="pending"),
-        pytest.param(PENDING, Made(BINDING_REF, None, "refused"), id="pending-without-a-job"),
+        pytest.param(None, DELIVERY, id="fresh"),
+        pytest.param(PENDING, DELIVERY, id="pending"),
+        pytest.param(PENDING, Delivery(BINDING_REF, None, Objection("JobRefused", "refused")), id="pending-without-a-job"),
         pytest.param(ACTIVE, None, id="active"),
     ],
 )
-def test_whatever_is_recorded_fits_the_crd(before: dict[str, Any] | None, made: Made | None, way: str) -> None:
+def test_whatever_is_recorded_fits_the_crd(before: dict[str, Any] | None, made: Delivery | None, way: str) -> None:
     fields, under = WAYS[way]
     asked = after(before, **fields) if before else request(**fields)
     for now in (T0, LATER, LATER + HOUR, T0 + 24 * HOUR):
@@ -328,7 +345,7 @@ def test_whatever_is_recorded_fits_the_crd(before: dict[str, Any] | None, made: 
 def test_every_obstacle_fits_the_crd(obstacle: str, state: State) -> None:
     asked = after(PENDING if state is State.PENDING else ACTIVE, approvals=approved_by(BOB))
     verdict = blocked(decide(asked, policy(), LATER), Objection(obstacle, "why"), state)
-    status = request_status(asked, verdict, LATER, policy())
+    status = status_of(asked, Outcome(verdict, policy()), LATER)
     assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
     assert status["state"] == state.value
     assert (condition(status, "Granted")["status"], condition(status, "Granted")["reason"]) == ("False", obstacle)
@@ -337,15 +354,17 @@ def test_every_obstacle_fits_the_crd(obstacle: str, state: State) -> None:
 def test_a_refusal_of_any_length_can_be_recorded() -> None:
     asked = after(PENDING, approvals=approved_by(BOB))
     verdict = blocked(decide(asked, policy(), LATER), Objection("BindingRefused", "no " * 20000), State.PENDING)
-    status = request_status(asked, verdict, LATER, policy())
+    status = status_of(asked, Outcome(verdict, policy()), LATER)
     assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
     assert condition(status, "Granted")["message"] == ("no " * 20000)[:LONGEST_MESSAGE]
-    assert request_status(after(status, approvals=approved_by(BOB)), verdict, LATER + HOUR, policy()) == status, "written once"
+    assert status_of(after(status, approvals=approved_by(BOB)), Outcome(verdict, policy()), LATER + HOUR) == status, (
+        "written once"
+    )
 
 
 def test_an_incident_of_any_length_can_be_recorded() -> None:
     asked, told = after(ACTIVE, approvals=approved_by(BOB)), Incident("BindingRestored", "x" * 40000)
-    status = request_status(asked, decide(asked, policy(), LATER), LATER, policy(), MADE, told)
+    status = status_of(asked, Outcome(decide(asked, policy(), LATER), policy(), None, DELIVERY, (told,)), LATER)
     assert status["history"][-1]["message"] == "x" * LONGEST_MESSAGE
 
 
@@ -405,7 +424,6 @@ def test_a_policy_about_which_nothing_is_new_is_not_written() -> None:
 
 
 def test_conditions_are_found_by_their_type() -> None:
-    assert after(ACTIVE).condition("Granted") == Condition(
-        "Granted", "True", "Granted", "ClusterRole view until 2026-07-01T03:40:00.000Z"
-    )
-    assert after(ACTIVE).condition("Nonsense") is None
+    granted = after(ACTIVE).recorded.condition("Granted")
+    assert granted == Condition("Granted", "True", "Granted", "ClusterRole view until 2026-07-01T03:40:00.000Z", LATER, 1)
+    assert after(ACTIVE).recorded.condition("Nonsense") is None

@@ -7,10 +7,14 @@ import pytest
 
 from jitaccess.domain.model import Key
 from jitaccess.kube.api import Cluster, Outage
-from jitaccess.manifests.grant import derived_names
-from jitaccess.manifests.resources import NAMESPACED, POLICIES, REQUESTS, ROLE_BINDINGS, ROLES, Resource
+from jitaccess.kube.installation import Installation
+from jitaccess.manifests.derived import derived_names
+from jitaccess.manifests.kinds import ACCESS_POLICY
+from jitaccess.manifests.resources import POLICIES, REQUESTS, ROLE_BINDINGS, ROLES, Resource
 from jitaccess.publish.events import Announcer
+from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.policies import PolicyReconciler
+from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 from unit.conftest import Now
@@ -69,9 +73,10 @@ async def never(_: Target) -> None:
 def bench(api: FakeApi, cluster: Cluster, now: Now) -> Bench:
     api.put_role("view", {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]})
     api.put(POLICIES, policy_manifest())
-    store, schedule = Store(), Schedule(never)
-    store.see(request())
-    return Bench(api, store, schedule, PolicyReconciler(cluster, NAMESPACED, store, schedule, Announcer(cluster)))
+    store, schedule = Store([REQUESTS], [POLICIES]), Schedule(never, now)
+    store.requests[REQUESTS].see(request())
+    tools = Tools(cluster, store, schedule, Publisher(Announcer(cluster)), Installation(), now)
+    return Bench(api, store, schedule, PolicyReconciler(tools, ACCESS_POLICY))
 
 
 async def test_a_policy_is_put_in_force_and_says_so(bench: Bench) -> None:
@@ -168,7 +173,7 @@ async def test_a_deleted_policy_gives_nobody_anything(bench: Bench) -> None:
     await bench.looks()
     assert bench.derived == set()
     assert bench.woke_its_requests
-    assert bench.store.policies() == []
+    assert bench.store.policies[POLICIES].all() == []
 
 
 @pytest.mark.parametrize("resource", [pytest.param(ROLES, id="role"), pytest.param(ROLE_BINDINGS, id="binding")])
@@ -184,7 +189,7 @@ async def test_a_planted_object_is_never_adopted_and_never_touched(bench: Bench,
 
 
 async def test_a_policy_changed_while_it_is_looked_at_is_looked_at_again(bench: Bench) -> None:
-    bench.api.before(STATUS, lambda: bench.api.touch(POLICIES, POLICY_KEY))
+    bench.api.before(STATUS, lambda: bench.api.put(POLICIES, policy_manifest(metadata=NEWER)))
     await bench.looks()
     assert TARGET in bench.schedule._deadlines, "a conflict means: look again"
     assert TARGET not in bench.schedule._news, "but after a pause"

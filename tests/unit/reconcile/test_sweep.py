@@ -10,9 +10,10 @@ from jitaccess.domain.model import Key
 from jitaccess.domain.recorded import ObjectRef
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.grant import binding_manifest, grant_name, job_manifest
-from jitaccess.manifests.resources import JOBS, NAMESPACED, POLICIES, REQUESTS, ROLE_BINDINGS
+from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
+from jitaccess.manifests.resources import JOBS, POLICIES, REQUESTS, ROLE_BINDINGS
 from jitaccess.reconcile.grants import Grants
-from jitaccess.reconcile.sweep import remove_old, sweep_grants, sweep_store
+from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_jobs, sweep_policies, sweep_requests
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 from unit.conftest import Now
@@ -42,7 +43,7 @@ async def never(_: Target) -> None:
 
 @pytest.fixture
 def schedule() -> Schedule:
-    return Schedule(never)
+    return Schedule(never, lambda: T0)
 
 
 def woken(schedule: Schedule) -> set[Target]:
@@ -50,19 +51,26 @@ def woken(schedule: Schedule) -> set[Target]:
 
 
 async def granted(cluster: Cluster, what: Grant) -> None:
-    await Grants(cluster, NAMESPACED).make(what, what.granted_at)
+    grants = Grants(cluster, ACCESS_REQUEST, lambda: what.granted_at)
+    guard = await grants.guard(what)
+    await grants.bind(what, guard.job)
+
+
+async def sweep_all(cluster: Cluster, store: Store, schedule: Schedule) -> None:
+    await sweep_requests(cluster, ACCESS_REQUEST, store, schedule)
+    await sweep_policies(cluster, ACCESS_POLICY, store, schedule)
 
 
 # What is remembered, and what there is.
 
 
 async def test_what_is_there_and_remembered_needs_no_second_look(api: FakeApi, cluster: Cluster, schedule: Schedule) -> None:
-    store = Store()
+    store = Store([REQUESTS], [POLICIES])
     api.put(REQUESTS, request_manifest())
     api.put(POLICIES, policy_manifest())
     api.put(ROLE_BINDINGS, derived())
-    store.see(request())
-    await sweep_store(cluster, NAMESPACED, store, schedule)
+    store.requests[REQUESTS].see(request())
+    await sweep_all(cluster, store, schedule)
     assert woken(schedule) == {Target(POLICIES, POLICY_KEY)}, "policies are always looked at again, requests are not"
 
 
@@ -81,23 +89,23 @@ def derived() -> dict[str, Any]:
 async def test_what_is_remembered_but_not_there_is_looked_at(
     api: FakeApi, cluster: Cluster, schedule: Schedule, there: dict[str, Any]
 ) -> None:
-    store = Store()
-    store.see(request())
+    store = Store([REQUESTS], [POLICIES])
+    store.requests[REQUESTS].see(request())
     api.put(REQUESTS, request_manifest(**there))
     api.put(REQUESTS, request_manifest("another", uid="u2"))
     api.put(POLICIES, policy_manifest())
     api.put(ROLE_BINDINGS, derived())
-    await sweep_store(cluster, NAMESPACED, store, schedule)
+    await sweep_all(cluster, store, schedule)
     assert woken(schedule) >= {Target(REQUESTS, KEY), Target(REQUESTS, OTHER)}
 
 
 async def test_a_policy_that_vanished_is_looked_at(api: FakeApi, cluster: Cluster, schedule: Schedule) -> None:
-    store = Store()
-    store.see_policy(policy())
+    store = Store([REQUESTS], [POLICIES])
+    store.policies[POLICIES].see(policy())
     api.put(REQUESTS, request_manifest())
     api.put(POLICIES, policy_manifest("another"))
     api.put(ROLE_BINDINGS, derived())
-    await sweep_store(cluster, NAMESPACED, store, schedule)
+    await sweep_all(cluster, store, schedule)
     assert woken(schedule) >= {Target(POLICIES, POLICY_KEY), Target(POLICIES, OTHER)}
 
 
@@ -107,14 +115,14 @@ async def test_what_is_left_of_a_policy_that_nobody_remembers_is_looked_at(
     api.put(REQUESTS, request_manifest())
     api.put(POLICIES, policy_manifest("another"))
     api.put(ROLE_BINDINGS, derived())
-    await sweep_store(cluster, NAMESPACED, Store(), schedule)
+    await sweep_all(cluster, Store([REQUESTS], [POLICIES]), schedule)
     assert Target(POLICIES, POLICY_KEY) in woken(schedule)
 
 
 async def test_an_empty_cluster_can_be_swept(api: FakeApi, cluster: Cluster, schedule: Schedule) -> None:
-    store = Store()
-    store.see(request())
-    await sweep_store(cluster, NAMESPACED, store, schedule)
+    store = Store([REQUESTS], [POLICIES])
+    store.requests[REQUESTS].see(request())
+    await sweep_all(cluster, store, schedule)
     assert woken(schedule) == {Target(REQUESTS, KEY)}
 
 
@@ -125,8 +133,19 @@ async def test_an_empty_cluster_can_be_swept(api: FakeApi, cluster: Cluster, sch
     ("later", "left", "ended"),
     [
         pytest.param(0 * HOUR, request_manifest(status=active_status()), 0, id="a-live-grant-is-left-alone"),
-        pytest.param(0 * HOUR, request_manifest(), 0, id="a-grant-not-yet-recorded-is-left-alone"),
-        pytest.param(HOUR - timedelta(milliseconds=1), request_manifest(), 0, id="the-last-millisecond-is-still-alive"),
+        pytest.param(0 * HOUR, request_manifest(), 1, id="access-that-is-not-on-record-is-ended"),
+        pytest.param(
+            0 * HOUR,
+            request_manifest(status=active_status(lasts=HOUR / 2)),
+            1,
+            id="access-that-lasts-longer-than-is-on-record-is-ended",
+        ),
+        pytest.param(
+            HOUR - timedelta(milliseconds=1),
+            request_manifest(status=active_status()),
+            0,
+            id="the-last-millisecond-is-still-alive",
+        ),
         pytest.param(HOUR, request_manifest(status=active_status()), 1, id="the-exact-expiry-is-over"),
         pytest.param(0 * HOUR, None, 1, id="the-request-is-gone"),
         pytest.param(0 * HOUR, request_manifest(uid="made-again"), 1, id="the-request-was-made-again"),
@@ -140,42 +159,44 @@ async def test_a_grant_that_is_over_is_ended(
     if left:
         api.put(REQUESTS, left)
     now.value = T0 + later
-    assert await sweep_grants(cluster, NAMESPACED) == ended
-    assert (api.get(ROLE_BINDINGS, GRANT_KEY) is None, api.get(JOBS, GRANT_KEY) is None) == (bool(ended), bool(ended))
+    assert await sweep_grants(cluster, ACCESS_REQUEST, now) == ended
+    assert (api.get(ROLE_BINDINGS, GRANT_KEY) is None) is bool(ended)
 
 
 @pytest.mark.parametrize("annotations", [None, {}, {"jitaccess.dev/request": KEY.name}])
 async def test_a_grant_that_does_not_say_when_it_ends_is_ended(
-    api: FakeApi, cluster: Cluster, annotations: dict[str, str] | None
+    api: FakeApi, cluster: Cluster, now: Now, annotations: dict[str, str] | None
 ) -> None:
     api.put(REQUESTS, request_manifest(status=active_status()))
     await granted(cluster, grant())
     found = api.get(ROLE_BINDINGS, GRANT_KEY)
     assert found
     found["metadata"]["annotations"] = annotations
-    assert await sweep_grants(cluster, NAMESPACED) == 1
+    assert await sweep_grants(cluster, ACCESS_REQUEST, now) == 1
     assert api.get(ROLE_BINDINGS, GRANT_KEY) is None
 
 
-async def test_a_grant_with_an_unreadable_end_is_ended_and_keeps_no_other_alive(api: FakeApi, cluster: Cluster) -> None:
+async def test_a_grant_with_an_unreadable_end_is_ended_and_keeps_no_other_alive(api: FakeApi, cluster: Cluster, now: Now) -> None:
     api.put(REQUESTS, request_manifest(status=active_status()))
     await granted(cluster, grant())
     found = api.get(ROLE_BINDINGS, GRANT_KEY)
     assert found
     found["metadata"]["annotations"]["jitaccess.dev/expires-at"] = "tomorrow"
-    assert await sweep_grants(cluster, NAMESPACED) == 1
+    assert await sweep_grants(cluster, ACCESS_REQUEST, now) == 1
 
 
-async def test_bindings_of_others_are_left_alone(api: FakeApi, cluster: Cluster) -> None:
+async def test_bindings_of_others_are_left_alone(api: FakeApi, cluster: Cluster, now: Now) -> None:
     theirs = api.put(ROLE_BINDINGS, {"metadata": {"name": "theirs", "namespace": NAMESPACE}, "subjects": []})
-    assert await sweep_grants(cluster, NAMESPACED) == 0
+    assert await sweep_grants(cluster, ACCESS_REQUEST, now) == 0
     assert api.all(ROLE_BINDINGS) == [theirs]
 
 
 async def test_a_binding_made_again_while_it_is_swept_does_not_end_the_sweep(api: FakeApi, cluster: Cluster, now: Now) -> None:
     begun = grant()
-    job = await cluster.create(JOBS, job_manifest(begun, T0))
-    await cluster.create(ROLE_BINDINGS, binding_manifest(begun, ObjectRef(job["metadata"]["name"], job["metadata"]["uid"])))
+    job = await cluster.create(JOBS, job_manifest(ACCESS_REQUEST, begun, HOUR))
+    await cluster.create(
+        ROLE_BINDINGS, binding_manifest(ACCESS_REQUEST, begun, ObjectRef(job["metadata"]["name"], job["metadata"]["uid"]))
+    )
     now.passes(hours=1)
 
     def made_again() -> None:
@@ -184,35 +205,73 @@ async def test_a_binding_made_again_while_it_is_swept_does_not_end_the_sweep(api
         found["metadata"]["uid"] = "another"
 
     api.before("DELETE rolebindings", made_again)
-    await sweep_grants(cluster, NAMESPACED)
+    await sweep_grants(cluster, ACCESS_REQUEST, now)
     assert api.calls
 
 
-# Records.
+@pytest.mark.parametrize(
+    "strange",
+    [
+        pytest.param({"name": "odd"}, id="an-odd-name"),
+        pytest.param({"annotations": None}, id="no-annotations"),
+        pytest.param({"annotations": {"jitaccess.dev/expires-at": "tomorrow"}}, id="an-unreadable-end"),
+        pytest.param({"labels": {"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/component": "grant"}}, id="no-uid"),
+    ],
+)
+async def test_a_binding_that_nobody_explains_is_ended_and_brings_nothing_down(
+    api: FakeApi, cluster: Cluster, now: Now, strange: dict[str, Any]
+) -> None:
+    api.put(REQUESTS, request_manifest(status=active_status()))
+    found = binding_manifest(ACCESS_REQUEST, grant(), None)
+    api.put(ROLE_BINDINGS, {**found, "metadata": found["metadata"] | strange})
+    await sweep_grants(cluster, ACCESS_REQUEST, now)
+    assert api.all(ROLE_BINDINGS) == []
 
 
-def settled(name: str, uid: str, *, asked: timedelta, ended: timedelta | None) -> dict[str, Any]:
-    at = {} if ended is None else {"settledAt": (T0 - ended).strftime("%Y-%m-%dT%H:%M:%S.000Z")}
-    return request_manifest(name, uid=uid, created=T0 - asked, status={"state": "Expired", "settled": True, **at})
+async def test_a_derived_binding_with_an_odd_name_brings_nothing_down(api: FakeApi, cluster: Cluster, schedule: Schedule) -> None:
+    labels = {"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/component": "policy"}
+    api.put(ROLE_BINDINGS, {"metadata": {"name": "odd", "namespace": NAMESPACE, "labels": labels}})
+    await sweep_all(cluster, Store([REQUESTS], [POLICIES]), schedule)
+    assert woken(schedule) == set()
 
 
-DAYS = 24 * HOUR
+async def test_a_binding_that_came_back_is_ended_when_it_is_seen(api: FakeApi, cluster: Cluster, now: Now) -> None:
+    api.put(REQUESTS, request_manifest(status={"state": "Revoked", "settled": True}))
+    api.put(ROLE_BINDINGS, binding_manifest(ACCESS_REQUEST, grant(), None))
+    await end_stray(cluster, ACCESS_REQUEST, now, GRANT_KEY)
+    assert api.all(ROLE_BINDINGS) == []
+
+
+async def test_a_binding_that_cannot_be_ended_keeps_no_other_alive(api: FakeApi, cluster: Cluster, now: Now) -> None:
+    first = binding_manifest(ACCESS_REQUEST, grant(), None)
+    api.put(ROLE_BINDINGS, {**first, "metadata": first["metadata"] | {"name": "a-first"}})
+    api.put(ROLE_BINDINGS, first)
+    api.fail("DELETE rolebindings", 403, "delete protection")
+    api.fail("PUT rolebindings", 403, "update protection")
+    assert await sweep_grants(cluster, ACCESS_REQUEST, now) == 1
+    assert [found["metadata"]["name"] for found in api.all(ROLE_BINDINGS)] == ["a-first"]
+
+
+async def test_an_emptied_binding_that_stands_is_not_ended_again_and_again(api: FakeApi, cluster: Cluster, now: Now) -> None:
+    empty = binding_manifest(ACCESS_REQUEST, grant(), None)
+    del empty["subjects"]
+    api.put(ROLE_BINDINGS, empty | {"metadata": empty["metadata"] | {"finalizers": ["x.dev/keep"]}})
+    assert await sweep_grants(cluster, ACCESS_REQUEST, now) == 0
+    assert api.writes == []
 
 
 @pytest.mark.parametrize(
     ("left", "removed"),
     [
-        pytest.param(settled("r", "u", asked=40 * DAYS, ended=30 * DAYS), 1, id="exactly-at-the-end-of-the-retention"),
-        pytest.param(settled("r", "u", asked=40 * DAYS, ended=30 * DAYS - timedelta(seconds=1)), 0, id="a-second-before"),
-        pytest.param(settled("r", "u", asked=40 * DAYS, ended=DAYS), 0, id="asked-long-ago-and-settled-yesterday"),
-        pytest.param(settled("r", "u", asked=DAYS, ended=DAYS), 0, id="young"),
-        pytest.param(settled("r", "u", asked=40 * DAYS, ended=None), 0, id="that-does-not-say-when-is-kept"),
-        pytest.param(request_manifest("r", created=T0 - 40 * DAYS, status={"state": "Active"}), 0, id="not-settled"),
+        pytest.param(request_manifest(status=active_status()), False, id="of-an-active-request-stays"),
+        pytest.param(request_manifest(), False, id="of-a-pending-request-stays"),
+        pytest.param(request_manifest(status={"state": "Revoked", "settled": True}), True, id="of-a-settled-request-goes"),
+        pytest.param(None, True, id="of-a-deleted-request-goes"),
     ],
 )
-async def test_records_are_kept_for_the_retention(api: FakeApi, cluster: Cluster, left: dict[str, Any], removed: int) -> None:
-    api.put(REQUESTS, settled("always-there", "x", asked=DAYS, ended=DAYS))
-    api.put(REQUESTS, left)
-    assert await remove_old(cluster, NAMESPACED, 30 * DAYS, T0) == removed
-    assert (api.get(REQUESTS, Key(NAMESPACE, "r")) is None) is bool(removed)
-    assert api.get(REQUESTS, Key(NAMESPACE, "always-there"))
+async def test_jobs_that_are_left(api: FakeApi, cluster: Cluster, left: dict[str, Any] | None, removed: bool) -> None:
+    await cluster.create(JOBS, job_manifest(ACCESS_REQUEST, grant(), HOUR))
+    if left:
+        api.put(REQUESTS, left)
+    await sweep_jobs(cluster, ACCESS_REQUEST)
+    assert (api.all(JOBS) == []) is removed

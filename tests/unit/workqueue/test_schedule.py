@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jitaccess.domain.model import Key
+from jitaccess.kube.clock import utcnow
 from jitaccess.manifests.resources import POLICIES, REQUESTS
 from jitaccess.workqueue import schedule as schedule_module
-from jitaccess.workqueue.clock import utcnow
 from jitaccess.workqueue.schedule import FIRST_RETRY, LONGEST_RETRY, LONGEST_SLEEP, Schedule, Target
 
 
@@ -69,7 +69,7 @@ async def start(fire: Fire) -> AsyncIterator[Callable[..., Schedule]]:
     running: list[tuple[Schedule, asyncio.Task[None]]] = []
 
     def begin(made: Schedule | None = None, fire: Callable[[Target], Awaitable[None]] = fire) -> Schedule:
-        made = made or Schedule(fire)
+        made = made or Schedule(fire, utcnow)
         running.append((made, asyncio.create_task(made.run())))
         return made
 
@@ -91,7 +91,7 @@ async def test_news_are_fired_at_once(fire: Fire, start: Start) -> None:
 
 
 async def test_news_before_the_start_are_not_lost(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire)
+    made = Schedule(fire, utcnow)
     made.soon(A)
     made.soon(B)
     start(made)
@@ -99,7 +99,7 @@ async def test_news_before_the_start_are_not_lost(fire: Fire, start: Callable[..
 
 
 async def test_the_same_news_twice_before_it_is_fired_is_one(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire)
+    made = Schedule(fire, utcnow)
     for _ in range(5):
         made.soon(A)
     made.soon(B)
@@ -144,7 +144,7 @@ async def test_one_that_hangs_holds_up_no_other(fire: Fire, start: Start) -> Non
 
 
 async def test_no_more_run_at_once_than_allowed(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = start(Schedule(fire, concurrency=2))
+    made = start(Schedule(fire, utcnow, concurrency=2))
     fire.gate.clear()
     everything = [target(str(number)) for number in range(8)]
     for what in everything:
@@ -167,7 +167,7 @@ async def test_deadlines_are_fired_in_their_order_and_not_before(fire: Fire, sta
 
 
 async def test_expiry_goes_before_news(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire, concurrency=1)
+    made = Schedule(fire, utcnow, concurrency=1)
     made.soon(A)
     made.at(B, soon(-1))
     start(made)
@@ -181,7 +181,7 @@ async def test_a_deadline_in_the_past_is_fired_at_once(fire: Fire, start: Start)
 
 
 async def test_the_earliest_deadline_counts_and_fires_once(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire)
+    made = Schedule(fire, utcnow)
     for milliseconds in (40, -10, 30):
         made.at(A, soon(milliseconds))
     made.at(B, soon(-5))
@@ -208,7 +208,7 @@ async def test_an_earlier_deadline_wakes_the_waiter(fire: Fire, start: Start) ->
 
 
 async def test_what_is_forgotten_is_not_fired(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire)
+    made = Schedule(fire, utcnow)
     made.soon(A)
     made.at(A, soon(5))
     made.at(B, soon(10))
@@ -226,7 +226,7 @@ async def test_what_was_forgotten_can_be_planned_again(fire: Fire, start: Start)
 
 
 def delays(count: int) -> list[float]:
-    made = Schedule(Fire())
+    made = Schedule(Fire(), utcnow)
     return [made.retry(A) for _ in range(count)]
 
 
@@ -242,7 +242,7 @@ async def test_many_that_fail_together_are_not_tried_again_together() -> None:
 
 
 async def test_success_makes_the_next_retry_short_again() -> None:
-    made = Schedule(Fire())
+    made = Schedule(Fire(), utcnow)
     for _ in range(10):
         made.retry(A)
     made.done(A)
@@ -250,7 +250,7 @@ async def test_success_makes_the_next_retry_short_again() -> None:
 
 
 async def test_retries_of_different_targets_grow_apart() -> None:
-    made = Schedule(Fire())
+    made = Schedule(Fire(), utcnow)
     for _ in range(10):
         made.retry(A)
     assert made.retry(B) <= 1.2 * FIRST_RETRY
@@ -292,7 +292,7 @@ class WallClock:
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> WallClock:
     stepped = WallClock()
-    monkeypatch.setattr("jitaccess.workqueue.schedule.time.time", stepped)
+    monkeypatch.setattr("jitaccess.kube.clock.time.time", stepped)
     monkeypatch.setattr(schedule_module, "LONGEST_SLEEP", 0.02)
     return stepped
 

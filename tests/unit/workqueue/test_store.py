@@ -1,13 +1,15 @@
 """What the operator remembers of open requests: a few slots each, and nothing of settled ones."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from jitaccess.domain.model import Key
+from jitaccess.domain.model import Key, PolicyRef
 from jitaccess.domain.recorded import State
-from jitaccess.workqueue.store import Open, Store, version_of
-from unit.examples import KEY, POLICY_KEY, UID, VIEW, active_status, policy, request
+from jitaccess.manifests.resources import POLICIES, REQUESTS
+from jitaccess.workqueue.store import Open, Policies, Requests, Store, facts_of, version_of
+from unit.examples import ALICE, BOB, KEY, POLICY_KEY, POLICY_REF, UID, VIEW, active_status, approved_by, policy, request
 
 OTHER = Key("team-a", "another")
 
@@ -28,10 +30,10 @@ def test_versions_are_compared_as_numbers(text: str, number: int) -> None:
 
 
 def at_version(version: str, uid: str = UID) -> bool:
-    """Whether it is news after version 10 was seen."""
-    store = Store()
+    """Whether it is news, with an approval in it, after version 10 was seen without."""
+    store = Requests()
     store.see(request())
-    return store.see(replace(request(uid=uid), resource_version=version))
+    return store.see(replace(request(uid=uid, approvals=approved_by(BOB)), resource_version=version))
 
 
 @pytest.mark.parametrize(
@@ -50,34 +52,86 @@ def test_only_news_is_news(version: str, uid: str, news: bool) -> None:
 
 
 def test_a_request_is_remembered_in_a_few_slots() -> None:
-    store = Store()
+    store = Requests()
     assert store.see(request())
-    assert store.get(KEY) == Open(UID, 10, POLICY_KEY, VIEW, active=False)
+    assert store.get(KEY) == Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()))
     assert not hasattr(store.get(KEY), "__dict__"), "slots, never bodies"
-    assert store.requests() == [(KEY, Open(UID, 10, POLICY_KEY, VIEW, active=False))]
+    assert store.all() == [(KEY, Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request())))]
 
 
 def test_the_echo_of_our_own_write_is_no_news() -> None:
-    store = Store()
+    store = Requests()
     store.see(request())
-    store.remember(request(), "12", State.ACTIVE)
+    written = request(status=active_status())
+    store.remember(written, "12", State.ACTIVE)
     known = store.get(KEY)
     assert known
     assert known.active
-    assert not store.see(replace(request(status=active_status()), resource_version="12"))
-    assert store.see(replace(request(status=active_status()), resource_version="13"))
+    assert not store.see(replace(written, resource_version="12"))
+    assert store.see(replace(request(status=active_status(), revocations=approved_by(ALICE)), resource_version="13"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "news"),
+    [
+        pytest.param({}, False, id="only-its-version"),
+        pytest.param({"metadata": {"annotations": {"x.dev/touched": "1"}}}, False, id="an-annotation-of-somebody-else"),
+        pytest.param({"metadata": {"labels": {"x": "y"}}}, False, id="a-label"),
+        pytest.param({"approvals": approved_by(BOB)}, True, id="an-approval"),
+        pytest.param({"denials": approved_by(BOB)}, True, id="a-denial"),
+        pytest.param({"revocations": approved_by(ALICE)}, True, id="a-revocation"),
+        pytest.param({"metadata": {"deletionTimestamp": "2026-07-01T02:10:00Z"}}, True, id="its-deletion"),
+        pytest.param({"status": {"revision": 2, "state": "Pending"}}, True, id="a-record-by-another-replica"),
+    ],
+)
+def test_a_churner_makes_no_news(changed: dict[str, Any], news: bool) -> None:
+    store = Requests()
+    store.see(request())
+    churned = request(**{"metadata": {}} | changed)
+    assert store.take(KEY), "the first event"
+    assert store.see(replace(churned, resource_version="11")) is news
+    assert (store.take(KEY) is not None) is news
+
+
+def test_who_never_looks_keeps_no_bodies() -> None:
+    store = Requests()
+    assert store.see(request(), hint=False)
+    assert store.take(KEY) is None
+
+
+def test_the_uid_of_a_binding_is_kept_over_records_of_the_same_request() -> None:
+    store = Requests()
+    store.see(request())
+    store.bound(KEY, "b-1")
+    store.remember(request(), "12", State.ACTIVE)
+    known = store.get(KEY)
+    assert known
+    assert known.binding == "b-1"
+    store.remember(request(uid="another"), "13", State.PENDING)
+    known = store.get(KEY)
+    assert known
+    assert known.binding == "", "another request of the name has another binding"
+
+
+def test_the_last_word_on_a_deleted_request_is_kept_until_it_is_forgotten() -> None:
+    store = Requests()
+    store.see(request())
+    store.see_deleted(request())
+    assert store.deleted(KEY) == request()
+    store.forget(KEY)
+    assert store.deleted(KEY) is None
 
 
 @pytest.mark.parametrize("state", [state for state in State if state.settled])
 def test_settled_requests_are_forgotten(state: State) -> None:
-    store = Store()
+    store = Requests()
     store.see(request())
     store.remember(request(), "12", state)
-    assert (store.get(KEY), len(store), list(store.under(POLICY_KEY))) == (None, 0, [])
+    assert (store.get(KEY), len(store), list(store.under(POLICY_REF))) == (None, 0, [])
 
 
 def test_forgetting_twice_or_what_was_never_there_is_nothing() -> None:
-    store = Store()
+    store = Requests()
     store.see(request())
     store.forget(OTHER)
     store.forget(KEY)
@@ -86,52 +140,64 @@ def test_forgetting_twice_or_what_was_never_there_is_nothing() -> None:
 
 
 def test_requests_are_found_by_their_policy() -> None:
-    store = Store()
+    store = Requests()
     store.see(request())
     store.see(request(name="another", uid="u2"))
     store.see(request(name="third", uid="u3", policyRef={"name": "other-policy"}))
-    assert sorted(store.under(POLICY_KEY)) == [KEY, OTHER]
-    assert list(store.under(Key("team-b", "prod-debug"))) == [], "a policy of the same name elsewhere is another"
-    for key in store.under(POLICY_KEY):
+    assert sorted(store.under(POLICY_REF)) == [KEY, OTHER]
+    assert list(store.under(PolicyRef("AccessPolicy", Key("team-b", "prod-debug")))) == [], (
+        "a policy of the same name elsewhere is another"
+    )
+    for key in store.under(POLICY_REF):
         store.forget(key)
-    assert list(store.under(POLICY_KEY)) == []
+    assert list(store.under(POLICY_REF)) == []
     assert len(store) == 1
 
 
 def test_a_request_made_again_under_another_policy_is_found_under_that_one_only() -> None:
-    store, other, again = Store(), Key("team-a", "other-policy"), request(uid="u2", policyRef={"name": "other-policy"})
+    store, other = Requests(), PolicyRef("AccessPolicy", Key("team-a", "other-policy"))
+    again = request(uid="u2", policyRef={"name": "other-policy"})
     store.see(request())
     assert store.see(again)
     known = store.get(KEY)
     assert known
     assert known.uid == UID, "the access of the first must end first, and for that it must be known"
     store.remember(again, again.resource_version, again.state)
-    assert (list(store.under(other)), list(store.under(POLICY_KEY))) == ([KEY], [])
+    assert (list(store.under(other)), list(store.under(POLICY_REF))) == ([KEY], [])
     store.forget(KEY)
     assert (list(store.under(other)), len(store)) == ([], 0)
 
 
 def test_policies_are_news_once_for_each_version() -> None:
-    store = Store()
+    policies = Policies()
     versions = ("5", "5", "4", "6", "opaque", "7")
-    seen = [store.see_policy(policy(metadata={"resourceVersion": version})) for version in versions]
+    seen = [policies.see(policy(metadata={"resourceVersion": version})) for version in versions]
     assert seen == [True, False, False, True, True, True]
-    known = store.policy(POLICY_KEY)
+    known = policies.get(POLICY_KEY)
     assert known
-    assert (known.resource_version, store.policies()) == ("7", [POLICY_KEY])
+    assert (known.resource_version, policies.all()) == ("7", [POLICY_KEY])
 
 
 def test_a_policy_that_is_gone_is_forgotten() -> None:
-    store = Store()
-    store.see_policy(policy())
-    store.forget_policy(POLICY_KEY)
-    store.forget_policy(POLICY_KEY)
-    assert (store.policy(POLICY_KEY), store.policies()) == (None, [])
-    assert store.see_policy(policy()), "made again, it is news again"
+    policies = Policies()
+    policies.see(policy())
+    policies.forget(POLICY_KEY)
+    policies.forget(POLICY_KEY)
+    assert (policies.get(POLICY_KEY), policies.all()) == (None, [])
+    assert policies.see(policy()), "recreated, it is news again"
+
+
+def test_requests_and_policies_are_kept_by_kind() -> None:
+    store = Store([REQUESTS], [POLICIES])
+    store.requests[REQUESTS].see(request())
+    store.policies[POLICIES].see(policy())
+    assert list(store.under(POLICY_REF)) == [(REQUESTS, KEY)]
+    assert store.policy(POLICY_REF) == policy()
+    assert store.policy(PolicyRef("ClusterAccessPolicy", POLICY_KEY)) is None, "another kind of policy of the same name"
 
 
 def test_what_the_watch_told_is_taken_once() -> None:
-    store = Store()
+    store = Requests()
     told = request()
     store.see(told)
     assert (store.take(KEY), store.take(KEY)) == (told, None)
@@ -139,14 +205,14 @@ def test_what_the_watch_told_is_taken_once() -> None:
 
 @pytest.mark.parametrize("state", [State.EXPIRED, State.DENIED])
 def test_what_the_watch_told_goes_when_the_request_is_settled(state: State) -> None:
-    store = Store()
+    store = Requests()
     store.see(request())
     store.remember(request(), "12", state)
     assert store.take(KEY) is None, "bodies must not pile up"
 
 
 def test_an_echo_is_nothing_to_take() -> None:
-    store = Store()
+    store = Requests()
     store.remember(request(), "12", State.PENDING)
-    store.see(replace(request(), resource_version="12"))
+    store.see(replace(request(approvals=approved_by(BOB)), resource_version="12"))
     assert store.take(KEY) is None

@@ -1,0 +1,40 @@
+"""Records are kept for their retention, and no longer."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jitaccess.domain.model import Key
+from jitaccess.kube.api import Cluster
+from jitaccess.manifests.resources import REQUESTS
+from jitaccess.reconcile.retention import remove_old
+from unit.examples import HOUR, NAMESPACE, T0, request_manifest
+from unit.fake_api import FakeApi
+
+
+def settled(name: str, uid: str, *, asked: timedelta, ended: timedelta | None) -> dict[str, Any]:
+    at = {} if ended is None else {"settledAt": (T0 - ended).strftime("%Y-%m-%dT%H:%M:%S.000Z")}
+    return request_manifest(name, uid=uid, created=T0 - asked, status={"state": "Expired", "settled": True, **at})
+
+
+DAYS = 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("left", "removed"),
+    [
+        pytest.param(settled("r", "u", asked=40 * DAYS, ended=30 * DAYS), 1, id="exactly-at-the-end-of-the-retention"),
+        pytest.param(settled("r", "u", asked=40 * DAYS, ended=30 * DAYS - timedelta(seconds=1)), 0, id="a-second-before"),
+        pytest.param(settled("r", "u", asked=40 * DAYS, ended=DAYS), 0, id="asked-long-ago-and-settled-yesterday"),
+        pytest.param(settled("r", "u", asked=DAYS, ended=DAYS), 0, id="young"),
+        pytest.param(settled("r", "u", asked=40 * DAYS, ended=None), 0, id="that-does-not-say-when-is-kept"),
+        pytest.param(request_manifest("r", created=T0 - 40 * DAYS, status={"state": "Active"}), 0, id="not-settled"),
+    ],
+)
+async def test_records_are_kept_for_the_retention(api: FakeApi, cluster: Cluster, left: dict[str, Any], removed: int) -> None:
+    api.put(REQUESTS, settled("always-there", "x", asked=DAYS, ended=DAYS))
+    api.put(REQUESTS, left)
+    assert await remove_old(cluster, REQUESTS, 30 * DAYS, T0) == removed
+    assert (api.get(REQUESTS, Key(NAMESPACE, "r")) is None) is bool(removed)
+    assert api.get(REQUESTS, Key(NAMESPACE, "always-there"))
