@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_FLAGS ?= -n 2 --dist loadfile
 
-.PHONY: help setup controlplane demo test check lint format unit bench lock clean
+.PHONY: help setup controlplane demo test check lint format unit bench digest lock clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ unit: setup ## run the unit tests only, in seconds
 
 bench: setup ## measure latencies as ratios against a bare client
 	@PYTHONPATH=deploy/local $(BIN)/python -m bench
+
+digest: setup ## write the digest of crds/ and deploy/base/admission/, after every change there
+	@PYTHONPATH=deploy/local $(BIN)/python -m digest
 
 lock: setup ## pin the development dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements-dev.txt

@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jitaccess.domain.model import Key
-from jitaccess.manifests.resources import CLUSTER_ROLES, REQUESTS, ROLES, Resource
+from jitaccess.manifests.resources import CLUSTER_ROLES, REQUESTS, ROLES, WHOAMI, Resource
 from unit.manifest_files import crd_schema, schema_faults
 
 Object = dict[str, Any]
@@ -31,6 +31,11 @@ _PATH = re.compile(
 )
 REASONS = {403: "Forbidden", 404: "NotFound", 409: "Conflict", 422: "Invalid", 429: "TooManyRequests"}
 OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
+# Word for word from a real API server.
+NOT_YOURS = (
+    "accessrequests.jitaccess.dev \"x\" is forbidden: ValidatingAdmissionPolicy 'requesters.jitaccess.dev' with binding "
+    "'requesters.jitaccess.dev' denied request: spec.requester must be your own user name: write `requester: 'x'`"
+)
 _OMITTED_WHEN_EMPTY = ("subjects", "rules")
 
 
@@ -74,12 +79,13 @@ class FakeApi:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.objects: dict[tuple[str, Key], Object] = {}
-        self.namespaces = {"team-a", "team-b", "default"}
+        self.namespaces = {"team-a", "team-b", "default", "jitaccess-system"}
         self.calls: list[str] = []  # every call as "VERB plural", "PATCH plural/status"
         self.writes: list[str] = []  # those that changed something
         self.dry_runs: list[str] = []
         self.queries: list[dict[str, str]] = []
         self.enforces = True  # whether requesters.jitaccess.dev is in force
+        self.username = OPERATOR  # who all callers are
         self.hang: asyncio.Event | None = None  # nothing is answered until it is set
         self._now = now
         self._faults: list[Fault] = []
@@ -230,10 +236,10 @@ class FakeApi:
     def _create(self, call: str, plural: str, namespace: str, body: Object, *, dry_run: bool) -> Object:
         if namespace and namespace not in self.namespaces:
             raise Failure(404, f'namespaces "{namespace}" not found')
-        if plural == REQUESTS.plural and self.enforces and body["spec"].get("requester") != OPERATOR:
-            raise Failure(
-                403, f"{body['metadata']['name']} is forbidden: spec.requester must be your own user name: write {OPERATOR}"
-            )
+        if plural == WHOAMI.plural:
+            return {**body, "status": {"userInfo": {"username": self.username}}}
+        if plural == REQUESTS.plural and self.enforces and body["spec"].get("requester") != self.username:
+            raise Failure(403, NOT_YOURS)
         key = Key(namespace, body["metadata"]["name"])
         if (plural, key) in self.objects:
             raise Failure(409, f'{plural} "{key.name}" already exists', "AlreadyExists")

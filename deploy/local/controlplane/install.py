@@ -1,5 +1,6 @@
 """Installs a kustomize overlay and waits until all of it is in force."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from controlplane.binaries import MODULE
 from controlplane.errors import ControlPlaneError
 from controlplane.plane import ControlPlane
 from controlplane.sentinel import policies_in_force
+from jitaccess.kube.installation import FORGED, proves
 
 Probe = Callable[[ControlPlane], str]  # what is still wrong; empty when nothing is
 
@@ -27,27 +29,12 @@ SETTLING = (
 OVERLAY = MODULE.parent  # deploy/: everything, for the newest Kubernetes
 _STEP = 0.3  # seconds between two attempts
 
-FORGED = """\
-apiVersion: jitaccess.dev/v1alpha1
-kind: AccessRequest
-metadata: {name: install-probe, namespace: default}
-spec:
-  policyRef: {kind: AccessPolicy, name: install-probe}
-  roleRef: {kind: ClusterRole, name: view}
-  duration: 1h
-  reason: probes whether a forged request is refused
-  requester: nobody-of-this-name
-"""
-
 
 def forged_request_refused(plane: ControlPlane) -> str:
     """Say what is wrong as long as no admission policy refuses a request in another's name."""
-    answer = plane.kubectl("create", "--dry-run=server", "-f", "-", input=FORGED, check=False, timeout=20)
-    said = answer.stderr.strip()
-    refused = "ValidatingAdmissionPolicy" in said and "denied request" in said
-    if refused and not _settling(said):
-        return ""
-    return f"a forged AccessRequest was not refused by a policy; the answer was: {said or 'created'}"
+    forged = json.dumps(FORGED)
+    said = plane.kubectl("create", "--dry-run=server", "-f", "-", input=forged, check=False, timeout=20).stderr.strip()
+    return "" if proves(said) else f"a forged AccessRequest was not refused by our policy; the answer was: {said or 'created'}"
 
 
 def install(

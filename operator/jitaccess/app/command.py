@@ -19,6 +19,9 @@ from jitaccess.app.operator import CALL_TIMEOUT, Operator, Options, sweep_once
 from jitaccess.domain.text import parse_duration
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.credentials import ConfigurationError, Connection, connect
+from jitaccess.manifests.grant import JOB_IMAGE
+
+log = logging.getLogger(__name__)
 
 LONGEST_RETENTION = timedelta(days=36500)
 SETTINGS = {
@@ -48,6 +51,12 @@ def _identity(_context: click.Context, _parameter: click.Parameter, value: str |
         return f"{socket.gethostname()}_{secrets.token_hex(4)}"
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,128}", value):
         raise click.BadParameter(f"{value!r} is not made of letters, digits, '.', '_' and '-' alone")
+    return value
+
+
+def _image(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][\w.:/@-]*", value, re.ASCII):
+        raise click.BadParameter(f"{value!r} is no image name, such as {JOB_IMAGE}")
     return value
 
 
@@ -110,6 +119,20 @@ def main() -> None:
     show_envvar=True,
     help="Who this replica is in the Lease and in the audit log's userAgent. Without it: the host name, and random digits.",
 )
+@click.option(
+    "--job-image",
+    metavar="IMAGE",
+    callback=_image,
+    default=JOB_IMAGE,
+    show_envvar=True,
+    help="What the Jobs behind the grants name as their image. They never run; policy engines read it.",
+)
+@click.option(
+    "--unconfined",
+    is_flag=True,
+    show_envvar=True,
+    help="Grant even as an account that the admission policies do not confine. To try it out, never for good.",
+)
 def run(
     kubeconfig: Path | None,
     log_level: str,
@@ -117,13 +140,17 @@ def run(
     sweep_every: timedelta,
     health_address: tuple[str, int],
     identity: str,
+    job_image: str,
+    unconfined: bool,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     _configure_logging(log_level)
+    if unconfined:
+        log.warning("--unconfined: the admission policies may not confine this account; never run it so for good")
     host, port = health_address
     connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
     try:
-        asyncio.run(_run(connection, Options(identity, retention, sweep_every, host, port)))
+        asyncio.run(_run(connection, Options(identity, retention, sweep_every, host, port, job_image, unconfined)))
     except OSError as error:
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --health-address"

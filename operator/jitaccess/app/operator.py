@@ -18,7 +18,8 @@ from jitaccess.domain.model import Key
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.kube.credentials import Connection
-from jitaccess.kube.installation import FIX, Installation
+from jitaccess.kube.installation import Installation
+from jitaccess.manifests.grant import JOB_IMAGE
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
 from jitaccess.manifests.resources import Resource
 from jitaccess.publish.events import Announcer
@@ -51,6 +52,8 @@ class Options:
     sweep_every: timedelta = timedelta(minutes=5)
     health_host: str = "127.0.0.1"
     health_port: int = 8080
+    job_image: str = JOB_IMAGE
+    unconfined: bool = False
 
 
 class Operator:
@@ -64,7 +67,7 @@ class Operator:
         unguarded = Cluster(session, connection.server, observe=self._clock.observe)
         self._leader = Leader(unguarded, options.identity, self._won)
         self._cluster = Cluster(session, connection.server, self._leader.leads, self._clock.observe)
-        self._installation = Installation()
+        self._installation = Installation(unconfined=options.unconfined)
         self._store = Store((kind.resource for kind in REQUEST_KINDS), (kind.resource for kind in POLICY_KINDS))
         self._schedule = Schedule(self._fire, self._clock.now, may_fire=self._leader.leads)
         self._announcer = Announcer(self._cluster)
@@ -75,7 +78,9 @@ class Operator:
 
     def _make_reconcilers(self) -> dict[Resource, Reconciler]:
         publisher = Publisher(self._announcer)
-        tools = Tools(self._cluster, self._store, self._schedule, publisher, self._installation, self._clock.now)
+        tools = Tools(
+            self._cluster, self._store, self._schedule, publisher, self._installation, self._clock.now, self._options.job_image
+        )
         made: dict[Resource, Reconciler] = {}
         for kind in REQUEST_KINDS:
             made[kind.resource] = RequestReconciler(tools, kind).reconcile
@@ -163,7 +168,7 @@ class Operator:
     def _installation_changed(self) -> None:
         problems = self._installation.problems
         if problems:
-            log.error("nothing is granted: %s", FIX, extra={"problems": list(problems)})
+            log.error("nothing is granted: %s", "; ".join(problems), extra={"problems": list(problems)})
             return
         log.info("the installation is complete")
         self._look_at_all_requests()

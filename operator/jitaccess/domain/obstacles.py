@@ -46,6 +46,6 @@ def name_taken(kind: str, name: str) -> Objection:
     return Objection(NAME_TAKEN, f"a {kind} {name} that jitaccess did not make is in the way: delete it")
 
 
-def not_installed(problems: tuple[str, ...], fix: str) -> Objection:
-    """What must hold in the API server does not."""
-    return Objection(NOT_INSTALLED, f"{'; '.join(problems)}: {fix}")
+def not_installed(problems: tuple[str, ...]) -> Objection:
+    """What must hold in the API server does not; the problems say what to do."""
+    return Objection(NOT_INSTALLED, "; ".join(problems))

@@ -4,24 +4,51 @@ from collections.abc import AsyncIterator, Iterator
 
 from jitaccess.domain.model import GROUP, Key, Manifest
 from jitaccess.kube.api import Cluster, Conflict, Refused
-from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, Resource
+from jitaccess.manifests.lease import LEASE
+from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
-# Raised with every change of crds/ and deploy/base/admission/ that the operator relies on.
-MANIFESTS_VERSION = "v1"
+# The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
+MANIFESTS_VERSION = "sha256-91c64cfebb77"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests"))
 POLICY_NAMES = tuple(
     f"{name}.{GROUP}"
     for name in ("requesters", "decisions", "request-metadata", "status", "policy-authors", "managed-objects", "operator")
 )
+NAMESPACE = LEASE.namespace
+# Whom the admission policies confine: CEL has this name, so neither it nor the namespace can be changed by kustomize alone.
+CONFINED = f"system:serviceaccount:{NAMESPACE}:jitaccess"
 FIX = "install this version with `kubectl apply -k deploy/` (Kubernetes 1.36+) or `kubectl apply -k deploy/overlays/pre-1.36`"
+
+# Asked for in another's name, in a namespace of our own, where no other rule of the cluster should have a say.
+FORGED = {
+    "apiVersion": REQUESTS.api_version,
+    "kind": REQUESTS.kind,
+    "metadata": {"name": "jitaccess-forged", "namespace": NAMESPACE},
+    "spec": {
+        "policyRef": {"kind": "AccessPolicy", "name": "none"},
+        "roleRef": {"kind": "ClusterRole", "name": "none"},
+        "duration": "1s",
+        "reason": "must be refused",
+        "requester": "somebody-else",
+    },
+}
+
+
+def proves(refusal: str) -> bool:
+    """Whether this refusal of the forged request is ours, for its forged name, and nobody else's."""
+    return f"ValidatingAdmissionPolicy 'requesters.{GROUP}'" in refusal and "spec.requester must be your own" in refusal
 
 
 class Installation:
-    """What is wrong with the installation, as of the last look; `problems` is empty when the operator may grant."""
+    """What is wrong with the installation, as of the last look; `problems` is empty when the operator may grant.
 
-    def __init__(self) -> None:
+    `unconfined` accepts an account that the admission policies do not confine.
+    """
+
+    def __init__(self, *, unconfined: bool = False) -> None:
         self.problems: tuple[str, ...] = ("the installation has not been checked yet",)
+        self._unconfined = unconfined
 
     @property
     def has_crds(self) -> bool:
@@ -31,10 +58,27 @@ class Installation:
     async def check(self, cluster: Cluster) -> bool:
         """Look again; returns whether the findings have changed."""
         before = self.problems
-        self.problems = tuple([problem async for problem in _problems(cluster)])
-        if not self.problems:
-            self.problems = await _proof(cluster)
+        stranger = "" if self._unconfined else await _stranger(cluster)
+        missing = [problem async for problem in _problems(cluster)]
+        found = (stranger, *missing, FIX) if missing else (stranger, await _unproven(cluster))
+        self.problems = tuple(problem for problem in found if problem)
         return self.problems != before
+
+
+async def _stranger(cluster: Cluster) -> str:
+    """Ask the API server who we are; RBAC lets everybody who has logged in ask that (system:basic-user)."""
+    question = {"apiVersion": WHOAMI.api_version, "kind": WHOAMI.kind, "metadata": {}}
+    try:
+        answer = await cluster.create(WHOAMI, question, dry_run=True)  # a replica that does not lead asks too
+    except Refused as error:
+        return f"the API server does not say who the operator is: {error}; bind the ClusterRole system:basic-user to it"
+    name = answer["status"]["userInfo"]["username"]
+    if name == CONFINED:
+        return ""
+    return (
+        f"the operator runs as {name}, but the admission policies confine {CONFINED}: run it as that ServiceAccount, in the "
+        f"namespace {NAMESPACE} (neither can be renamed); to try it out, accept this with --unconfined"
+    )
 
 
 async def _problems(cluster: Cluster) -> AsyncIterator[str]:
@@ -49,31 +93,27 @@ async def _problems(cluster: Cluster) -> AsyncIterator[str]:
                 yield f"{resource.kind} {name} {fault}"
 
 
-async def _proof(cluster: Cluster) -> tuple[str, ...]:
+async def _unproven(cluster: Cluster) -> str:
     """Try what must be refused, without a trace: objects that are there prove nothing if the API server does not enforce them."""
     try:
-        await cluster.create(REQUESTS, _FORGED, dry_run=True)
+        await cluster.create(REQUESTS, FORGED, dry_run=True)
     except Refused as error:
-        if "spec.requester must be your own" in str(error):
-            return ()
-        return (f"a forged AccessRequest meets another refusal: {error}",)
+        return "" if proves(str(error)) else _foreign(str(error))
     except Conflict:
-        return ("the AccessRequest default/jitaccess-forged is in the way: delete it",)
-    return ("a forged AccessRequest is not refused: the API server does not enforce the ValidatingAdmissionPolicies",)
+        return f"the AccessRequest {NAMESPACE}/jitaccess-forged is in the way: delete it"
+    return (
+        "a forged AccessRequest is not refused: the API server does not enforce the ValidatingAdmissionPolicies; turn its "
+        "admission plugin ValidatingAdmissionPolicy on"
+    )
 
 
-_FORGED = {
-    "apiVersion": REQUESTS.api_version,
-    "kind": REQUESTS.kind,
-    "metadata": {"name": "jitaccess-forged", "namespace": "default"},
-    "spec": {
-        "policyRef": {"kind": "AccessPolicy", "name": "none"},
-        "roleRef": {"kind": "ClusterRole", "name": "none"},
-        "duration": "1s",
-        "reason": "must be refused",
-        "requester": "somebody-else",
-    },
-}
+def _foreign(refusal: str) -> str:
+    if f'namespaces "{NAMESPACE}" not found' in refusal:
+        return f"the namespace {NAMESPACE} is missing: {FIX}"
+    return (
+        "something else refused the forged AccessRequest before our admission policies could, so whether they are in force is "
+        f"unknown: {refusal}; exempt the namespace {NAMESPACE} from it"
+    )
 
 
 async def _read(cluster: Cluster, resource: Resource, name: str) -> Manifest | str:

@@ -27,6 +27,15 @@ EXPIRES_AT = f"{GROUP}/expires-at"
 # How long after the expiry the Job, and with it the binding, goes: long enough that a living operator always comes first.
 GRACE = timedelta(seconds=30)
 
+# Of a registry that everybody allows, small, and with a tag; nothing ever pulls it.
+JOB_IMAGE = "registry.k8s.io/pause:3.10"
+_JOB_LABELS = {
+    "app.kubernetes.io/name": "jitaccess-grant",
+    "app.kubernetes.io/component": "grant",
+    "app.kubernetes.io/part-of": "jitaccess",
+}
+_LEAST = {"cpu": "1m", "memory": "1Mi"}
+
 # Names of Jobs also become label values, of at most 63 characters.
 _NAME_ROOM = 63 - len("jit-") - len("-1a2b3c4d")
 
@@ -36,7 +45,7 @@ def grant_name(request: Key, uid: str) -> str:
     return f"jit-{request.name[:_NAME_ROOM].rstrip('-.')}-{uid[:8]}"
 
 
-def job_manifest(kind: RequestKind, grant: Grant, lasts: timedelta) -> Object:
+def job_manifest(kind: RequestKind, grant: Grant, lasts: timedelta, image: str = JOB_IMAGE) -> Object:
     """The dead-man's switch: a Job that runs no Pod, completes at once, and is gone `lasts` and GRACE after it was created."""
     seconds = math.ceil(max(timedelta(0), lasts + GRACE) / timedelta(seconds=1))
     return {
@@ -45,7 +54,7 @@ def job_manifest(kind: RequestKind, grant: Grant, lasts: timedelta) -> Object:
         "metadata": {
             "name": grant_name(grant.request, grant.request_uid),
             "namespace": grant.request.namespace,
-            "labels": _grant_labels(grant),
+            "labels": _grant_labels(grant) | _JOB_LABELS,
             "annotations": {REQUEST_NAME: grant.request.name},
             "ownerReferences": [request_owner(kind, grant)],
         },
@@ -54,29 +63,33 @@ def job_manifest(kind: RequestKind, grant: Grant, lasts: timedelta) -> Object:
             "parallelism": 0,
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": seconds,
-            "template": {"spec": _NEVER_RUNS},
+            "template": {"metadata": {"labels": MANAGED | _JOB_LABELS}, "spec": _never_runs(image)},
         },
     }
 
 
-# Never scheduled, since completions is 0; but policy engines read Pod templates, so it is as restricted as can be.
-_NEVER_RUNS: Object = {
-    "restartPolicy": "Never",
-    "automountServiceAccountToken": False,
-    "securityContext": {"runAsNonRoot": True, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
-    "containers": [
-        {
-            "name": "never-runs",
-            "image": "jitaccess-never-runs",
-            "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}, "limits": {"cpu": "1m", "memory": "1Mi"}},
-            "securityContext": {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            },
-        }
-    ],
-}
+# Never scheduled, since completions is 0; but policy engines read Pod templates, so it is what the usual ones ask for.
+def _never_runs(image: str) -> Object:
+    identity = {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": identity,
+        "containers": [
+            {
+                "name": "never-runs",
+                "image": image,
+                "resources": {"requests": _LEAST, "limits": _LEAST},
+                "securityContext": {
+                    **identity,
+                    "privileged": False,
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+            }
+        ],
+    }
 
 
 def binding_manifest(kind: RequestKind, grant: Grant, job: ObjectRef | None) -> Object:

@@ -18,6 +18,7 @@ from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.grant import (
     GRACE,
+    JOB_IMAGE,
     Object,
     binding_manifest,
     gives_the_same,
@@ -70,16 +71,17 @@ class Checked:
 class Grants:
     """The bindings and Jobs of one kind of request."""
 
-    def __init__(self, cluster: Cluster, kind: RequestKind, now: Callable[[], datetime]) -> None:
+    def __init__(self, cluster: Cluster, kind: RequestKind, now: Callable[[], datetime], job_image: str = JOB_IMAGE) -> None:
         self._cluster = cluster
         self._kind = kind
         self._now = now
+        self._job_image = job_image
 
     async def guard(self, grant: Grant) -> Guard:
         """Make the Job behind a grant, or take up the one that is there; Blocked if its name is taken."""
         if not self._kind.job_guard:
             return Guard(None, Objection("SweepOnly", "a cluster-wide binding cannot be owned by a Job"))
-        wanted = job_manifest(self._kind, grant, grant.expires_at - self._now())
+        wanted = job_manifest(self._kind, grant, grant.expires_at - self._now(), self._job_image)
         try:
             made = await self._cluster.create(JOBS, wanted)
         except Refused as error:

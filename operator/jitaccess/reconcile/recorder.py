@@ -10,7 +10,7 @@ from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.kube.api import Cluster, Conflict
 from jitaccess.kube.installation import Installation
-from jitaccess.manifests.grant import grant_name
+from jitaccess.manifests.grant import JOB_IMAGE, grant_name
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.publish.publisher import Publisher
 from jitaccess.workqueue.schedule import Schedule, Target
@@ -27,6 +27,7 @@ class Tools:
     publisher: Publisher
     installation: Installation
     now: Callable[[], datetime]
+    job_image: str = JOB_IMAGE
 
 
 class Recorder:

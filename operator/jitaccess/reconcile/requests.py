@@ -13,7 +13,6 @@ from jitaccess.domain.obstacles import OBSTACLES, not_installed
 from jitaccess.domain.recorded import ObjectRef, State
 from jitaccess.domain.recording import Delivery, Incident, Outcome
 from jitaccess.kube.api import Conflict
-from jitaccess.kube.installation import FIX
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.reconcile.ahead import JobsAhead
@@ -34,7 +33,7 @@ class RequestReconciler:
         self._schedule = tools.schedule
         self._now = tools.now
         self._open = tools.store.requests[kind.resource]
-        self._grants = Grants(tools.cluster, kind, tools.now)
+        self._grants = Grants(tools.cluster, kind, tools.now, tools.job_image)
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
         self._ahead = JobsAhead(self._grants, tools.now)
@@ -107,7 +106,7 @@ class RequestReconciler:
     async def _prepare(self, facts: Facts, grant: Grant) -> Guard:
         """Everything that can be made sure of before the grant is on record; Blocked says what is in the way."""
         problems = self._tools.installation.problems
-        if obstacle := not_installed(problems, FIX) if problems else role_obstacle(facts.request, facts.role):
+        if obstacle := not_installed(problems) if problems else role_obstacle(facts.request, facts.role):
             raise Blocked(obstacle)
         if (grant.request.namespace, grant.role) not in self._proven or _obstructed(facts.request):
             await self._grants.rehearse(grant)

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
 from jitaccess.domain.model import Key
 from jitaccess.kube.api import Cluster, Outage
-from jitaccess.kube.installation import CRD_NAMES, MANIFESTS_VERSION, POLICY_NAMES, VERSION_LABEL, Installation
+from jitaccess.kube.installation import CONFINED, CRD_NAMES, MANIFESTS_VERSION, POLICY_NAMES, VERSION_LABEL, Installation
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, Resource
 from unit.examples import request_manifest
 from unit.fake_api import FakeApi
@@ -19,6 +20,7 @@ from unit.manifest_files import ADMISSION, REPOSITORY
 KINDS = {resource.kind: resource for resource in (CRDS, ADMISSION_POLICIES, ADMISSION_BINDINGS)}
 Tamper = Callable[[dict[str, Any]], None]
 DECISIONS = "decisions.jitaccess.dev"
+FIX = "install this version with `kubectl apply -k deploy/` (Kubernetes 1.36+) or `kubectl apply -k deploy/overlays/pre-1.36`"
 REQUESTS_CRD = "accessrequests.jitaccess.dev"
 
 
@@ -33,13 +35,12 @@ def _documents() -> list[dict[str, Any]]:
 
 
 def _read_documents() -> Iterator[dict[str, Any]]:
-    added = yaml.safe_load((ADMISSION / "kustomization.yaml").read_text())["labels"][0]["pairs"]
     for folder in (REPOSITORY / "crds", ADMISSION):
+        labels = yaml.safe_load((folder / "kustomization.yaml").read_text())["labels"][0]["pairs"]
         for file in sorted(folder.glob("*.yaml")):
             for document in yaml.safe_load_all(file.read_text()):
                 if document["kind"] in KINDS:
-                    labels = document["metadata"].get("labels", {}) | (added if folder == ADMISSION else {})
-                    yield {**document, "metadata": {**document["metadata"], "labels": labels}}
+                    yield {**document, "metadata": {**document["metadata"], "labels": dict(labels)}}
 
 
 @pytest.fixture
@@ -155,7 +156,7 @@ async def test_what_is_not_in_force_is_a_problem(
     tamper(found)
     installation = Installation()
     await installation.check(cluster)
-    assert installation.problems == (f"{resource.kind} {name} {problem}",)
+    assert installation.problems == (f"{resource.kind} {name} {problem}", FIX)
 
 
 ALL_OBJECTS = [
@@ -175,7 +176,7 @@ async def test_everything_that_is_missing_is_a_problem(
     await installation.check(cluster)
     installed.remove(resource, Key("", name))
     assert await installation.check(cluster)
-    assert installation.problems == (f"{resource.kind} {name} is missing",)
+    assert installation.problems == (f"{resource.kind} {name} is missing", FIX)
     assert installation.has_crds is (resource is not CRDS)
 
 
@@ -183,7 +184,7 @@ async def test_what_may_not_be_read_is_a_problem_and_not_an_outage(installed: Fa
     installed.fail("GET validatingadmissionpolicies", 403, "forbidden by RBAC")
     installation = Installation()
     await installation.check(cluster)
-    assert installation.problems == (f"{ADMISSION_POLICIES.kind} {POLICY_NAMES[0]} cannot be read: forbidden by RBAC",)
+    assert installation.problems == (f"{ADMISSION_POLICIES.kind} {POLICY_NAMES[0]} cannot be read: forbidden by RBAC", FIX)
 
 
 async def test_an_outage_changes_no_finding(installed: FakeApi, cluster: Cluster) -> None:
@@ -195,28 +196,134 @@ async def test_an_outage_changes_no_finding(installed: FakeApi, cluster: Cluster
     assert installation.problems == (), "what was found last still holds"
 
 
+NOT_ENFORCED = (
+    "a forged AccessRequest is not refused: the API server does not enforce the ValidatingAdmissionPolicies; turn its admission "
+    "plugin ValidatingAdmissionPolicy on"
+)
+
+
 async def test_policies_that_are_there_but_not_enforced_are_a_problem(installed: FakeApi, cluster: Cluster) -> None:
     installed.enforces = False
     installation = Installation()
     await installation.check(cluster)
-    assert len(installation.problems) == 1
-    assert "a forged AccessRequest is not refused" in installation.problems[0]
+    assert installation.problems == (NOT_ENFORCED,)
     assert (installed.writes, installed.dry_runs) == ([], ["POST accessrequests"]), "the proof leaves no trace"
 
 
-async def test_another_refusal_of_the_forged_request_proves_nothing(installed: FakeApi, cluster: Cluster) -> None:
-    installed.fail("POST accessrequests", 403, "forbidden by RBAC")
+OUTVOTED = (
+    "something else refused the forged AccessRequest before our admission policies could, so whether they are in force is "
+    "unknown: {}; exempt the namespace jitaccess-system from it"
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal", "problem"),
+    [
+        pytest.param(
+            403, "ValidatingAdmissionPolicy 'closed' with binding 'closed' denied request: no", OUTVOTED, id="another-policy"
+        ),
+        pytest.param(403, 'admission webhook "closed.example" denied the request: no', OUTVOTED, id="a-webhook"),
+        pytest.param(403, "closed: spec.requester must be your own user name", OUTVOTED, id="our-words-in-another-mouth"),
+        pytest.param(
+            403,
+            "ValidatingAdmissionPolicy 'requesters.jitaccess.dev' with binding 'requesters.jitaccess.dev' denied request: "
+            "expression 'x' resulted in error: y",
+            OUTVOTED,
+            id="our-policy-for-another-reason",
+        ),
+        pytest.param(
+            404,
+            'namespaces "jitaccess-system" not found',
+            f"the namespace jitaccess-system is missing: {FIX}",
+            id="no-namespace-of-our-own",
+        ),
+    ],
+)
+async def test_another_refusal_proves_nothing_and_is_quoted(
+    installed: FakeApi, cluster: Cluster, status: int, refusal: str, problem: str
+) -> None:
+    installed.fail("POST accessrequests", status, refusal)
     installation = Installation()
     await installation.check(cluster)
-    assert installation.problems == ("a forged AccessRequest meets another refusal: forbidden by RBAC",)
+    assert installation.problems == (problem.format(refusal),)
+    await installation.check(cluster)
+    assert installation.problems == (), "once it is exempt, all is well"
+
+
+async def test_what_the_cluster_forbids_in_its_namespaces_has_no_say(installed: FakeApi, cluster: Cluster) -> None:
+    installed.namespaces = {"jitaccess-system"}
+    installation = Installation()
+    await installation.check(cluster)
+    assert installation.problems == (), "the forged request needs no namespace but ours"
 
 
 async def test_a_forged_request_that_somebody_made_is_a_problem_too(installed: FakeApi, cluster: Cluster) -> None:
     installed.enforces = False
-    installed.put(REQUESTS, request_manifest("jitaccess-forged", metadata={"namespace": "default"}))
+    installed.put(REQUESTS, request_manifest("jitaccess-forged", metadata={"namespace": "jitaccess-system"}))
     installation = Installation()
     await installation.check(cluster)
-    assert installation.problems
+    assert installation.problems == ("the AccessRequest jitaccess-system/jitaccess-forged is in the way: delete it",)
+
+
+STRANGER = (
+    "the operator runs as {}, but the admission policies confine system:serviceaccount:jitaccess-system:jitaccess: run it as that "
+    "ServiceAccount, in the namespace jitaccess-system (neither can be renamed); to try it out, accept this with --unconfined"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("system:serviceaccount:access:jitaccess", id="another-namespace"),
+        pytest.param("system:serviceaccount:jitaccess-system:operator", id="another-account"),
+        pytest.param("kubernetes-admin", id="a-person"),
+    ],
+)
+async def test_an_account_that_the_policies_do_not_confine_grants_nothing(
+    installed: FakeApi, cluster: Cluster, name: str
+) -> None:
+    installed.username = name
+    installation = Installation()
+    await installation.check(cluster)
+    assert installation.problems == (STRANGER.format(name),)
+    assert installation.has_crds, "it watches, and ends access, all the same"
+
+
+async def test_whoever_tries_it_out_may_accept_that(installed: FakeApi, cluster: Cluster) -> None:
+    installed.username = "kubernetes-admin"
+    installation = Installation(unconfined=True)
+    await installation.check(cluster)
+    assert installation.problems == ()
+    installed.remove(ADMISSION_POLICIES, Key("", DECISIONS))
+    await installation.check(cluster)
+    assert installation.problems == (f"{ADMISSION_POLICIES.kind} {DECISIONS} is missing", FIX), "all the rest is checked"
+
+
+async def test_not_being_told_who_one_is_is_a_problem(installed: FakeApi, cluster: Cluster) -> None:
+    installed.fail("POST selfsubjectreviews", 403, "forbidden by RBAC")
+    installation = Installation()
+    await installation.check(cluster)
+    assert installation.problems == (
+        "the API server does not say who the operator is: forbidden by RBAC; bind the ClusterRole system:basic-user to it",
+    )
+
+
+async def test_a_replica_that_does_not_lead_checks_too(installed: FakeApi) -> None:
+    async with aiohttp.ClientSession() as session:
+        standby = Cluster(session, installed.url, lambda: False)
+        installation = Installation()
+        await installation.check(standby)
+    assert installation.problems == ()
+
+
+def test_the_account_that_is_compared_is_the_one_that_the_manifests_install_and_confine() -> None:
+    account = "system:serviceaccount:jitaccess-system:jitaccess"
+    assert account == CONFINED
+    confining = {"requesters", "decisions", "managed-objects", "operator"}
+    assert {file.stem for file in ADMISSION.glob("*.yaml") if f"'{account}'" in file.read_text()} == confining
+    rbac = yaml.safe_load_all((REPOSITORY / "deploy" / "base" / "rbac.yaml").read_text())
+    accounts = [d["metadata"] for d in rbac if d["kind"] == "ServiceAccount"]
+    assert accounts == [{"name": "jitaccess", "namespace": "jitaccess-system"}]
 
 
 @pytest.mark.parametrize("actions", [["Deny", "Audit"], ["Audit", "Deny"]])
