@@ -41,10 +41,28 @@ def replaces(name: str, resource: str = "rolebindings", **changed: Any) -> How:
 
     def how(scene: Scene, me: Person) -> Answer:
         found = clone(scene.stage.get(name, resource))
-        found["metadata"] |= changed
+        if "subjects" in changed:
+            found["subjects"] = changed["subjects"]
+        found["metadata"] |= {field: value for field, value in changed.items() if field != "subjects"}
         return me.put(resource, name, found)
 
     return how
+
+
+def rewrites(subjects: list[dict[str, str]], **labels: str) -> How:
+    """Replace the subjects of the grant that lasts throughout, and perhaps labels, as a rehearsal."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        name = scene.stage.names()["binding"]
+        found = clone(scene.stage.get(name, "rolebindings")) | {"subjects": subjects}
+        found["metadata"]["labels"] |= labels
+        return me.call("PUT", me.path("rolebindings", name), found, dryRun="All")
+
+    return how
+
+
+def nobody() -> dict[str, Any]:
+    return binding("jit-x", "view", "alice") | {"subjects": []}
 
 
 def two_people() -> dict[str, Any]:
@@ -81,6 +99,7 @@ def shapes() -> Iterator[Attempt]:
         ("a grant of another name", makes("rolebindings", binding("x", "view", "alice"), labels=GRANT)),
         ("a grant for a group", makes("rolebindings", binding("jit-x", "view", "developers", subject="Group"), labels=GRANT)),
         ("a grant for two", makes("rolebindings", two_people(), labels=GRANT)),
+        ("a grant for nobody", makes("rolebindings", nobody(), labels=GRANT)),
         ("a grant for itself", makes("rolebindings", ITSELF, labels=GRANT)),
         ("a grant without saying that it is one", makes("rolebindings", binding("jit-x", "view", "alice"), labels=MANAGED)),
         (
@@ -108,6 +127,17 @@ def shapes() -> Iterator[Attempt]:
     )
 
 
+def emptying() -> Iterator[Attempt]:
+    alice, mallory = ({"apiGroup": RBAC, "kind": "User", "name": name} for name in ("alice", "mallory"))
+    group = {"apiGroup": RBAC, "kind": "Group", "name": "developers"}
+    for words, how in (
+        ("a second person for a grant", rewrites([alice, mallory])),
+        ("a group for a grant", rewrites([group])),
+        ("a grant without subjects that is no grant any more", rewrites([], **{"jitaccess.dev/component": "other"})),
+    ):
+        yield Attempt(words, "operator", how, refusals.OPERATOR_SHAPES, rewrites([]))
+
+
 def foreign() -> Iterator[Attempt]:
     rows: tuple[tuple[str, How], ...] = (
         ("a binding without the label", makes("rolebindings", binding("jit-x", "view", "alice"))),
@@ -120,6 +150,8 @@ def foreign() -> Iterator[Attempt]:
         ("changing another's binding", replaces("bystander")),
         ("adopting another's binding", replaces("jit-bystander", labels=GRANT, ownerReferences=[OWNER])),
         ("adopting another's Role", replaces("jitaccess:bystander:x", "roles", labels=DERIVED)),
+        ("emptying another's binding", replaces("bystander", subjects=[])),
+        ("adopting another's binding without its subjects", replaces("jit-bystander", labels=GRANT, subjects=[])),
         ("deleting another's binding", lambda scene, me: me.delete("rolebindings", "bystander")),
         ("deleting another's Role", lambda scene, me: me.delete("roles", "bystander")),
     )
@@ -196,6 +228,7 @@ def bystander(stage: Theatre) -> None:
 
 @table(
     shapes(),
+    emptying(),
     foreign(),
     rbac(),
     Attempt(
@@ -228,3 +261,18 @@ def test_the_operator_holds_no_verb_that_opens_everything(stage: Theatre, verb: 
         "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {"spec": {"resourceAttributes": attributes}}
     )
     assert stage.sure(answer)["status"]["allowed"] is False
+
+
+def test_a_binding_that_somebody_keeps_from_going_is_emptied(stage: Theatre) -> None:
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "uid": "00000000-0000-0000-0000-000000000002"}
+    held = binding("jit-held", "view", "alice")
+    held["metadata"] |= {"labels": GRANT, "ownerReferences": [OWNER, other], "finalizers": ["example.com/keep"]}
+    stage.sure(stage.admin.create("rolebindings", held))
+    operator = stage.service_account("jitaccess-system", "jitaccess")
+    stage.sure(operator.delete("rolebindings", "jit-held"))
+    found = stage.get("jit-held", "rolebindings")
+    assert "deletionTimestamp" in found["metadata"], "RBAC honours it still"
+    emptied = stage.sure(operator.put("rolebindings", "jit-held", found | {"subjects": []}))
+    assert not emptied.get("subjects")
+    stage.sure(stage.admin.merge("rolebindings", "jit-held", {"metadata": {"finalizers": None}}))
+    assert stage.find("jit-held", "rolebindings") is None

@@ -13,6 +13,7 @@ from attack.test_asking import CONTROLS
 from conftest import eventually, policy_manifest
 
 VIEW, EDIT, ADMIN = ({"kind": "ClusterRole", "name": name} for name in ("view", "edit", "admin"))
+SPARE = [{"kind": "ClusterRole", "name": f"spare-{n}"} for n in range(14)]
 DEBUG, DB = {"kind": "ClusterRole", "name": "jitaccess-debug"}, {"kind": "Role", "name": "db-reader"}
 
 
@@ -150,14 +151,16 @@ def authors() -> Iterator[Attempt]:
     yield Attempt(
         "such a role in the last of sixteen places",
         "paul",
-        offers(
-            roles=[
-                *({"kind": "ClusterRole", "name": "view"} for _ in range(1)),
-                *({"kind": "ClusterRole", "name": f"v{n}"} for n in range(15)),
-            ]
-        ),
-        refusals.may_not_bind("ClusterRole v0"),
-        offers(),
+        offers(roles=[VIEW, *SPARE, ADMIN]),
+        refusals.may_not_bind("ClusterRole admin"),
+        offers(roles=[VIEW, *SPARE, DEBUG]),
+    )
+    yield Attempt(
+        "such a role in the middle of sixteen, of both kinds",
+        "paul",
+        offers(roles=[VIEW, *SPARE[:7], DB, *SPARE[7:]]),
+        refusals.may_not_bind("Role db-reader"),
+        offers(roles=[VIEW, *SPARE, DEBUG]),
     )
     yield Attempt(
         "a Role that its author may not bind", "paul", offers(roles=[DB]), refusals.may_not_bind("Role db-reader"), offers()

@@ -81,6 +81,8 @@ BAD_VALUES = [
     pytest.param(
         "--identity", "a b", "'a b' is not made of letters, digits, '.', '_' and '-' alone", id="an-identity-of-two-words"
     ),
+    pytest.param("--job-image", ":3", "':3' is no image name, such as registry.k8s.io/pause:3.10", id="a-tag-without-an-image"),
+    pytest.param("--job-image", "a b", "'a b' is no image name", id="an-image-of-two-words"),
     pytest.param("--log-level", "loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'", id="an-unknown-level"),
     pytest.param(
         "--kubeconfig", "/nonexistent/config", "File '/nonexistent/config' does not exist", id="a-file-that-is-not-there"
@@ -143,6 +145,28 @@ def test_a_sweep_without_an_api_server_is_told_in_one_line(tmp_path: Path, unuse
     done = invoke("sweep", "--kubeconfig", str(kubeconfig(tmp_path, cluster={"server": f"https://127.0.0.1:{unused_tcp_port}"})))
     assert done.exit_code == 1
     assert re.search(r"^Error: GET /apis/.*: ClientConnector", done.output), done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "warned"),
+    [
+        pytest.param([], {}, False, id="confined-unless-told-otherwise"),
+        pytest.param(["--unconfined"], {}, True, id="by-the-flag"),
+        pytest.param([], {"JITACCESS_UNCONFINED": "true"}, True, id="by-the-environment"),
+        pytest.param([], {"JITACCESS_UNCONFINED": "false"}, False, id="not-by-the-environment"),
+    ],
+)
+def test_running_unconfined_is_warned_of_at_the_start(
+    arguments: list[str], environment: dict[str, str], warned: bool, tmp_path: Path
+) -> None:
+    with socket.socket() as taken:  # which ends it right after the start
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        where = ("--kubeconfig", str(kubeconfig(tmp_path)), "--health-address", address)
+        done = invoke("run", *where, *arguments, **environment)
+    assert "cannot listen" in done.output
+    assert ("--unconfined: the admission policies may not confine this account" in done.output) is warned, done.output
 
 
 def test_the_deployment_uses_names_that_exist() -> None:

@@ -266,8 +266,9 @@ async def test_a_forged_request_that_somebody_made_is_a_problem_too(installed: F
 
 
 STRANGER = (
-    "the operator runs as {}, but the admission policies confine system:serviceaccount:jitaccess-system:jitaccess: run it as that "
-    "ServiceAccount, in the namespace jitaccess-system (neither can be renamed); to try it out, accept this with --unconfined"
+    "the operator runs as {}, but the admission policies confine system:serviceaccount:jitaccess-system:jitaccess: run it as "
+    "that ServiceAccount, in the namespace jitaccess-system (neither can be renamed); to try it out, accept this with "
+    "--unconfined"
 )
 
 
