@@ -11,11 +11,13 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pytest
+import yaml
 
 from controlplane.binaries import ensure_binaries
+from jitaccess.kube.installation import MANIFESTS_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -184,17 +186,71 @@ def test_every_kustomization_builds(folder: str) -> None:
 
 @pytest.mark.parametrize("component", sorted(path.name for path in (ROOT / "deploy" / "components").iterdir()))
 def test_every_component_builds_into_the_installation(tmp_path: Path, component: str) -> None:
-    shutil.copytree(ROOT / "deploy", tmp_path / "deploy", ignore=shutil.ignore_patterns("local"))
-    shutil.copytree(ROOT / "crds", tmp_path / "crds")
-    overlay = tmp_path / "my-overlay"
-    overlay.mkdir()
-    (overlay / "kustomization.yaml").write_text(
-        f"resources: [../deploy/overlays/pre-1.36]\ncomponents: [../deploy/components/{component}]\n"
-        "images: [{name: jitaccess, newName: registry.example/jitaccess, newTag: 9.9.9}]\n"
-    )
-    built = _kustomize(overlay)
+    built = _kustomize(_overlay(tmp_path, "overlays/pre-1.36", component))
     assert "image: jitaccess:" not in built, "an overlay renames every image: docs/operations.md"
     assert len(built) > len(_kustomize(tmp_path / "deploy" / "overlays" / "pre-1.36"))
+
+
+def _overlay(folder: Path, whole: str, *components: str) -> Path:
+    """An overlay beside a copy of deploy/, as docs/operations.md has it."""
+    shutil.copytree(ROOT / "deploy", folder / "deploy", ignore=shutil.ignore_patterns("local"))
+    shutil.copytree(ROOT / "crds", folder / "crds")
+    overlay = folder / "my-overlay"
+    overlay.mkdir()
+    (overlay / "kustomization.yaml").write_text(
+        f"resources: [../deploy/{whole}]\ncomponents: [{', '.join(f'../deploy/components/{each}' for each in components)}]\n"
+        "images: [{name: jitaccess, newName: registry.example/jitaccess, newTag: 9.9.9}]\n"
+    )
+    return overlay
+
+
+@cache
+def _installs() -> list[dict[str, Any]]:
+    """What an overlay with every component installs."""
+    with tempfile.TemporaryDirectory(prefix="jitaccess-overlay-") as folder:
+        overlay = _overlay(Path(folder), "base", "stamping", "sweep")
+        return list(yaml.safe_load_all(_kustomize(overlay)))
+
+
+def _installed_kind(kind: str) -> list[dict[str, Any]]:
+    found = [document for document in _installs() if document["kind"] == kind]
+    assert found, f"no {kind} is installed"
+    return found
+
+
+def test_whatever_the_operator_checks_carries_the_digest() -> None:
+    kinds = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    found = [document["metadata"] for kind in kinds for document in _installed_kind(kind)]
+    without = [each["name"] for each in found if each["labels"].get("jitaccess.dev/manifests") != MANIFESTS_VERSION]
+    assert (len(found), without) == (16, [])
+
+
+def test_only_roles_that_leave_nothing_behind_can_be_granted_at_first() -> None:
+    [role] = [each for each in _installed_kind("ClusterRole") if each["metadata"]["name"] == "jitaccess-grantable-roles"]
+    assert [rule["resourceNames"] for rule in role["rules"]] == [["view", "jitaccess-debug"]]
+
+
+def test_the_network_policy_leaves_the_health_port_open_and_nothing_else() -> None:
+    [policy] = _installed_kind("NetworkPolicy")
+    [container] = _installed_kind("Deployment")[0]["spec"]["template"]["spec"]["containers"]
+    [port] = container["ports"]
+    assert policy["metadata"]["namespace"] == "jitaccess-system"
+    assert policy["spec"] == {
+        "podSelector": {},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"ports": [{"port": port["containerPort"], "protocol": "TCP"}]}],
+    }
+    assert {"name": "JITACCESS_HEALTH_ADDRESS", "value": f"0.0.0.0:{port['containerPort']}"} in container["env"]
+
+
+def test_the_operator_and_the_sweep_come_before_others_and_a_quota_lets_them() -> None:
+    operator = _installed_kind("Deployment")[0]["spec"]["template"]["spec"]
+    sweep = _installed_kind("CronJob")[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    [quota] = _installed_kind("ResourceQuota")
+    assert {operator["priorityClassName"], sweep["priorityClassName"]} == {"system-cluster-critical"}
+    [scope] = quota["spec"]["scopeSelector"]["matchExpressions"]
+    assert scope == {"scopeName": "PriorityClass", "operator": "In", "values": ["system-cluster-critical"]}
+    assert quota["metadata"]["namespace"] == "jitaccess-system"
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "deploy" / "examples").glob("*.yaml")), ids=lambda file: file.name)
