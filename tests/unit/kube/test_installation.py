@@ -54,6 +54,12 @@ def installed(api: FakeApi) -> FakeApi:
     return api
 
 
+async def look(installation: Installation, cluster: Cluster) -> tuple[str, ...]:
+    """What is found wrong now."""
+    await installation.check(cluster)
+    return installation.problems
+
+
 async def test_before_the_first_look_nothing_may_be_granted() -> None:
     installation = Installation()
     assert installation.problems
@@ -244,10 +250,8 @@ async def test_another_refusal_proves_nothing_and_is_quoted(
 ) -> None:
     installed.fail("POST accessrequests", status, refusal)
     installation = Installation()
-    await installation.check(cluster)
-    assert installation.problems == (problem.format(refusal),)
-    await installation.check(cluster)
-    assert installation.problems == (), "once it is exempt, all is well"
+    assert await look(installation, cluster) == (problem.format(refusal),)
+    assert await look(installation, cluster) == (), "once it is exempt, all is well"
 
 
 async def test_what_the_cluster_forbids_in_its_namespaces_has_no_say(installed: FakeApi, cluster: Cluster) -> None:
@@ -293,11 +297,10 @@ async def test_an_account_that_the_policies_do_not_confine_grants_nothing(
 async def test_whoever_tries_it_out_may_accept_that(installed: FakeApi, cluster: Cluster) -> None:
     installed.username = "kubernetes-admin"
     installation = Installation(unconfined=True)
-    await installation.check(cluster)
-    assert installation.problems == ()
+    assert await look(installation, cluster) == ()
     installed.remove(ADMISSION_POLICIES, Key("", DECISIONS))
-    await installation.check(cluster)
-    assert installation.problems == (f"{ADMISSION_POLICIES.kind} {DECISIONS} is missing", FIX), "all the rest is checked"
+    missing = f"{ADMISSION_POLICIES.kind} {DECISIONS} is missing"
+    assert await look(installation, cluster) == (missing, FIX), "all the rest is checked"
 
 
 async def test_not_being_told_who_one_is_is_a_problem(installed: FakeApi, cluster: Cluster) -> None:
