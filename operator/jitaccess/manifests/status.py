@@ -36,7 +36,7 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "bindingRef": recorded.binding and _ref(recorded.binding),
         "jobRef": recorded.job and _ref(recorded.job),
         "conditions": [_condition(condition) for condition in recorded.conditions],
-        "history": [_entry(entry) for entry in recorded.history],
+        "history": [entry_status(entry) for entry in recorded.history],
     }
     return {field: value for field, value in status.items() if value is not None}
 
@@ -100,7 +100,8 @@ def _condition(condition: Condition) -> dict[str, Any]:
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def entry_status(entry: Entry) -> dict[str, Any]:
+    """One line of the history."""
     told = {"at": format_time(entry.at), "state": entry.state.value, "reason": entry.reason, "message": entry.message}
     return told | ({"by": entry.by} if entry.by else {})
 

@@ -1,37 +1,38 @@
 """Who decided what about a request, and when: the ledgers, with the times that the operator recorded. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
-from jitaccess.domain.model import AccessRequest, Decision, Manifest
+from jitaccess.domain.model import AccessRequest, Decision
+from jitaccess.domain.recorded import Signed
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """One decision of one person; `at` is empty while the operator has not recorded it."""
+class Voice:
+    """One decision of one person; `at` is None while the operator has not recorded it."""
 
     verb: str
     by: str
     note: str
-    at: str
+    at: datetime | None
 
 
-def decisions(request: AccessRequest) -> list[Made]:
+def decisions(request: AccessRequest) -> list[Voice]:
     """Every decision in the ledgers, approvals first, each in the order in which they were made."""
-    status = request.status or {}
-    approved = {entry["by"]: entry["at"] for entry in status.get("approvals") or ()}
+    recorded = request.recorded
+    last = [Signed(entry.by, "", entry.at) for entry in recorded.history[-1:] if request.state.settled and entry.by]
     return [
-        *_made("approved", request.approvals, approved),
-        *_made("denied", request.denials, _recorded(status, "denial")),
-        *_made("revoked", request.revocations, _recorded(status, "revocation")),
+        *_voices("approved", request.approvals, recorded.approvals),
+        *_voices("denied", request.denials, (*last, *_if_any(recorded.denial))),
+        *_voices("revoked", request.revocations, (*last, *_if_any(recorded.revocation))),
     ]
 
 
-def _made(verb: str, lines: tuple[Decision, ...], times: dict[str, str]) -> list[Made]:
-    return [Made(verb, line.by, line.note, times.get(line.by, "")) for line in lines]
+def _voices(verb: str, lines: Iterable[Decision], recorded: Iterable[Signed]) -> list[Voice]:
+    times = {signed.by: signed.at for signed in recorded}
+    return [Voice(verb, line.by, line.note, times.get(line.by)) for line in lines]
 
 
-def _recorded(status: Manifest, field: str) -> dict[str, str]:
-    """When that decision was recorded, by person; the last entry of the history tells where the field does not."""
-    last = (status.get("history") or [{}])[-1]
-    entries = [status.get(field) or {}, last if status.get("settled") else {}]
-    return {entry["by"]: entry["at"] for entry in reversed(entries) if entry.get("by")}
+def _if_any(signed: Signed | None) -> tuple[Signed, ...]:
+    return (signed,) if signed else ()

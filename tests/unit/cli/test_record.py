@@ -61,12 +61,13 @@ def test_notes_that_the_api_server_would_refuse_are_refused_before(text: str) ->
 
 def test_decisions_carry_the_times_that_were_recorded() -> None:
     ledgers = {"jitaccess.dev/approvals": "bob: go\ncarol: me too", "jitaccess.dev/revocations": "alice: done"}
-    history = [{"at": "T2", "state": "Revoked", "reason": "RevokedByRequester", "by": "alice"}]
-    request = asked(ledgers, state="Revoked", settled=True, approvals=[{"by": "bob", "note": "go", "at": "T1"}], history=history)
+    history = [{"at": "2026-11-24T11:58:00Z", "state": "Revoked", "reason": "RevokedByRequester", "by": "alice"}]
+    approvals = [{"by": "bob", "note": "go", "at": "2026-11-24T11:56:00Z"}]
+    request = asked(ledgers, state="Revoked", settled=True, approvals=approvals, history=history)
     assert [(d.verb, d.by, d.note, d.at) for d in decisions(request)] == [
-        ("approved", "bob", "go", "T1"),
-        ("approved", "carol", "me too", ""),
-        ("revoked", "alice", "done", "T2"),
+        ("approved", "bob", "go", datetime(2026, 11, 24, 11, 56, tzinfo=UTC)),
+        ("approved", "carol", "me too", None),
+        ("revoked", "alice", "done", datetime(2026, 11, 24, 11, 58, tzinfo=UTC)),
     ]
 
 
@@ -74,6 +75,8 @@ def test_when_is_the_time_that_matters_now() -> None:
     assert when(asked(), NOW) == "asked 5m ago"
     active = asked(state="Active", grantedAt="2026-11-24T11:58:00Z", expiresAt="2026-11-24T12:43:00Z")
     assert when(active, NOW) == "ends in 43m"
+    late = asked(state="Active", grantedAt="2026-11-24T10:58:00Z", expiresAt="2026-11-24T11:59:55Z")
+    assert when(late, NOW) == "should have ended 5s ago", "what has not ended is not called over, nor in time"
     assert when(asked(state="Denied", settledAt="2026-11-24T11:58:00Z"), NOW) == "ended 2m ago"
 
 
@@ -84,6 +87,35 @@ def test_a_revoked_grant_says_when_it_really_ended() -> None:
         "settledAt": "2026-11-24T11:58:00Z",
     }
     assert "(2m ago)" in how_long(asked(None, state="Revoked", **times), NOW)
+
+
+def test_an_end_that_is_refused_is_said_instead_of_a_time() -> None:
+    refused = {
+        "type": "Granted",
+        "status": "True",
+        "reason": "EndRefused",
+        "message": "should have ended (the time is up), but its deletion is refused: no",
+        "lastTransitionTime": "2026-11-24T11:59:56Z",
+    }
+    times = {"grantedAt": "2026-11-24T10:58:00Z", "expiresAt": "2026-11-24T11:59:55Z"}
+    said = outcome(asked(state="Active", conditions=[refused], **times), None, NOW)
+    assert said == "should have ended (the time is up), but its deletion is refused: no (should have ended 5s ago)"
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "event"),
+    [
+        pytest.param("Pending", "Requested", "Requested", id="asked"),
+        pytest.param("Pending", "Approved", "Approved", id="approved"),
+        pytest.param("Active", "Granted", "Active", id="granted"),
+        pytest.param("Active", "BindingRestored", "BindingRestored", id="an-incident"),
+        pytest.param("Pending", "BindForbidden", "BindForbidden", id="an-obstacle"),
+        pytest.param("Revoked", "GuardGone", "Revoked", id="an-end"),
+    ],
+)
+def test_a_line_of_the_history_is_called_what_happened(state: str, reason: str, event: str) -> None:
+    entry = {"at": "2026-11-24T11:58:00Z", "state": state, "reason": reason, "message": "why"}
+    assert timeline(asked(state=state, history=[entry])) == [(datetime(2026, 11, 24, 11, 58, tzinfo=UTC), event, "", "why")]
 
 
 def test_progress_is_shown_where_more_than_one_approval_is_needed() -> None:

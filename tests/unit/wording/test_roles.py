@@ -11,6 +11,7 @@ from jitaccess.manifests.parse import parse_policy
 from jitaccess.wording.roles import brief, exact_rules, hints_for, in_brief, risks_of
 
 DEBUG = RoleRef("ClusterRole", "debug")
+T0 = "2026-06-01T00:00:00Z"
 RULES = (
     Rule(("get", "list"), ("",), ("pods", "services")),
     Rule(("get", "list"), ("apps",), ("deployments",), ("web",)),
@@ -24,7 +25,7 @@ def policy(*recorded: dict[str, Any], omitted: int = 0, name: str = "debug", **m
     """A policy in whose status the operator recorded these rules of a ClusterRole."""
     role = {"kind": "ClusterRole", "name": name, "found": True}
     facts = {"uid": "u", "hash": "h", "rules": list(recorded), "omittedRules": omitted, "risks": [], "hints": []}
-    metadata = {"name": "p", "namespace": "team-a", "uid": "u", "resourceVersion": "1"}
+    metadata = {"name": "p", "namespace": "team-a", "uid": "u", "resourceVersion": "1", "creationTimestamp": T0}
     return parse_policy({"metadata": metadata, "spec": {"roles": [role]}, "status": {"roles": [role | facts | more]}})
 
 

@@ -14,7 +14,7 @@ from jitaccess.cli.api.reading import read_request
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, RoleRef
 from jitaccess.domain.roles import Rule
 from jitaccess.manifests.parse import parse_policy
-from jitaccess.manifests.resources import CLUSTER_ROLES, NAMESPACED, ROLES
+from jitaccess.manifests.resources import CLUSTER_ROLES, POLICIES, REQUESTS, ROLES
 from jitaccess.manifests.roles import parse_role
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ class Client:
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
-        self._scope = NAMESPACED
 
     @property
     def namespace(self) -> str:
@@ -71,7 +70,7 @@ class Client:
 
     def request(self, key: Key) -> Manifest:
         """Read one request; NotFound if there is none."""
-        found: Manifest = self._connection.get(self._scope.request.path(key))
+        found: Manifest = self._connection.get(REQUESTS.path(key))
         return found
 
     @property
@@ -81,16 +80,16 @@ class Client:
 
     def requests(self, namespace: str, selector: str = "") -> list[Manifest]:
         """List the requests of a namespace, or of all of them (empty)."""
-        return self._selected(self._scope.request.path(namespace=namespace), selector)[0]
+        return self._selected(REQUESTS.path(namespace=namespace), selector)[0]
 
     def policies(self, namespace: str) -> list[AccessPolicy]:
         """List the policies of a namespace, or of all of them (empty), by name."""
-        items, _ = self._list(self._scope.policy.path(namespace=namespace))
+        items, _ = self._list(POLICIES.path(namespace=namespace))
         return sorted((parse_policy(item) for item in items), key=lambda policy: policy.key)
 
     def policy(self, key: Key) -> AccessPolicy:
         """Read a policy."""
-        return parse_policy(self._connection.get(self._scope.policy.path(key)))
+        return parse_policy(self._connection.get(POLICIES.path(key)))
 
     def policy_if_any(self, key: Key) -> AccessPolicy | None:
         """Read a policy; None where it is gone or not mine to read."""
@@ -111,7 +110,7 @@ class Client:
     def create(self, manifest: Manifest, dry_run: bool = False) -> Manifest:
         """Make a request, or ask the API server whether it would let me."""
         query = {"dryRun": "All"} if dry_run else {}
-        path = self._scope.request.path(namespace=manifest["metadata"]["namespace"])
+        path = REQUESTS.path(namespace=manifest["metadata"]["namespace"])
         made = self._connection.post(path, manifest, **query)
         made["metadata"].setdefault("resourceVersion", "")  # a dry run has none
         return dict(made)
@@ -134,7 +133,7 @@ class Client:
         line = added_line((metadata.get("annotations") or {}).get(ledger), self.me, note)
         body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": {ledger.value: line}}}
         query = {"dryRun": "All"} if dry_run else {}
-        decided: Manifest = self._connection.patch(self._scope.request.path(key), body, **query)
+        decided: Manifest = self._connection.patch(REQUESTS.path(key), body, **query)
         return decided
 
     def may(self, verb: str, policies: Iterable[Key], person: Person | None = None) -> dict[Key, bool]:
@@ -145,7 +144,7 @@ class Client:
             return dict(zip(keys, answers, strict=True))
 
     def _may(self, verb: str, policy: Key, person: Person) -> bool:
-        attributes = {"group": self._scope.policy.group, "resource": self._scope.policy.plural, "verb": verb}
+        attributes = {"group": POLICIES.group, "resource": POLICIES.plural, "verb": verb}
         spec: dict[str, Any] = {"resourceAttributes": attributes | {"namespace": policy.namespace, "name": policy.name}}
         kind = "SubjectAccessReview" if person.name or person.groups else "SelfSubjectAccessReview"
         if kind == "SubjectAccessReview":
@@ -174,7 +173,7 @@ class Client:
         return self.follow(key.namespace, f"{_NAME}{key.name}", until)
 
     def _follow_once(self, namespace: str, selector: str, until: float | None) -> Iterator[Change]:
-        path = self._scope.request.path(namespace=namespace)
+        path = REQUESTS.path(namespace=namespace)
         items, version, selector = self._selected(path, selector)
         if selector.startswith(_NAME) and not items:
             raise NotFound(f"there is no request {selector.removeprefix(_NAME)} in namespace {namespace}", SEE_ALL)

@@ -109,7 +109,7 @@ def extend(
     old = read_request(client.request(parse_name(name, client.namespace)))
     if old.requester != client.me:
         raise Refused(f"{old.key.name} is {old.requester}'s request, and only they can continue it", "kubectl jit request")
-    policy = client.policy(old.policy)
+    policy = client.policy(old.policy.key)
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
     why = continued_reason(old.key.name, checked_text(reason or old.reason, "reason"))
     manifest = _made(client, policy, old.role, length, why, dry_run)
@@ -171,7 +171,7 @@ def _ask_reason(ask: bool) -> str:
 
 def _made(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str, dry_run: bool) -> Manifest:
     now = datetime.now(UTC)
-    wanted = AccessRequest(policy.key, "", "", now, policy.key, role, length, why, client.me)
+    wanted = AccessRequest(policy.key, "", "", now, policy.ref, role, length, why, client.me)
     against = objection(wanted, policy)
     if against:
         raise Refused(against.message)

@@ -21,7 +21,7 @@ from jitaccess.cli.terminal.output import complain, dump, fields, note, say, sty
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import awaited, counting_approvals
-from jitaccess.wording.describe import deadline, how_long, place, who_decides
+from jitaccess.wording.describe import deadline, how_long, place, policy_of
 from jitaccess.wording.roles import brief, hints_for, risks_of
 from jitaccess.wording.times import relative
 
@@ -108,7 +108,7 @@ def _decide(client: Client, verb: Verb, key: Key, text: str | None, yes: bool, o
         dump(manifest, output)
     else:
         decided = read_request(manifest)
-        say(f"accessrequest/{key.name} {verb.done}{_effect(verb, decided, client.policy_if_any(decided.policy))}")
+        say(f"accessrequest/{key.name} {verb.done}{_effect(verb, decided, client.policy_if_any(decided.policy.key))}")
     return ExitCode.DONE
 
 
@@ -123,7 +123,7 @@ def _effect(verb: Verb, request: AccessRequest, policy: AccessPolicy | None) -> 
 
 def _show(client: Client, request: AccessRequest) -> None:
     now = datetime.now(UTC)
-    policy = client.policy_if_any(request.policy)
+    policy = client.policy_if_any(request.policy.key)
     until = deadline(request)
     wait = f", times out {relative(until, now)}" if until and request.state is State.PENDING else ""
     note(styled(request.requester, "bold"), f" asks for {request.role} in {place(request.key.namespace)}")
@@ -132,12 +132,7 @@ def _show(client: Client, request: AccessRequest) -> None:
             ("Request", f"{request.key.name}, {request.state}, asked {relative(request.created, now)}{wait}"),
             ("Why", request.reason),
             ("For", how_long(request, now)),
-            (
-                "Policy",
-                f"{request.policy.name}: {who_decides(policy)}"
-                if policy
-                else f"{request.policy.name} (gone, or not yours to read)",
-            ),
+            ("Policy", policy_of(request, policy)),
             *(("Approved", f"by {approval.by}: {approval.note}") for approval in counting_approvals(request)),
             *_role(client, request, policy),
         ],

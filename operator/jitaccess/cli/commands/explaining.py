@@ -196,9 +196,10 @@ def _say_current(client: Client, question: Question) -> None:
         return
     for request in active:
         asked = not question.role or matching(question.role, [request.role])
-        if request.requester == client.me and request.expires_at and asked:
+        until = request.recorded.expires_at
+        if request.requester == client.me and until and asked:
             say("")
-            say(f"You have {request.role} now, through {request.key.name}, which ends {relative(request.expires_at, now)}.")
+            say(f"You have {request.role} now, through {request.key.name}, which ends {relative(until, now)}.")
 
 
 def _say_next(client: Client, question: Question, allowed: Sequence[Standing]) -> None:

@@ -16,8 +16,9 @@ from jitaccess.cli.commands.filters import since
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import as_json, escaped, note
 from jitaccess.domain.model import AccessRequest
-from jitaccess.domain.text import format_duration, format_time, parse_time
-from jitaccess.wording.decisions import Made, decisions
+from jitaccess.domain.text import format_duration, format_time
+from jitaccess.manifests.status import entry_status
+from jitaccess.wording.decisions import decisions
 
 CSV_COLUMNS = (
     *(
@@ -33,7 +34,7 @@ CSV_COLUMNS = (
         "duration",
         "reason",
     ),
-    *("state", "message", "requestedAt", "grantedAt", "expiresAt", "settledAt", "requiredApprovals", "binding", "bindingUid"),
+    *("roleHash", "state", "message", "requestedAt", "grantedAt", "expiresAt", "settledAt", "requiredApprovals", "binding"),
     "decisions",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -64,37 +65,42 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
 
 
 def _overlaps(request: AccessRequest, start: datetime, stop: datetime) -> bool:
-    settled = (request.status or {}).get("settledAt")
-    return request.created <= stop and (not settled or parse_time(settled) >= start)
+    settled = request.recorded.settled_at
+    return request.created <= stop and (settled is None or settled >= start)
 
 
 def record(request: AccessRequest) -> dict[str, Any]:
     """One request as a flat record, with its decisions and its history as lists."""
-    status = request.status or {}
+    recorded, policy = request.recorded, request.recorded.policy
+    granted = recorded.condition("Granted")
     return {
         "namespace": request.key.namespace,
         "name": request.key.name,
         "uid": request.uid,
         "requester": request.requester,
-        "policy": request.policy.name,
-        "policyUid": (status.get("policy") or {}).get("uid", ""),
-        "policyGeneration": (status.get("policy") or {}).get("generation"),
+        "policy": request.policy.key.name,
+        "policyUid": policy.uid if policy else "",
+        "policyGeneration": policy.generation if policy else None,
         "roleKind": request.role.kind,
         "role": request.role.name,
+        "roleHash": recorded.role.digest if recorded.role else "",
         "duration": format_duration(request.duration),
         "reason": request.reason,
         "state": str(request.state),
-        "message": getattr(request.condition("Granted"), "message", ""),
+        "message": granted.message if granted else "",
         "requestedAt": format_time(request.created),
-        "grantedAt": status.get("grantedAt", ""),
-        "expiresAt": status.get("expiresAt", ""),
-        "settledAt": status.get("settledAt", ""),
-        "requiredApprovals": status.get("requiredApprovals"),
-        "binding": request.binding.name if request.binding else "",
-        "bindingUid": request.binding.uid if request.binding else "",
-        "decisions": [{"verb": d.verb, "by": d.by, "note": d.note, "at": d.at} for d in decisions(request)],
-        "history": list(status.get("history") or []),
+        "grantedAt": _time(recorded.granted_at),
+        "expiresAt": _time(recorded.expires_at),
+        "settledAt": _time(recorded.settled_at),
+        "requiredApprovals": recorded.required_approvals,
+        "binding": recorded.binding.name if recorded.binding else "",
+        "decisions": [{"verb": d.verb, "by": d.by, "note": d.note, "at": _time(d.at)} for d in decisions(request)],
+        "history": [entry_status(entry) for entry in recorded.history],
     }
+
+
+def _time(moment: datetime | None) -> str:
+    return format_time(moment) if moment else ""
 
 
 def _write_json(records: Iterator[dict[str, Any]]) -> None:
@@ -116,14 +122,14 @@ def _write_csv(records: Iterator[dict[str, Any]]) -> None:
 def cell(value: Any) -> str:
     """One field for a spreadsheet: escaped, and never a formula."""
     if isinstance(value, list):
-        value = "; ".join(_decision(Made(**entry)) for entry in value)
+        value = "; ".join(_decision(**entry) for entry in value)
     text = "" if value is None else escaped(str(value))
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _decision(made: Made) -> str:
-    when = f" ({made.at})" if made.at else ""
-    return f"{made.verb} by {made.by or 'somebody'}{when}" + (f": {made.note}" if made.note else "")
+def _decision(verb: str, by: str, note: str, at: str) -> str:
+    when = f" ({at})" if at else ""
+    return f"{verb} by {by or 'somebody'}{when}" + (f": {note}" if note else "")
 
 
 _WRITERS = {"csv": _write_csv, "json": _write_json, "jsonl": _write_jsonl}

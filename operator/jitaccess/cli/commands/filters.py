@@ -76,8 +76,8 @@ def passing(client: Client, which: Filter, requests: Iterable[AccessRequest]) ->
     if which is ALL:
         return {request.key for request in requests}
     undecided = [request for request in requests if _undecided(request, client.me)]
-    may = client.may("approve", (request.policy for request in undecided))
-    return {request.key for request in undecided if may[request.policy]}
+    may = client.may("approve", (request.policy.key for request in undecided))
+    return {request.key for request in undecided if may[request.policy.key]}
 
 
 def _undecided(request: AccessRequest, me: str) -> bool:

@@ -20,7 +20,7 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.decisions import decisions
-from jitaccess.wording.describe import how_long, outcome, place, progress, timeline, when, who_decides
+from jitaccess.wording.describe import how_long, outcome, place, policy_of, progress, timeline, when
 from jitaccess.wording.roles import exact_rules, hints_for, risks_of
 from jitaccess.wording.times import clock, localized, span, zone
 
@@ -101,7 +101,7 @@ def show(session: Session, name: str | None, output: str | None) -> int:
         dump(manifest, output)
         return ExitCode.DONE
     request = read_request(manifest)
-    policy = client.policy_if_any(request.policy)
+    policy = client.policy_if_any(request.policy.key)
     now = datetime.now(UTC)
     _summary(request, policy, now)
     _timeline(request, now)
@@ -121,8 +121,9 @@ def _newest(client: Client) -> Manifest:
 
 
 def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> None:
-    binding = f"RoleBinding {request.binding.name}" if request.binding and request.state is State.ACTIVE else ""
-    guarded = request.condition("ExpiryGuarded")
+    bound = request.recorded.binding
+    binding = f"RoleBinding {bound.name}" if bound and request.state is State.ACTIVE else ""
+    guarded = request.recorded.condition("ExpiryGuarded")
     fields(
         [
             ("Request", f"{request.key.name} in {place(request.key.namespace)}"),
@@ -134,12 +135,7 @@ def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
             ("Role", str(request.role)),
             ("Why", request.reason),
             ("For", how_long(request, now)),
-            (
-                "Policy",
-                f"{request.policy.name}: {who_decides(policy)}"
-                if policy
-                else f"{request.policy.name} (gone, or not yours to read)",
-            ),
+            ("Policy", policy_of(request, policy)),
             ("Binding", binding),
             ("Warning", styled(guarded.message, "bold red") if guarded and guarded.status == "False" and binding else ""),
         ]

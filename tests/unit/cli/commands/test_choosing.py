@@ -1,7 +1,7 @@
 """What is inferred when words are left out."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -17,17 +17,18 @@ from jitaccess.cli.commands.choosing import (
     request_manifest,
     request_name,
 )
-from jitaccess.domain.model import AccessPolicy, Key, RoleRef
+from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
 
 VIEW, EDIT, READER = RoleRef("ClusterRole", "view"), RoleRef("ClusterRole", "edit"), RoleRef("Role", "view")
 
 
 def policy(name: str, *roles: RoleRef, hours: float = 4) -> AccessPolicy:
     return AccessPolicy(
-        Key("team-a", name),
+        PolicyRef("AccessPolicy", Key("team-a", name)),
         "u",
         "1",
         1,
+        datetime(2026, 6, 1, tzinfo=UTC),
         roles,
         (),
         (),
