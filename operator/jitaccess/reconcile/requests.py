@@ -47,12 +47,12 @@ class RequestReconciler:
         ahead, facts = await asyncio.gather(
             self._guard_ahead(foreseen), read_facts(self._cluster, self._kind.resource, key, known), return_exceptions=True
         )
-        for failed in (facts, ahead):
-            if isinstance(failed, BaseException) and not isinstance(failed, (Blocked, Conflict)):
-                raise failed
+        if isinstance(facts, BaseException):
+            raise facts
+        if isinstance(ahead, BaseException) and not isinstance(ahead, (Blocked, Conflict)):
+            raise ahead
         try:
-            if not isinstance(facts, BaseException):
-                await self._look(key, known, facts)
+            await self._look(key, known, facts)
         except Conflict:
             # Somebody decided, or another replica acted, since we read: what is true now is for a fresh look to say.
             self._schedule.retry(self._recorder.target(key))
