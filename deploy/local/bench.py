@@ -21,9 +21,11 @@ from typing import Any
 import aiohttp
 
 from jitaccess.domain.lifecycle import Grant
-from jitaccess.domain.model import Key, ObjectRef, RoleRef
+from jitaccess.domain.model import Key, RoleRef
+from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.grant import binding_manifest
+from jitaccess.manifests.kinds import ACCESS_REQUEST
 from system import System
 
 NAMESPACE = "bench"
@@ -130,7 +132,7 @@ async def _bare_round(admin: aiohttp.ClientSession, operator: aiohttp.ClientSess
     figures = Figures()
     now = datetime.now(UTC)
     grant = Grant(Key(NAMESPACE, f"bare-{number}"), f"{number:08d}", "alice", RoleRef("ClusterRole", "view"), now, now)
-    same = binding_manifest(grant, ObjectRef("bare", "bare"))
+    same = binding_manifest(ACCESS_REQUEST, grant, ObjectRef("bare", "bare"))
     own = {**same, "metadata": {"name": f"own-{number}", "namespace": NAMESPACE}}
     for session, body, times in ((admin, own, figures.plain), (operator, same, figures.bare)):
         name = body["metadata"]["name"]

@@ -97,7 +97,7 @@ def test_an_end_that_is_refused_is_said_instead_of_a_time() -> None:
         "message": "should have ended (the time is up), but its deletion is refused: no",
         "lastTransitionTime": "2026-11-24T11:59:56Z",
     }
-    times = {"grantedAt": "2026-11-24T10:58:00Z", "expiresAt": "2026-11-24T11:59:55Z"}
+    times: dict[str, Any] = {"grantedAt": "2026-11-24T10:58:00Z", "expiresAt": "2026-11-24T11:59:55Z"}
     said = outcome(asked(state="Active", conditions=[refused], **times), None, NOW)
     assert said == "should have ended (the time is up), but its deletion is refused: no (should have ended 5s ago)"
 
