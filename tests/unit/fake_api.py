@@ -7,6 +7,7 @@ authorisation, watches, admission but for one rule, and garbage collection unles
 """
 
 import asyncio
+import copy
 import itertools
 import json
 import re
@@ -245,9 +246,8 @@ class FakeApi:
             raise Failure(409, f'{plural} "{key.name}" already exists', "AlreadyExists")
         filled = {"uid": f"uid-{next(self._uids)}", "creationTimestamp": self._second(), "generation": 1}
         made = {**body, "metadata": body["metadata"] | filled | {"resourceVersion": str(next(self._versions))}}
-        made = json.loads(
-            json.dumps({field: value for field, value in made.items() if value or field not in _OMITTED_WHEN_EMPTY})
-        )
+        made = {field: value for field, value in made.items() if value or field not in _OMITTED_WHEN_EMPTY}
+        made = copy.deepcopy(made)
         if webhook := self._webhooks.get(plural):
             webhook(made)
         if dry_run:
