@@ -5,6 +5,7 @@ The record of a grant is written between its Job and its binding (requests.py): 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,9 +92,10 @@ class Grants:
         return await self._as_asked(made, wanted)
 
     async def unguard(self, grant: Grant, guard: Guard) -> None:
-        """Take back a Job whose grant is not to be."""
+        """Delete a Job whose grant is not to be; one that another replica has replaced is gone already."""
         if guard.job:
-            await self._cluster.delete(JOBS, _key(grant), guard.job.uid)
+            with contextlib.suppress(Conflict):
+                await self._cluster.delete(JOBS, _key(grant), guard.job.uid)
 
     async def rehearse(self, grant: Grant) -> None:
         """Ask the API server whether the binding could be made, without making anything; Blocked says what is in the way."""
