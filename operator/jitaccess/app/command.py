@@ -16,6 +16,8 @@ from pythonjsonlogger.json import JsonFormatter
 
 from jitaccess import __version__
 from jitaccess.app.operator import CALL_TIMEOUT, Operator, Options, sweep_once
+from jitaccess.app.risk_rules import read_risk_rules
+from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.domain.text import parse_duration
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.credentials import ConfigurationError, Connection, connect
@@ -58,6 +60,13 @@ def _image(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     if not re.fullmatch(r"[a-z0-9][\w.:/@-]*", value, re.ASCII):
         raise click.BadParameter(f"{value!r} is no image name, such as {JOB_IMAGE}")
     return value
+
+
+def _risk_rules(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> RiskTable:
+    try:
+        return read_risk_rules(value.read_text(encoding="utf-8"), str(value)) if value else KNOWN
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error)) from error
 
 
 kubeconfig_option = click.option(
@@ -133,6 +142,14 @@ def main() -> None:
     show_envvar=True,
     help="Grant even as an account that the admission policies do not confine. To try it out, never for good.",
 )
+@click.option(
+    "--risk-rules",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    callback=_risk_rules,
+    show_envvar=True,
+    help="YAML with more of what outlives a grant, what may, and what is harmless. It is read once, at the start.",
+)
 def run(
     kubeconfig: Path | None,
     log_level: str,
@@ -142,6 +159,7 @@ def run(
     identity: str,
     job_image: str,
     unconfined: bool,
+    risk_rules: RiskTable,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     _configure_logging(log_level)
@@ -150,7 +168,8 @@ def run(
     host, port = health_address
     connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
     try:
-        asyncio.run(_run(connection, Options(identity, retention, sweep_every, host, port, job_image, unconfined)))
+        options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules)
+        asyncio.run(_run(connection, options))
     except OSError as error:
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --health-address"

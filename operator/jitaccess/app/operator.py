@@ -15,6 +15,7 @@ from jitaccess.app import health
 from jitaccess.app.leader import Leader
 from jitaccess.app.watch import Watch, settings
 from jitaccess.domain.model import Key
+from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.kube.credentials import Connection
@@ -54,6 +55,7 @@ class Options:
     health_port: int = 8080
     job_image: str = JOB_IMAGE
     unconfined: bool = False
+    risk: RiskTable = KNOWN
 
 
 class Operator:
@@ -78,9 +80,9 @@ class Operator:
 
     def _make_reconcilers(self) -> dict[Resource, Reconciler]:
         publisher = Publisher(self._announcer)
-        tools = Tools(
-            self._cluster, self._store, self._schedule, publisher, self._installation, self._clock.now, self._options.job_image
-        )
+        cluster, now, options = self._cluster, self._clock.now, self._options
+        shared = (cluster, self._store, self._schedule, publisher, self._installation, now)
+        tools = Tools(*shared, options.job_image, options.risk)
         made: dict[Resource, Reconciler] = {}
         for kind in REQUEST_KINDS:
             made[kind.resource] = RequestReconciler(tools, kind).reconcile

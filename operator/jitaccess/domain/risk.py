@@ -4,24 +4,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from jitaccess.domain.dangers import DANGERS
-from jitaccess.domain.effects import Effect
+from jitaccess.domain.effects import Effect, Rights
+from jitaccess.domain.hinting import hints_of
+from jitaccess.domain.hints import HINTS
 from jitaccess.domain.roles import Role, Rule, ShownRole, shown_role
 
 
 @dataclass(frozen=True, slots=True)
 class RiskTable:
-    """What is known of rights: those that outlive a grant (refused unless the policy accepts them), and those to hint at."""
+    """What is known of rights: those that outlive a grant (refused unless the policy accepts them), and those to hint at.
+
+    Writing anything else that does not come with Kubernetes is hinted at too, unless it is known to be harmless.
+    """
 
     dangers: tuple[Effect, ...] = DANGERS
-    hints: tuple[Effect, ...] = ()
+    hints: tuple[Effect, ...] = HINTS
+    harmless: tuple[Effect, ...] = ()
 
     def risks_of(self, rules: Iterable[Rule]) -> tuple[str, ...]:
         """What these rules allow that outlives a grant, in words, each once; empty for a harmless role."""
-        return _words(self.dangers, rules)
+        rights = [Rights.of(rule) for rule in rules]
+        return tuple(dict.fromkeys(danger.words for danger in self.dangers if any(danger.allowed_by(each) for each in rights)))
 
     def hints_for(self, rules: Iterable[Rule]) -> tuple[str, ...]:
-        """What these rules allow that may outlive a grant, in words, each once."""
-        return _words(self.hints, rules)
+        """What these rules allow that may outlive a grant, in words, in an order that the order of the rules does not change."""
+        return hints_of(map(Rights.of, rules), self.hints, (*self.dangers, *self.harmless))
 
     def shown(self, role: Role) -> ShownRole:
         """What to show of a role: its rules, its risks and its hints, compact, legible and bounded."""
@@ -29,8 +36,3 @@ class RiskTable:
 
 
 KNOWN = RiskTable()
-
-
-def _words(effects: Iterable[Effect], rules: Iterable[Rule]) -> tuple[str, ...]:
-    known = tuple(rules)
-    return tuple(dict.fromkeys(effect.words for effect in effects if any(effect.allowed_by(rule) for rule in known)))

@@ -8,8 +8,11 @@ from typing import Any
 
 from jitaccess.domain.text import legible
 
-# What is shown stands in the status of policies (16 roles) and requests: about 12 kB a role at most, whatever a role says.
-MOST_RULES, MOST_CHARACTERS, LONGEST_LIST, LONGEST_ENTRY = 24, 12_000, 600, 253
+# What is shown stands in the status of policies (16 roles) and requests. Whatever a role says, a policy stays below the 1.5 MB
+# that etcd takes, although JSON makes six bytes of some characters.
+MOST_RULES, MOST_CHARACTERS, LONGEST_LIST, LONGEST_ENTRY = 24, 8_000, 600, 253
+MOST_HINTS, LONGEST_HINT = 12, 253
+_QUOTES = 3  # around each entry, and between two
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def rules_digest(rules: Iterable[Rule]) -> str:
 def shown_role(role: Role, risks: Sequence[str] = (), hints: Sequence[str] = ()) -> ShownRole:
     """What to show of a role: its rules in a compact form, legible and bounded, whoever wrote them."""
     rules, omitted = _bounded(_merged(role.rules))
-    return ShownRole(role.uid, rules_digest(role.rules), rules, tuple(risks), tuple(hints), omitted)
+    return ShownRole(role.uid, rules_digest(role.rules), rules, tuple(risks), _some(hints), omitted)
 
 
 def _texts(rule: Mapping[str, Any], field: str) -> tuple[str, ...]:
@@ -92,7 +95,7 @@ def _bounded(rules: Sequence[Rule]) -> tuple[tuple[Rule, ...], int]:
     room = MOST_CHARACTERS
     for rule in rules[:MOST_RULES]:
         small = _legible(rule)
-        room -= sum(len(entry) for entries in _lists(small) for entry in entries)
+        room -= sum(len(entry) + _QUOTES for entries in _lists(small) for entry in entries)
         if room < 0:
             break
         kept.append(small)
@@ -106,12 +109,21 @@ def _legible(rule: Rule) -> Rule:
     return replace(small, cut=any(len(few) < len(entries) for few, entries in counts))
 
 
+def _some(hints: Sequence[str]) -> tuple[str, ...]:
+    few = tuple(legible(_cut(hint, LONGEST_HINT)) for hint in hints[:MOST_HINTS])
+    return few if len(hints) <= MOST_HINTS else (*few[:-1], f"and {len(hints) - MOST_HINTS + 1} more")
+
+
 def _few(entries: Sequence[str]) -> tuple[str, ...]:
     few: list[str] = []
     room = LONGEST_LIST
     for entry in entries:
-        room -= min(len(entry), LONGEST_ENTRY) + 1
+        room -= min(len(entry), LONGEST_ENTRY) + _QUOTES
         if room < 0:
             break
-        few.append(legible(entry if len(entry) <= LONGEST_ENTRY else f"{entry[: LONGEST_ENTRY - 3]}..."))
+        few.append(legible(_cut(entry, LONGEST_ENTRY)))
     return tuple(few)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

@@ -68,8 +68,8 @@ class PolicyReconciler:
             self._schedule.retry(self._target(key), LONGEST_RETRY)
 
     async def _look_at(self, role: RoleRef, namespace: str) -> dict[str, Any]:
-        facts = await read_role(self._cluster, role, namespace)
-        shown = role_status(facts.shown) if facts.shown else {"risks": []}
+        facts = await read_role(self._cluster, role, namespace, self._tools.table)
+        shown = role_status(facts.shown) if facts.shown else {"risks": [], "hints": []}
         return {"kind": role.kind, "name": role.name, "found": facts.shown is not None, **shown}
 
     async def _put_in_force(self, policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready:
@@ -153,8 +153,17 @@ def _refusal(policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready | None:
 
 
 def _risky(roles: list[dict[str, Any]]) -> str:
-    named = [f"{role['kind']} {role['name']} ({', '.join(role['risks'])})" for role in roles if role["risks"]]
-    return f"these roles allow what outlives a grant: {'; '.join(named)}" if named else ""
+    named = _named(roles, "risks")
+    return f"these roles allow what outlives a grant: {named}" if named else ""
+
+
+def _hinted(roles: list[dict[str, Any]]) -> str:
+    named = _named(roles, "hints")
+    return f"look at what these roles may leave behind: {named}" if named else ""
+
+
+def _named(roles: list[dict[str, Any]], field: str) -> str:
+    return "; ".join(f"{role['kind']} {role['name']} ({', '.join(role[field])})" for role in roles if role[field])
 
 
 def _hashes(roles: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str, str]]:
@@ -172,4 +181,6 @@ def _summary(policy: AccessPolicy, roles: list[dict[str, Any]]) -> str:
         parts.append(f"not there, or not readable by the operator (ClusterRole jitaccess-grantable-roles): {', '.join(missing)}")
     if policy.allow_persistent_risk and (risky := _risky(roles)):
         parts.append(risky)
+    if hinted := _hinted(roles):
+        parts.append(hinted)
     return "; ".join(parts)

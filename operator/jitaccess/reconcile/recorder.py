@@ -8,6 +8,7 @@ from jitaccess.domain.lifecycle import Verdict
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recording import Outcome, next_step
+from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.kube.api import Cluster, Conflict
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import JOB_IMAGE, grant_name
@@ -28,6 +29,7 @@ class Tools:
     installation: Installation
     now: Callable[[], datetime]
     job_image: str = JOB_IMAGE
+    table: RiskTable = KNOWN
 
 
 class Recorder:

@@ -44,9 +44,8 @@ class RequestReconciler:
         known = self._open.get(key)
         foreseen = self._foresee(known, self._open.take(key))
         # What fails of the two must not leave the other one running behind our back.
-        ahead, facts = await asyncio.gather(
-            self._guard_ahead(foreseen), read_facts(self._cluster, self._kind.resource, key, known), return_exceptions=True
-        )
+        reading = read_facts(self._cluster, self._kind.resource, key, known, self._tools.table)
+        ahead, facts = await asyncio.gather(self._guard_ahead(foreseen), reading, return_exceptions=True)
         if isinstance(facts, BaseException):
             raise facts
         if isinstance(ahead, BaseException) and not isinstance(ahead, (Blocked, Conflict)):

@@ -3,6 +3,7 @@
 import logging
 import re
 import socket
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from click.testing import CliRunner, Result
 
 from jitaccess import __version__
 from jitaccess.app.command import main
+from jitaccess.app.risk_rules import read_risk_rules
+from jitaccess.domain.risk import KNOWN
 from unit.kube.test_credentials import kubeconfig
 from unit.manifest_files import REPOSITORY
 
@@ -83,6 +86,7 @@ BAD_VALUES = [
     ),
     pytest.param("--job-image", ":3", "':3' is no image name, such as registry.k8s.io/pause:3.10", id="a-tag-without-an-image"),
     pytest.param("--job-image", "a b", "'a b' is no image name", id="an-image-of-two-words"),
+    pytest.param("--risk-rules", "/nonexistent/rules.yaml", "No such file or directory", id="no-risk-rules"),
     pytest.param("--log-level", "loud", "'loud' is not one of 'debug', 'info', 'warning', 'error'", id="an-unknown-level"),
     pytest.param(
         "--kubeconfig", "/nonexistent/config", "File '/nonexistent/config' does not exist", id="a-file-that-is-not-there"
@@ -128,6 +132,25 @@ def test_a_kubeconfig_that_cannot_be_used_is_told_in_one_line(command: str, tmp_
 def test_a_missing_certificate_is_not_told_as_a_port_in_use(cluster: dict[str, Any], tmp_path: Path) -> None:
     done = invoke("run", "--kubeconfig", str(kubeconfig(tmp_path, cluster=cluster)))
     assert "cannot listen" not in done.output, done.output
+
+
+def test_risk_rules_that_are_wrong_are_refused_with_the_line(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("dangers:\n  - words: pay invoices\n    groups: billing\n")
+    done = invoke("run", JITACCESS_RISK_RULES=str(rules))
+    assert done.exit_code == 2, done.output
+    assert f"{rules}, line 3: dangers[0].groups is no list" in re.sub(r"\s+", " ", done.output)
+
+
+def test_the_risk_rules_that_we_install_are_right_and_add_nothing() -> None:
+    installed = yaml.safe_load((REPOSITORY / "deploy" / "base" / "risk-rules.yaml").read_text())
+    assert read_risk_rules(installed["data"]["risk-rules.yaml"], "risk-rules.yaml") == KNOWN
+
+
+def test_the_example_of_risk_rules_in_the_docs_is_right() -> None:
+    text = (REPOSITORY / "docs" / "operations.md").read_text().partition("path: /data/risk-rules.yaml\n        value: |\n")[2]
+    example = textwrap.dedent(text.partition("```")[0])
+    assert len(read_risk_rules(example, "operations.md").dangers) == len(KNOWN.dangers) + 1, example
 
 
 def test_a_port_in_use_is_told_with_what_to_do(tmp_path: Path) -> None:

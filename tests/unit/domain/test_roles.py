@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jitaccess.domain.roles import MOST_CHARACTERS, MOST_RULES, Role, Rule, parse_rules, rules_digest, shown_role
+from jitaccess.domain.roles import MOST_CHARACTERS, MOST_HINTS, MOST_RULES, Role, Rule, parse_rules, rules_digest, shown_role
 from jitaccess.domain.text import printable
 
 PODS = Rule(("get", "list"), ("",), ("pods",))
@@ -119,6 +119,25 @@ def test_a_role_is_never_too_large_for_a_status() -> None:
     assert all(rule.cut for rule in rules), "and what is missing is said"
     assert size <= MOST_CHARACTERS, f"{size} characters"
     assert omitted == 99 - len(rules)
+
+
+@pytest.mark.parametrize(
+    ("count", "last"),
+    [
+        pytest.param(MOST_HINTS, f"hint {MOST_HINTS - 1}", id="as-many-as-fit"),
+        pytest.param(MOST_HINTS + 1, "and 2 more", id="one-too-many"),
+    ],
+)
+def test_there_are_never_too_many_hints(count: int, last: str) -> None:
+    hints = shown_role(Role("u", ()), hints=[f"hint {number}" for number in range(count)]).hints
+    assert (len(hints), hints[0], hints[-1]) == (MOST_HINTS, "hint 0", last)
+
+
+def test_a_hint_is_one_legible_line_of_bounded_length() -> None:
+    (hint,) = shown_role(Role("u", ()), hints=["a\nb" + "x" * 1000]).hints
+    assert printable(hint)
+    assert len(hint) == 253
+    assert hint.endswith("xxx...")
 
 
 def test_a_long_entry_is_cut_visibly() -> None:

@@ -1,9 +1,11 @@
 """Roles in a status: structure that is read back as it was written, and that the CRD takes."""
 
+import json
 from typing import Any
 
 import pytest
 
+from jitaccess.domain.risk import KNOWN
 from jitaccess.domain.roles import Role, Rule, ShownRole
 from jitaccess.manifests.roles import parse_role, parse_role_status, role_status
 
@@ -59,6 +61,24 @@ def test_a_status_always_has_every_field_since_a_merge_patch_forgets_none() -> N
 )
 def test_a_role_that_was_not_shown_is_none(status: dict[str, Any]) -> None:
     assert parse_role_status(status) is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param("<" * 253, id="long-entries"),
+        pytest.param("<", id="short-entries"),
+        pytest.param("\U0001f600" * 253, id="four-bytes-a-character"),
+    ],
+)
+def test_sixteen_of_the_worst_roles_fit_into_one_policy(entry: str) -> None:
+    many = tuple(f"{entry[:-3]}{number}" for number in range(300))
+    rules = tuple(Rule((f"v{number}", "create", *many), (entry, *many), many, many, many) for number in range(30))
+    status = role_status(KNOWN.shown(Role("u", rules)))
+    # As Go's encoder writes it, which etcd keeps for custom resources.
+    stored = json.dumps(status, ensure_ascii=False).replace("<", "\\u003c").encode()
+    assert status["rules"], "some of it is shown all the same"
+    assert 16 * len(stored) < 1_200_000, f"{len(stored)} bytes for one role"
 
 
 def test_a_role_is_read_with_its_uid() -> None:

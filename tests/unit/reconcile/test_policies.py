@@ -1,16 +1,18 @@
 """Policies become RBAC, and what depends on them is looked at again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from jitaccess.domain.effects import Effect
 from jitaccess.domain.model import Key
+from jitaccess.domain.risk import RiskTable
 from jitaccess.kube.api import Cluster, Outage
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.derived import derived_names
 from jitaccess.manifests.kinds import ACCESS_POLICY
-from jitaccess.manifests.resources import POLICIES, REQUESTS, ROLE_BINDINGS, ROLES, Resource
+from jitaccess.manifests.resources import CLUSTER_ROLES, POLICIES, REQUESTS, ROLE_BINDINGS, ROLES, Resource
 from jitaccess.publish.events import Announcer
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.policies import PolicyReconciler
@@ -250,6 +252,36 @@ async def test_a_policy_whose_rbac_may_not_be_made_says_so(bench: Bench, call: s
     assert TARGET in bench.schedule._deadlines, "it is tried again"
     await bench.looks()
     assert bench.ready[:2] == ("True", "InForce")
+
+
+async def test_what_a_role_may_leave_behind_is_said_and_refuses_nothing(bench: Bench) -> None:
+    bench.api.put_role("view", {"apiGroups": ["tekton.dev"], "resources": ["pipelineruns"], "verbs": ["create"]})
+    await bench.looks()
+    hint = "ClusterRole view (may run Pods through tekton.dev pipelineruns)"
+    accepted = f"requests are accepted; look at what these roles may leave behind: {hint}"
+    assert bench.ready == ("True", "InForce", accepted)
+
+
+async def test_what_the_operator_was_taught_is_refused_like_the_rest(bench: Bench) -> None:
+    table = RiskTable(dangers=(Effect("pay invoices", "billing.example.com"),))
+    bench.policies._tools = replace(bench.policies._tools, table=table)
+    bench.api.put_role("view", {"apiGroups": ["billing.example.com"], "resources": ["invoices"], "verbs": ["create"]})
+    await bench.looks()
+    assert bench.ready[:2] == ("False", "PersistentRisk")
+    assert "ClusterRole view (pay invoices)" in bench.ready[2]
+
+
+async def test_a_role_is_recorded_with_its_uid_and_a_digest_of_its_rules(bench: Bench) -> None:
+    seen = []
+    for rule in (SECRETS, SECRETS | {"verbs": ["get", "list"]}):
+        bench.api.put(CLUSTER_ROLES, {"metadata": {"name": "view", "uid": "u-view"}, "rules": [rule]})
+        await bench.looks()
+        found = bench.api.get(POLICIES, POLICY_KEY)
+        assert found
+        seen.append((found["status"]["roles"][0]["uid"], found["status"]["roles"][0]["hash"]))
+    (first, before), (second, after) = seen
+    assert (first, second) == ("u-view", "u-view")
+    assert before != after, "the role was widened"
 
 
 async def test_what_the_roles_allow_is_told(bench: Bench) -> None:
