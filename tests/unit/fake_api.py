@@ -310,7 +310,7 @@ def _at(found: Object, pointer: str) -> Any:
     """What a JSON pointer leads to; None where it leads nowhere, which a `test` of null takes for true on its last step."""
     value: Any = found
     for step in pointer.strip("/").split("/"):
-        value = value.get(step) if isinstance(value, dict) else None
+        value = value.get(step.replace("~1", "/")) if isinstance(value, dict) else None
     return value
 
 

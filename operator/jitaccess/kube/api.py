@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import NOTHING_RECORDED, Recorded
 from jitaccess.domain.roles import Role
 from jitaccess.kube.clock import uptime
@@ -110,13 +110,15 @@ class Cluster:
 
         Nobody else's writes can make it fail: it asks for the UID, and for the revision that only we count, not for the
         resourceVersion. Conflict if that is another request, or if somebody (another replica, or a write of ours whose answer
-        got lost) has recorded since.
+        got lost) has recorded since. The record of a grant also asks that nobody has denied or revoked it, nor deleted it.
         """
         old = request.recorded
         # A status of version 0.1.0 has no revision yet; of a request that nobody has looked at, there is no status at all.
         path = "/status" if old == NOTHING_RECORDED else "/status/revision"
         expected = {"op": "test", "path": path, "value": old.revision or None}
-        written = await self.write_status(resource, request.key, request.uid, request_status(recorded), expected)
+        grants = request.approvals and recorded.granted_at and not old.granted_at
+        wanted: list[Manifest] = [expected, *(_UNDISPUTED if grants else ())]
+        written = await self.write_status(resource, request.key, request.uid, request_status(recorded), *wanted)
         return parse_request(written) if written else None
 
     async def write_status(
@@ -199,6 +201,16 @@ class Cluster:
         if response.status >= 300:
             raise _failure(response.status, f"{verb} {path}", text)
         return _object(f"{verb} {path}", text)
+
+
+# There are annotations where there is an approval; of one that is not there, `test` of null is true.
+_UNDISPUTED = tuple(
+    {"op": "test", "path": path, "value": None}
+    for path in (
+        "/metadata/deletionTimestamp",
+        *(f"/metadata/annotations/{ledger.replace('/', '~1')}" for ledger in (Ledger.DENIALS, Ledger.REVOCATIONS)),
+    )
+)
 
 
 class _NotFound(Exception):

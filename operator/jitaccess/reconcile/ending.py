@@ -33,20 +33,42 @@ class Endings:
         self._recorder = recorder
         self._grants = grants
 
+    async def cut(self, key: Key, known: Open | None) -> bool:
+        """End access whose time is up, going by what we know of it; True if it is gone and the record is to follow.
+
+        So of many that end at once, each loses its access before the first is recorded. Where anything is not as we know it,
+        the whole look that follows deals with it.
+        """
+        if known is None or not known.binding or known.gone or known.until is None or self._tools.now() < known.until:
+            return False
+        try:
+            if await self._remove_binding(key, known.uid, None):
+                return False
+        except (NotEnded, Outage) as error:
+            if isinstance(error, Outage) and not self._goes_on_failing(key):
+                raise
+            return False
+        self._open.unbound(key)
+        self._tools.schedule.soon(self._recorder.target(key))
+        return True
+
     async def end(self, facts: Facts, verdict: Verdict) -> None:
         """End the access, see that it is gone, record it; what cannot be ended stays open, and says so."""
         request = facts.request
         try:
-            remains = await self._remove_binding(request.key, request.uid, request.recorded.job)
+            # Where no grant is on record there is no access: that is the order of writes.
+            granted = request.recorded.granted_at is not None
+            remains = await self._remove_binding(request.key, request.uid, request.recorded.job) if granted else None
         except (NotEnded, Outage) as error:
-            if isinstance(error, Outage) and self._tools.schedule.attempts(self._recorder.target(request.key)) < LOUD_AFTER:
+            if isinstance(error, Outage) and not self._goes_on_failing(request.key):
                 raise
             late = not_ended(verdict, request.state, str(error))
             await self._recorder.record(request, Outcome(late, facts.policy))
             self._tools.schedule.retry(self._recorder.target(request.key), LONGEST_OUTAGE_RETRY)
             return
         request = await self._recorder.record(request, Outcome(verdict, facts.policy, None, None, _emptied(remains)))
-        await self._drop_job(request.key, request.uid, request.recorded.job)
+        if granted:
+            await self._drop_job(request.key, request.uid, request.recorded.job)
         self._recorder.forget(request.key)
 
     async def clear(self, request: AccessRequest, known: Open) -> None:
@@ -62,8 +84,13 @@ class Endings:
         self._recorder.forget(key)
         self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, remains.why if remains else "")
 
+    def _goes_on_failing(self, key: Key) -> bool:
+        return self._tools.schedule.attempts(self._recorder.target(key)) >= LOUD_AFTER
+
     async def _remove_binding(self, key: Key, uid: str, job: ObjectRef | None) -> Remains | None:
         known = self._open.get(key)
+        if known and known.uid == uid and known.gone:
+            return None
         binding = known.binding if known and known.uid == uid else ""
         return await remove(
             self._tools.cluster,

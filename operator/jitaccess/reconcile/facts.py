@@ -3,13 +3,14 @@
 import asyncio
 from dataclasses import dataclass
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import role_not_found, role_unreadable
 from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Refused
-from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.resources import ROLES, Resource
+from jitaccess.reconcile.sharing import SharedReads
 from jitaccess.workqueue.store import Open
 
 
@@ -30,24 +31,44 @@ class Facts:
     role: RoleFacts
 
 
-async def read_facts(
-    cluster: Cluster, resource: Resource, key: Key, known: Open | None, table: RiskTable = KNOWN
-) -> Facts | None:
-    """Read everything that a decision about that request needs; None if there is no request. `known` lets all be read at once."""
-    if known is None:
-        request = await cluster.request(resource, key)
-        if request is None:
-            return None
-        policy, role = await asyncio.gather(
-            cluster.policy(request.policy), read_role(cluster, request.role, key.namespace, table)
-        )
-    else:
+class Reader:
+    """Reads policies and roles live, one read for all who wait for it, and requests where the watch is not enough."""
+
+    def __init__(self, cluster: Cluster, table: RiskTable) -> None:
+        self._cluster = cluster
+        self._table = table
+        self._policies: SharedReads[PolicyRef, AccessPolicy | None] = SharedReads(cluster.policy)
+        self._roles: SharedReads[tuple[RoleRef, str], RoleFacts] = SharedReads(self._role)
+
+    async def facts(self, resource: Resource, key: Key, known: Open | None) -> Facts | None:
+        """Everything that a decision about that request needs, live; None if it is gone. `known` lets all be read at once."""
+        if known is None:
+            request = await self._cluster.request(resource, key)
+            return await self.around(request) if request else None
         request, policy, role = await asyncio.gather(
-            cluster.request(resource, key),
-            cluster.policy(known.policy),
-            read_role(cluster, known.role, key.namespace, table),
+            self._cluster.request(resource, key), self._policies.get(known.policy), self._role_for(known.role, key)
         )
-    return Facts(request, policy, role) if request else None
+        return Facts(request, policy, role) if request else None
+
+    async def around(self, request: AccessRequest) -> Facts:
+        """The policy and the role of a request that is known already."""
+        policy, role = await asyncio.gather(self._policies.get(request.policy), self._role_for(request.role, request.key))
+        return Facts(request, policy, role)
+
+    async def shown(self, request: AccessRequest, policy: AccessPolicy) -> Facts:
+        """The role of a request that gets nothing yet, whatever its policy is like at this very moment."""
+        return Facts(request, policy, await self._role_for(request.role, request.key))
+
+    async def alone(self, resource: Resource, key: Key) -> Facts | None:
+        """The request alone: for what ends by time, its policy and role say nothing."""
+        request = await self._cluster.request(resource, key)
+        return Facts(request, None, RoleFacts(None)) if request else None
+
+    async def _role_for(self, role: RoleRef, key: Key) -> RoleFacts:
+        return await self._roles.get((role, key.namespace if role.kind == ROLES.kind else ""))
+
+    async def _role(self, where: tuple[RoleRef, str]) -> RoleFacts:
+        return await read_role(self._cluster, *where, self._table)
 
 
 async def read_role(cluster: Cluster, role: RoleRef, namespace: str, table: RiskTable = KNOWN) -> RoleFacts:

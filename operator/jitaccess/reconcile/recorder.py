@@ -45,6 +45,7 @@ class Recorder:
         step = next_step(request, outcome, self._tools.now())
         if step.recorded == request.recorded:
             return request
+        self._open.expect(replace(request, recorded=step.recorded))
         written = await self._tools.cluster.record(self._kind.resource, request, step.recorded)
         if written is None:
             raise Conflict(f"{self._kind.resource.kind} {request.key} was deleted")

@@ -17,7 +17,7 @@ from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.ending import Endings
-from jitaccess.reconcile.facts import Facts, read_facts, role_obstacle
+from jitaccess.reconcile.facts import Facts, Reader, role_obstacle
 from jitaccess.reconcile.grants import Blocked, Checked, Grants, Guard
 from jitaccess.reconcile.recorder import Recorder, Tools
 from jitaccess.workqueue.store import Open
@@ -34,6 +34,7 @@ class RequestReconciler:
         self._now = tools.now
         self._open = tools.store.requests[kind.resource]
         self._grants = Grants(tools.cluster, kind, tools.now, tools.job_image)
+        self._reader = Reader(tools.cluster, tools.table)
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
         self._ahead = JobsAhead(self._grants, tools.now)
@@ -41,11 +42,15 @@ class RequestReconciler:
 
     async def reconcile(self, key: Key) -> None:
         """Make the cluster agree with what should be true of that request now."""
-        known = self._open.get(key)
-        foreseen = self._foresee(known, self._open.take(key))
+        known, hint = self._open.get(key), self._open.take(key)
+        if await self._endings.cut(key, known):
+            return
+        hint = None if known and known.active else hint
+        foreseen = self._foresee(hint)
         # What fails of the two must not leave the other one running behind our back.
-        reading = read_facts(self._cluster, self._kind.resource, key, known, self._tools.table)
-        ahead, facts = await asyncio.gather(self._guard_ahead(foreseen), reading, return_exceptions=True)
+        ahead, facts = await asyncio.gather(
+            self._guard_ahead(foreseen), self._read(key, known, hint, foreseen), return_exceptions=True
+        )
         if isinstance(facts, BaseException):
             raise facts
         if isinstance(ahead, BaseException) and not isinstance(ahead, (Blocked, Conflict)):
@@ -57,6 +62,21 @@ class RequestReconciler:
             self._schedule.retry(self._recorder.target(key))
             return
         await self._ahead.take_back(key)
+
+    async def _read(self, key: Key, known: Open | None, hint: AccessRequest | None, foreseen: Grant | None) -> Facts | None:
+        """What the decision rests on.
+
+        A request that waits is taken as the watch has just reported it: its record is only written on top of the one that the
+        watch saw, and that of a grant only where nobody has denied or revoked it. Policy and role are read live before a grant.
+        """
+        resource = self._kind.resource
+        if known and known.active and known.until and self._now() >= known.until:
+            return await self._reader.alone(resource, key)
+        if hint is None:
+            return await self._reader.facts(resource, key, known)
+        policy = self._tools.store.policy(hint.policy)
+        waits = policy is not None and foreseen is None and not decide(hint, policy, self._now()).state.settled
+        return await (self._reader.shown(hint, policy) if policy and waits else self._reader.around(hint))
 
     async def _look(self, key: Key, known: Open | None, facts: Facts | None) -> None:
         if known and (facts is None or facts.request.uid != known.uid):
@@ -73,14 +93,12 @@ class RequestReconciler:
 
     # --- before a grant
 
-    def _foresee(self, known: Open | None, request: AccessRequest | None) -> Grant | None:
+    def _foresee(self, request: AccessRequest | None) -> Grant | None:
         """The grant that is about to begin, going by what the watch has just reported.
 
         Reason enough to make its Job while everything is read anew; record and binding wait for what is true.
         """
-        if request is None or request.state is not State.PENDING or (known and known.active):
-            return None
-        if self._tools.installation.problems or _obstructed(request):
+        if request is None or request.state is not State.PENDING or self._tools.installation.problems or _obstructed(request):
             return None
         return decide(request, self._tools.store.policy(request.policy), self._now()).grant
 
@@ -121,6 +139,8 @@ class RequestReconciler:
         delivery = Delivery(ObjectRef(grant_name(request.key, request.uid)), guard.job, guard.missing)
         request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
         self._ahead.used(request)
+        if decide(request, facts.policy, self._now(), facts.role.shown).grant is None:
+            return self._schedule.soon(self._recorder.target(request.key))  # somebody decided otherwise meanwhile
         try:
             bound = await self._grants.bind(verdict.grant, guard.job)
         except Blocked as block:

@@ -164,9 +164,13 @@ class Schedule:
     async def _fire_once(self, target: Target) -> None:
         try:
             await self._fire(target)
-        except Exception:  # the one place where an error of any kind is caught, told, and tried again
+        except Exception:  # the one place where an error of any kind is caught, reported, and tried again
             delay = self.retry(target, LONGEST_OUTAGE_RETRY)
-            log.exception("trying again", extra={"object": str(target), "retry_seconds": round(delay, 1)})
+            facts = {"object": str(target), "retry_seconds": round(delay, 1)}
+            if self._may_fire():
+                log.exception("trying again", extra=facts)
+            else:
+                log.info("left to whoever may go on", extra=facts)  # the Lease was lost on the way
         finally:
             del self._running[target]
             self._wake.set()

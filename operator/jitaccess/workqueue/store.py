@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.recorded import State
@@ -18,7 +19,9 @@ class Open:
     role: RoleRef
     active: bool
     facts: int  # a digest of all that a look depends on
+    until: datetime | None = None  # when the access ends, once it is on record
     binding: str = ""
+    gone: bool = False  # its binding is gone, and the record of that is still to come
 
 
 def version_of(resource_version: str) -> int:
@@ -78,7 +81,7 @@ class Requests:
             return
         self._hints.pop(request.key, None)  # older than what we know now
         known = self._unlink(request.key)
-        binding = known.binding if known and known.uid == request.uid else ""
+        same = known if known and known.uid == request.uid else None
         self._open[request.key] = Open(
             request.uid,
             version_of(resource_version),
@@ -86,14 +89,26 @@ class Requests:
             request.role,
             state is State.ACTIVE,
             facts_of(request),
-            binding,
+            request.recorded.expires_at,
+            same.binding if same else "",
+            gone=same.gone if same else False,
         )
         self._by_policy.setdefault(request.policy, set()).add(request.key)
 
     def bound(self, key: Key, binding: str) -> None:
-        """Remember the UID of the binding of an open request; empty once it is gone."""
+        """Remember the UID of the binding of an open request."""
         if known := self._open.get(key):
-            self._open[key] = replace(known, binding=binding)
+            self._open[key] = replace(known, binding=binding, gone=False)
+
+    def unbound(self, key: Key) -> None:
+        """Remember that the binding of an open request is gone for good: the record of its end comes next."""
+        if known := self._open.get(key):
+            self._open[key] = replace(known, gone=True)
+
+    def expect(self, request: AccessRequest) -> None:
+        """Remember what is about to be written, so that its echo is no news even if it comes before the answer."""
+        if known := self._open.get(request.key):
+            self._open[request.key] = replace(known, facts=facts_of(request))
 
     def distrust(self) -> None:
         """Drop what the watch reported and nobody has looked at: it may be older than what another replica has done since."""

@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from jitaccess.domain.model import Key
-from jitaccess.domain.recorded import State
+from jitaccess.domain.recorded import Recorded, State
 from jitaccess.domain.text import parse_time
 from jitaccess.kube.api import Cluster, Outage
 from jitaccess.kube.installation import Installation
@@ -79,9 +79,9 @@ class Bench:
         return self.tools.installation
 
     async def looks(self, *, times: int = 1) -> None:
-        """Reconcile, as a deadline, a retry or the sweep would have it."""
+        """Reconcile, as a deadline, a retry or the sweep would have it, and whatever follows from that at once."""
         for _ in range(times):
-            await self.requests.reconcile(KEY)
+            await self.fires()
 
     async def sees(self) -> None:
         """Reconcile, told by the watch what there is."""
@@ -96,7 +96,7 @@ class Bench:
         """Do as the clock would: look as long as there is news. Returns how often."""
         for count in range(1, most + 1):
             self.schedule._news.pop(TARGET, None)
-            await self.looks()
+            await self.requests.reconcile(KEY)
             if TARGET not in self.schedule._news:
                 return count
         raise AssertionError(f"still news after {most} looks: a loop without a pause")
@@ -373,7 +373,7 @@ async def test_an_end_that_is_refused_is_said_and_tried_for_ever(active: Bench, 
     active.api.fail("PUT rolebindings", status, "update protection", times=99)
     for _ in range(5):
         await active.looks()
-        assert active.retries_soon
+        assert active.retries_soon, "and not in a loop without a pause"
     assert active.state == ("Active", "EndRefused"), "what still gives access is not called over"
     granted = active.condition("Granted")
     assert granted["status"] == "True"
@@ -818,11 +818,8 @@ async def test_a_revocation_between_reading_and_recording_is_heard_though_its_ev
     await bench.looks()
     bench.approve(BOB)
     bench.api.before(STATUS, lambda: bench.api.annotate(REQUESTS, KEY, revocations=approved_by(ALICE)))
-    await bench.looks()
-    assert TARGET in bench.schedule._news, "the event is older than what we wrote, and so no news"
-    found = bench.api.get(REQUESTS, KEY)
-    assert found
-    assert not bench.open.see(parse_request(found))
+    await bench.looks(times=2)
+    assert (bench.state, bench.binding) == (("Withdrawn", "WithdrawnByRequester"), None), "its event is older than what we wrote"
 
 
 async def test_a_hint_that_came_during_a_grant_does_not_touch_its_job(bench: Bench) -> None:
@@ -926,15 +923,41 @@ async def test_an_outage_ends_no_access(active: Bench, call: str) -> None:
     assert active.api.writes == []
 
 
-async def test_who_decides_between_reading_and_recording_is_heard_at_once_after(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("act", "state"),
+    [
+        pytest.param(
+            lambda bench: bench.api.annotate(REQUESTS, KEY, denials=approved_by(CAROL)),
+            ("Denied", "DeniedByApprover"),
+            id="denied",
+        ),
+        pytest.param(
+            lambda bench: bench.api.annotate(REQUESTS, KEY, revocations=approved_by(ALICE)),
+            ("Withdrawn", "WithdrawnByRequester"),
+            id="taken-back",
+        ),
+    ],
+)
+async def test_who_decides_between_reading_and_recording_is_heard(
+    bench: Bench, act: Callable[[Bench], Any], state: tuple[str, str]
+) -> None:
     await bench.looks()
     bench.approve(BOB)
-    bench.api.before(STATUS, lambda: bench.api.annotate(REQUESTS, KEY, denials=approved_by(CAROL)))
+    bench.api.before(STATUS, lambda: act(bench))
     await bench.looks()
-    assert bench.state == ("Active", "Granted"), "the record does not ask for the version of what others write"
+    assert bench.retries_soon, "the record of a grant asks that nobody said no: look again"
     await bench.looks()
-    assert (bench.state, bench.binding, bench.job) == (("Revoked", "RevokedByApprover"), None, None)
-    assert [entry["reason"] for entry in bench.status["history"]] == ["Requested", "Approved", "Granted", "RevokedByApprover"]
+    assert (bench.state, bench.binding, bench.job) == (state, None, None)
+    assert "Granted" not in [entry["reason"] for entry in bench.status["history"]]
+
+
+async def test_where_nobody_must_approve_a_withdrawal_meanwhile_still_gives_no_access(bench: Bench) -> None:
+    """Without annotations there is nothing for the record to ask about; its answer shows what was written."""
+    bench.api.put(POLICIES, policy_manifest(requiredApprovals=0, approvers=None))
+    bench.api.before(STATUS, lambda: bench.api.annotate(REQUESTS, KEY, revocations=approved_by(ALICE)))
+    await bench.looks()
+    assert (bench.state, bench.binding) == (("Revoked", "RevokedByRequester"), None)
+    assert BINDING not in bench.api.writes
 
 
 async def test_nobody_elses_writes_can_keep_the_record_from_being_made(bench: Bench) -> None:
@@ -1056,7 +1079,7 @@ async def test_a_stale_hint_grants_nothing(bench: Bench) -> None:
     bench.policies.see(parse_policy(policy_manifest()))
     bench.open.see(hint)
     bench.api.annotate(REQUESTS, KEY, denials=approved_by(CAROL))
-    await bench.fires()
+    await bench.looks(times=2)
     assert (bench.state, bench.binding, bench.job) == (("Denied", "DeniedByApprover"), None, None)
 
 
@@ -1078,7 +1101,7 @@ async def test_a_stale_hint_leaves_no_job(bench: Bench, settled: bool) -> None:
         bench.api.put(REQUESTS, {**found, "status": {"state": State.WITHDRAWN.value, "settled": True}})
     else:
         bench.api.remove(REQUESTS, KEY)
-    await bench.fires()
+    await bench.looks(times=2)
     assert bench.job is None, f"a Job for nothing is left: {bench.api.writes}"
 
 
@@ -1108,3 +1131,65 @@ async def test_a_deleted_request_leaves_its_last_words(active: Bench) -> None:
         "the record of this request was deleted: alice@example.com asked for ClusterRole view under AccessPolicy prod-debug "
         "because of: INC-42 pods crash looping; approved by bob@example.com, and Active until 2026-07-01T03:10:00.000Z"
     )
+
+
+# What a look costs, and in which order many of them end.
+
+
+async def test_a_life_told_by_the_watch_costs_four_reads(bench: Bench) -> None:
+    bench.policies.see(parse_policy(policy_manifest()))
+    bench.requests._proven.add((NAMESPACE, VIEW))
+    await bench.sees()
+    bench.approve(BOB)
+    await bench.sees()
+    bench.now.passes(hours=1)
+    await bench.looks()
+    assert bench.state == ("Expired", "DurationElapsed")
+    reads = [call for call in bench.api.calls if call.startswith("GET")]
+    assert reads == ["GET clusterroles", "GET accesspolicies", "GET clusterroles", "GET accessrequests"], (
+        "the role to show it; policy and role before the grant; the request before its end is recorded"
+    )
+
+
+async def test_our_own_echo_is_no_news_even_before_the_answer(bench: Bench) -> None:
+    seen: list[bool] = []
+
+    def echo() -> None:
+        found = bench.api.get(REQUESTS, KEY)
+        assert found
+        written = {
+            **found,
+            "metadata": found["metadata"] | {"resourceVersion": "999"},
+            "status": {"revision": 1, "state": "Pending"},
+        }
+        seen.append(bench.open.see(parse_request(written)))
+
+    await bench.sees()
+    bench.approve(BOB)
+    bench.api.before("GET accesspolicies", echo)
+    bench.open.expect(replace(parse_request(bench.api.get(REQUESTS, KEY) or {}), recorded=Recorded(revision=1)))
+    await bench.looks()
+    assert seen == [False]
+
+
+async def test_of_many_that_end_at_once_every_binding_goes_before_the_first_record(bench: Bench) -> None:
+    keys = [Key(NAMESPACE, f"r{number}") for number in range(40)]
+    for number, key in enumerate(keys):
+        uid = f"{number:08d}-0000-4000-8000-000000000000"
+        bench.api.put(REQUESTS, request_manifest(key.name, uid=uid, approvals=approved_by(BOB)))
+        await bench.requests.reconcile(key)
+    assert len(bench.api.all(ROLE_BINDINGS)) == 40
+    bench.api.forget_calls()
+    bench.now.passes(hours=1)
+    live = Schedule(lambda target: bench.requests.reconcile(target.key), bench.now)
+    for key in keys:
+        live.at(Target(REQUESTS, key), bench.now())
+    bench.tools.schedule.soon = live.soon  # type: ignore[method-assign]
+    running = asyncio.create_task(live.run())
+    for _ in range(2000):
+        if bench.api.all(JOBS):
+            await asyncio.sleep(0.01)
+    await live.stop(1.0)
+    await running
+    assert bench.api.writes[:40] == [NO_BINDING] * 40, f"expected 40 deleted bindings first, and got {bench.api.writes[:40]}"
+    assert sorted(bench.api.writes[40:]) == [NO_JOB] * 40 + [STATUS] * 40
