@@ -71,21 +71,32 @@ def _string_faults(value: str, schema: Mapping[str, Any], path: str) -> Iterator
         yield f"{path}: {value!r} is not an RFC 3339 time"
 
 
-def patterns(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
-    """Every `pattern` in a schema, with the path of the field that has it."""
-    if "pattern" in schema:
-        yield path, schema["pattern"]
+def rules(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list[Mapping[str, str]]]]:
+    """The CEL rules of every field of a schema that has some, with its path."""
+    if "x-kubernetes-validations" in schema:
+        yield path, schema["x-kubernetes-validations"]
     for field, inner in schema.get("properties", {}).items():
-        yield from patterns(inner, f"{path}.{field}")
+        yield from rules(inner, f"{path}.{field}")
     if "items" in schema:
-        yield from patterns(schema["items"], f"{path}[]")
+        yield from rules(schema["items"], f"{path}[]")
 
 
-def cel_patterns(file: Path) -> list[str]:
-    """Every pattern in `matches('...')` in the expressions of an admission policy."""
-    policy = next(document for document in yaml.safe_load_all(file.read_text()) if "validations" in document["spec"])
-    expressions = " ".join(validation["expression"] for validation in policy["spec"]["validations"])
-    return [found.replace("\\\\", "\\") for found in re.findall(r"matches\('((?:[^'\\]|\\.)*)'\)", expressions)]
+def raw_strings(file: Path) -> list[str]:
+    """Every string r"..." in the CEL expressions of a manifest: its regular expressions."""
+    return [found for text in _texts(list(yaml.safe_load_all(file.read_text()))) for found in raw_strings_in(text)]
+
+
+def raw_strings_in(expression: str) -> list[str]:
+    """Every string r"..." in a CEL expression."""
+    return re.findall(r'r"([^"]*)"', expression)
+
+
+def _texts(node: Any) -> Iterator[str]:
+    if isinstance(node, str):
+        yield node
+    elif isinstance(node, (dict, list)):
+        for inner in node.values() if isinstance(node, dict) else node:
+            yield from _texts(inner)
 
 
 def python_pattern(re2: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Subject
 from jitaccess.domain.recorded import State
 from jitaccess.domain.roles import ShownRole
-from jitaccess.domain.text import format_duration
+from jitaccess.domain.text import format_duration, lower_ascii
 
 # More approvals than the CRD lets a policy ask for are not worth recording.
 MOST_APPROVALS = 16
@@ -83,11 +83,11 @@ def role_changed(request: AccessRequest, role: ShownRole | None) -> bool:
 
 
 def counting_approvals(request: AccessRequest) -> tuple[Decision, ...]:
-    """The approvals that count, in ledger order: one a person, none by the requester."""
+    """The approvals that count, in ledger order: one a person, none by the requester; A is a here, as in decisions.yaml."""
     first: dict[str, Decision] = {}
     for approval in request.approvals:
-        if approval.by and approval.by != request.requester:
-            first.setdefault(approval.by, approval)
+        if approval.by and lower_ascii(approval.by) != lower_ascii(request.requester):
+            first.setdefault(lower_ascii(approval.by), approval)
     return tuple(first.values())[:MOST_APPROVALS]
 
 

@@ -5,6 +5,9 @@ could make the API server and the operator see two different requests.
 """
 
 import re
+import string
+import unicodedata
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -15,22 +18,58 @@ _TERM = re.compile(r"([0-9]+(?:\.[0-9]+)?)(h|ms|m|s|us|ns)")
 _NANOSECONDS = {"h": 3600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 LONGEST_DURATION = timedelta(hours=720)
 
-# The same classes as in the CRDs' patterns: control characters, line and paragraph separators, and the invisible characters that
-# reorder or hide text (zero-width joiners stay: Persian and emoji need them).
-_UNPRINTABLE = re.compile(
-    "[\u0000-\u001f\u007f-\u009f\u2028\u2029\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164"
-    "\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
+# What no text that people write may contain, as first and last character of each range, the same as in the CRDs and the admission
+# policies: Unicode's control, format, private-use and surrogate characters, line and paragraph separators, all that Unicode calls
+# default-ignorable, noncharacters, the planes without letters, and what prints as a blank without being a space.
+# Written out, since Python's and Go's Unicode differ in age; tests/unit/domain/test_text.py derives it from Unicode's properties.
+HIDDEN = (
+    (0x0000, 0x001F), (0x007F, 0x009F), (0x00AD, 0x00AD), (0x034F, 0x034F), (0x0600, 0x0605), (0x061C, 0x061C), (0x06DD, 0x06DD),
+    (0x070F, 0x070F), (0x0890, 0x0891), (0x08E2, 0x08E2), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
+    (0x2028, 0x202E), (0x2060, 0x206F), (0x2800, 0x2800), (0x3164, 0x3164), (0xD800, 0xF8FF), (0xFDD0, 0xFDEF), (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFFC), (0xFFFE, 0xFFFF), (0x110BD, 0x110BD), (0x110CD, 0x110CD),
+    (0x13430, 0x1343F), (0x13441, 0x13442), (0x16FE4, 0x16FE4), (0x1BCA0, 0x1BCA3), (0x1D159, 0x1D159), (0x1D173, 0x1D17A),
+    (0x1FFFE, 0x1FFFF), (0x2FFFE, 0x2FFFF), (0x3FFFE, 0x10FFFF),
+)  # fmt: skip
+# More of them on one letter than any orthography needs, and they run over the lines around.
+MOST_MARKS = 4
+_HIDDEN = re.compile("[" + "".join(f"{re.escape(chr(first))}-{re.escape(chr(last))}" for first, last in HIDDEN) + "]")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
+_UNNAMED = {"\n": "LINE FEED", "\r": "CARRIAGE RETURN", "\t": "TAB", "\x1b": "ESCAPE"}
 
 
 def printable(text: str) -> bool:
-    """Whether the text is one line without control or invisible formatting characters."""
-    return _UNPRINTABLE.search(text) is None
+    """Whether the text is one line that shows all there is in it."""
+    return (text.isascii() and text.isprintable()) or not any(_faults(text))
 
 
 def legible(text: str) -> str:
     """The text with everything unprintable replaced: for what comes from objects whose names and rules nobody checks."""
-    return _UNPRINTABLE.sub("\ufffd", text)
+    return "".join("\ufffd" if fault else character for character, fault in zip(text, _faults(text), strict=True))
+
+
+def unprintable(text: str) -> str:
+    """The first thing in the text that is not printable, and its place, counted from 1; empty if all of it is."""
+    place = next((place for place, fault in enumerate(_faults(text), start=1) if fault), 0)
+    if not place:
+        return ""
+    character = text[place - 1]
+    if not _HIDDEN.match(character):
+        return f"more than {MOST_MARKS} combining marks in a row, at character {place}"
+    name = unicodedata.name(character, "") or _UNNAMED.get(character, "a character without a name")
+    return f"U+{ord(character):04X} ({name}) at character {place}"
+
+
+def _faults(text: str) -> Iterator[bool]:
+    """For each character whether it is hidden, or a combining mark too many."""
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
+        yield marks > MOST_MARKS or _HIDDEN.match(character) is not None
+
+
+def lower_ascii(name: str) -> str:
+    """The name with A to Z in lower case and all else as it is, which is what CEL's lowerAscii() makes of it."""
+    return name.translate(_LOWER)
 
 
 def parse_duration(text: str, longest: timedelta = LONGEST_DURATION) -> timedelta:

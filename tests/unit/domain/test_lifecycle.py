@@ -85,6 +85,30 @@ PENDING_TABLE = [
         id="the-same-person-twice-counts-once",
     ),
     pytest.param(
+        {"approvals": approved_by(BOB, BOB.upper())},
+        {"requiredApprovals": 2},
+        MS,
+        State.PENDING,
+        "WaitingForApproval",
+        id="the-same-person-in-capitals-counts-once",
+    ),
+    pytest.param(
+        {"approvals": approved_by(ALICE.upper())},
+        {},
+        MS,
+        State.PENDING,
+        "WaitingForApproval",
+        id="own-approval-in-capitals-does-not-count",
+    ),
+    pytest.param(
+        {"approvals": approved_by("zoë", "ZOË")},
+        {"requiredApprovals": 2},
+        MS,
+        State.ACTIVE,
+        "Granted",
+        id="capitals-beyond-ascii-are-other-people-as-to-the-api-server",
+    ),
+    pytest.param(
         {"approvals": approved_by(ALICE)}, {}, MS, State.PENDING, "WaitingForApproval", id="own-approval-does-not-count"
     ),
     pytest.param(

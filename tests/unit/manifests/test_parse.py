@@ -64,7 +64,7 @@ def test_what_the_admission_policy_lets_in_is_read_back_exactly(decisions: list[
 def test_no_text_makes_more_decisions_than_it_has_lines(text: str) -> None:
     decisions = parse_ledger(text)
     assert len(decisions) <= text.count("\n") + 1
-    assert all(printable(decision.by + decision.note) for decision in decisions if decision.by), "a named line is printable"
+    assert all(printable(f"{decision.by}: {decision.note}") for decision in decisions if decision.by), "a named line is printable"
 
 
 def test_a_request_is_read_whole() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 _DENIED = re.compile(r"denied request: (?P<sentence>.*)", re.DOTALL)
 _RBAC = re.compile(r'User "(?P<user>.*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)"')
 _NAMESPACE = re.compile(r'in the namespace "(?P<namespace>[^"]+)"')
-_PATTERN = re.compile(r"should match '")
 _NOT_INSTALLED = "the server could not find the requested resource"
 
 
@@ -142,12 +141,4 @@ def _causes(status: Mapping[str, Any]) -> str:
 
 def _cause(cause: Mapping[str, Any]) -> str:
     field, message = cause.get("field", ""), str(cause.get("message", ""))
-    if _PATTERN.search(message):
-        message = _PATTERN_WORDS.get(field.rpartition(".")[2], "contains characters that are not allowed there")
     return f"{field}: {message.removeprefix('Invalid value: ')}" if field else message
-
-
-_PATTERN_WORDS = {
-    "duration": "write it like 30m, 4h or 1h30m",
-    "reason": "one line of text, without control or invisible characters",
-}

@@ -13,6 +13,7 @@ from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.api.reading import read_request
 from jitaccess.domain.model import AccessRequest, Manifest
 from jitaccess.domain.recorded import State
+from jitaccess.domain.text import lower_ascii
 
 F = TypeVar("F", bound=Callable[..., object])
 Found = tuple[AccessRequest, Manifest]
@@ -81,8 +82,9 @@ def passing(client: Client, which: Filter, requests: Iterable[AccessRequest]) ->
 
 
 def _undecided(request: AccessRequest, me: str) -> bool:
-    decided = {decision.by for decision in (*request.approvals, *request.denials)}
-    return request.state is State.PENDING and request.requester != me and me not in decided
+    mine = lower_ascii(me)
+    people = {request.requester, *(decision.by for decision in (*request.approvals, *request.denials))}
+    return request.state is State.PENDING and mine not in map(lower_ascii, people)
 
 
 def since(text: str, now: datetime) -> datetime:

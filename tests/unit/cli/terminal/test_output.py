@@ -16,7 +16,7 @@ HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \u202egnihsif\u2066 \u200b\ufeff\U000e0041 a\
     ("text", "shown"),
     [
         pytest.param("INC-42 pods crash looping", "INC-42 pods crash looping", id="plain-text-stays"),
-        pytest.param("Zoë 名前 👩‍💻", "Zoë 名前 👩‍💻", id="other-scripts-and-emoji-stay"),
+        pytest.param("Zoë 名前 🙂", "Zoë 名前 🙂", id="other-scripts-and-emoji-stay"),
         pytest.param("\x1b[31mred", "\\x1b[31mred", id="escape-sequences-are-made-visible"),
         pytest.param("a\nb", "a\\nb", id="a-line-break-makes-no-new-line"),
         pytest.param("\u202egnihsif", "\\u202egnihsif", id="text-is-not-turned-around"),
