@@ -15,6 +15,7 @@ EXTRA_USERS = (
     User("bob\nalice: forged", ("leads", "developers")),
     User("bob ", ("leads", "developers")),
     User("Bob", ("leads", "developers")),
+    User("ALICE", ("leads",)),
     User("b\u043eb", ("leads", "developers")),  # the second letter is Cyrillic
     User("zoë-名前", ("leads", "developers")),
     User("bob\u202egnihsif", ("leads", "developers")),

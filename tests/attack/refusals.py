@@ -4,11 +4,36 @@ from attack.table import denied
 
 # --- asking
 NOT_YOU = denied("requesters", "spec.requester must be your own user name: write `requester: '{me}'`")
-ALREADY_DECIDED = denied(
-    "requesters",
-    "a request cannot be made already decided: leave out annotations and labels under jitaccess.dev/; "
-    "an approver adds theirs once the request exists",
-)
+
+
+def already_decided(key: str) -> str:
+    """An annotation or label at creation that reads as ours."""
+    return denied(
+        "requesters",
+        f"a request cannot be made already decided: leave out the annotation or label '{key}', which reads as jitaccess's own; "
+        "an approver adds theirs once the request exists",
+    )
+
+
+_SHOWN = "(no line breaks, control, zero-width, joining or private-use characters, no variation selectors)"
+
+
+def unclear_when_made(key: str) -> str:
+    """An annotation at creation that does not show on one line."""
+    return denied(
+        "requesters",
+        f"the annotation '{key}' must be one line of text, of at most 8192 characters: leave it out, or remove what is "
+        f"invisible, or breaks or reorders the line {_SHOWN}",
+    )
+
+
+def hidden(place: int) -> str:
+    """A field of the spec with such a character at that place."""
+    return f": character {place} is invisible, or breaks or reorders the line: remove it {_SHOWN}"
+
+
+MARKS = ": has more than 4 combining marks in a row: remove some"
+OWN_BOOKKEEPING = denied("requesters", "an AccessRequest is made without metadata.managedFields: leave it to the API server")
 OPERATOR_ASKS = denied("requesters", "the jitaccess operator asks for nothing itself")
 NO_OWNERS_YET = denied(
     "requesters",
@@ -16,7 +41,7 @@ NO_OWNERS_YET = denied(
 )
 TOO_MUCH = denied(
     "requesters",
-    "an AccessRequest has at most 32 annotations, of at most 8192 characters together, and at most 32 labels: leave some out",
+    "an AccessRequest is made with at most 32 labels and 32 annotations, of at most 32768 bytes together: leave some out",
 )
 
 
@@ -37,17 +62,29 @@ OWN_LINE = denied(
     "approvals, denials and revocations may only gain one line, at the end, which starts with your own user name, '{me}: '; "
     "read the request again (somebody else may have decided meanwhile) and add your line to what is there",
 )
-ONE_LINE = denied(
-    "decisions",
-    "one decision is one line of text: no line breaks, control characters or invisible formatting characters in the note "
-    "or in the "
-    "user name",
-)
+
+
+def one_line(place: int) -> str:
+    """A line of a ledger with such a character at that place; it begins with the user name."""
+    return denied(
+        "decisions",
+        f"one decision is one line of text, and character {place} of yours ('user name: note') is invisible, or breaks or "
+        f"reorders the line: remove it {_SHOWN}",
+    )
+
+
+ONE_LINE = denied("decisions", "one decision is one line of text, ")  # wherever the place of the character is not the point
+NOTE_MARKS = denied("decisions", "your note, or your user name, has more than 4 combining marks in a row: remove some")
 TOO_LONG = denied("decisions", "a note has at most 1024 characters, and a ledger at most 12288: shorten the note")
 TWICE = denied(
-    "decisions", "{me} has decided this already, and one person's decision counts once; to take an approval back, deny or revoke"
+    "decisions",
+    "{me} has decided this already, and one person's decision counts once (in capitals or not); "
+    "to take an approval back, deny or revoke",
 )
 OWN_REQUEST = denied("decisions", "nobody may approve their own request: ask another approver")
+OWN_REQUEST_IN_CAPITALS = denied(
+    "decisions", "nobody may approve their own request, and {me} and alice may be one person: ask another approver"
+)
 OPERATOR_DECIDES = denied("decisions", "the jitaccess operator decides nothing itself")
 NAME_WITH_COLON = denied(
     "decisions", "a user whose name contains ': ' cannot decide: the ledger ends names there; use another account"
@@ -82,12 +119,43 @@ def not_a_revoker(requester: str = "alice", policy: str = "two") -> str:
 
 
 # --- metadata, spec and status
-ANNOTATIONS = denied(
-    "request-metadata", "the annotations of an AccessRequest are part of the record: only decisions may be added"
+
+
+def annotation(key: str) -> str:
+    """An annotation that reads as ours."""
+    return denied(
+        "request-metadata",
+        f"the annotation '{key}' reads as jitaccess's own, but is none: decide with jitaccess.dev/approve, deny or revoke; "
+        "if an admission webhook or a controller of this cluster adds it, let it leave out accessrequests.jitaccess.dev",
+    )
+
+
+def unclear(key: str) -> str:
+    """An annotation that does not show on one line."""
+    return denied(
+        "request-metadata",
+        f"the annotation '{key}' must be one line of text, of at most 8192 characters, without anything that is invisible, or "
+        f"breaks or reorders the line {_SHOWN}; if an admission webhook or a controller of this cluster adds it, let it leave "
+        "out accessrequests.jitaccess.dev",
+    )
+
+
+NO_ROOM = denied("request-metadata", "no room for the annotation '")
+NO_ROOM_WHY = (
+    "': an AccessRequest has at most 32 annotations that are not jitaccess's, of at most 32768 bytes together (64 and 98304 in "
+    "an update that decides); remove some, or let what adds it leave out accessrequests.jitaccess.dev"
 )
-LABELS = denied(
+
+
+def label(key: str) -> str:
+    """A label that reads as ours."""
+    return denied("request-metadata", f"the label '{key}' of an AccessRequest cannot be changed: leave it as it is")
+
+
+TOO_MANY_LABELS = denied("request-metadata", "an AccessRequest has at most 32 labels (64 in an update that decides): remove some")
+OVERGROWN = denied(
     "request-metadata",
-    "the labels of an AccessRequest are part of the record and cannot be changed: set them when you make the request",
+    "metadata.managedFields of an AccessRequest names fields that are not there: leave managedFields to the API server",
 )
 FINALIZERS = denied("request-metadata", "an AccessRequest carries no finalizers: nothing may keep access from ending")
 OWNERS = denied("request-metadata", "an AccessRequest has no owners: the record does not go away with something else")
@@ -100,10 +168,11 @@ MANAGERS = denied(
 )
 NOTES = denied(
     "request-metadata",
-    "the annotation kubectl.kubernetes.io/last-applied-configuration of an AccessRequest has at most 8192 characters: "
-    "use `kubectl create` instead of apply",
+    "the annotation kubectl.kubernetes.io/last-applied-configuration of an AccessRequest is its requester's: "
+    "use `kubectl annotate` instead of apply",
 )
 IMMUTABLE = "spec: Invalid value: an AccessRequest cannot be changed after it was made; make a new one"
+SETTLED_FOR_GOOD = "status: Invalid value: a settled request never changes its state again"
 STATUS = denied(
     "status",
     "status is the record, and only the jitaccess operator writes it; decide with the annotations jitaccess.dev/approve, "

@@ -129,8 +129,8 @@ def lines() -> Iterator[Attempt]:
             f"{words} in the note",
             "bob",
             writes("approvals", f"bob: a{text}b"),
-            refusals.ONE_LINE,
-            decides("approve", "a\u200db ✓"),
+            refusals.one_line(7),
+            decides("approve", "a b ✓"),
         )
     for ledger in ("approvals", "denials", "revocations"):
         yield Attempt(
@@ -355,9 +355,7 @@ def names() -> Iterator[Attempt]:
         yield Attempt(f"{who!r} denies", who, own_line("denials"), refusals.NAME_WITH_COLON, own_line("denials"), twin_who="bob")
     for who in ("bob\nalice", "bob\u202egnihsif", "bob\u0085", "bob\u200b"):
         yield Attempt(f"{who!a} approves", who, own_line(), refusals.ONE_LINE, own_line(), twin_who="bob")
-        yield Attempt(
-            f"{who!a} asks", who, creates(), "spec.requester in body should match", creates(), twin_who="alice", status=422
-        )
+        yield Attempt(f"{who!a} asks", who, creates(), refusals.hidden(4), creates(), twin_who="alice", status=422)
     yield Attempt(
         "a name of 254 characters asks",
         "too-long." + "n" * 245,
@@ -383,6 +381,27 @@ def names() -> Iterator[Attempt]:
         after(decides("approve"), decides("approve")),
         refusals.TWICE,
         decides("revoke"),
+    ),
+    Attempt(
+        "a second approval in capitals, by what may be the same person",
+        "Bob",
+        after(own_line(), own_line(), by="bob"),
+        refusals.TWICE,
+        own_line("denials"),
+    ),
+    Attempt(
+        "approving the request of somebody of the same name in small letters",
+        "ALICE",
+        own_line(),
+        refusals.OWN_REQUEST_IN_CAPITALS,
+        after(by("erin@example.com"), own_line()),
+    ),
+    Attempt(
+        "five combining marks on a letter of the note",
+        "bob",
+        writes("approvals", "bob: e" + "\u0301" * 5),
+        refusals.NOTE_MARKS,
+        own_line("approvals", "e" + "\u0301" * 4),
     ),
     Attempt(
         "a second approval after another's",
@@ -505,7 +524,7 @@ def test_is_refused_for_the_stated_reason_and_the_honest_twin_succeeds(attempt: 
 
 @pytest.mark.parametrize(
     "who",
-    ["bob:", "bob ", "Bob", "b\u043eb", "\uff42\uff4f\uff42", "bob, carol", "bob carol", "zoë-名前", "zoe\u0308-名前", LONG_NAME],
+    ["bob:", "bob ", "b\u043eb", "\uff42\uff4f\uff42", "bob, carol", "bob carol", "zoë-名前", "zoe\u0308-名前", LONG_NAME],
     ids=ascii,
 )
 def test_people_of_unusual_names_count_as_exactly_themselves(stage: Theatre, who: str) -> None:
@@ -544,7 +563,7 @@ def test_denial_wins_over_any_number_of_approvals_in_the_same_patch(stage: Theat
 
 
 def test_approvers_at_the_same_moment_are_all_heard(stage: Theatre) -> None:
-    approvers = ("bob", "carol", "dave", "pat", "Bob", "bob:")
+    approvers = ("bob", "carol", "dave", "pat", "bob carol", "bob:")
     for _ in range(3):
         name = stage.request(policyRef={"name": "crowd"})
         for who in approvers:

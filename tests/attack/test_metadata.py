@@ -8,10 +8,12 @@ import pytest
 from attack import refusals
 from attack.api import Answer, Person
 from attack.stage import POLICIES, REQUESTS, Stage, Theatre, annotations
-from attack.table import Attempt, How, Scene, about, cannot, decides, merges, patches, play, table
+from attack.table import Attempt, How, Scene, about, after, cannot, decides, merges, patches, play, table
+from attack.test_asking import BLOATED
 from conftest import eventually
 
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+MANAGED_BY = "app.kubernetes.io/managed-by"
 OWNER = {"apiVersion": "v1", "kind": "ConfigMap", "name": "mine", "uid": "00000000-0000-0000-0000-000000000001"}
 
 
@@ -55,13 +57,6 @@ def with_managers(number: int) -> How:
 def live(scene: Scene) -> str:
     """Let the scene be about a grant."""
     return scene.about(scene.stage.live)
-
-
-def labelled(scene: Scene) -> str:
-    """Let the scene be about a request with a label and an annotation of its own."""
-    manifest = scene.stage.manifest("alice")
-    manifest["metadata"] |= {"labels": {"team": "a"}, "annotations": {"ticket": "INC-42"}}
-    return scene.about(str(Stage.sure(scene.stage.person("alice").create(REQUESTS, manifest))["metadata"]["name"]))
 
 
 def spec() -> Iterator[Attempt]:
@@ -131,11 +126,23 @@ def spec() -> Iterator[Attempt]:
 
 def metadata() -> Iterator[Attempt]:
     fields: tuple[tuple[str, str, Any, str], ...] = (
-        ("a label", "labels", {"team": "b"}, refusals.LABELS),
-        ("one of our labels", "labels", {"app.kubernetes.io/managed-by": "jitaccess"}, refusals.LABELS),
-        ("an annotation", "annotations", {"seen": "yes"}, refusals.ANNOTATIONS),
-        ("a ledger of another name", "annotations", {"jitaccess.dev/Approvals": "bob: ok"}, refusals.ANNOTATIONS),
-        ("a ledger of another group", "annotations", {"x.jitaccess.dev/approvals": "bob: ok"}, refusals.ANNOTATIONS),
+        ("a label of our group", "labels", {"jitaccess.dev/component": "grant"}, refusals.label("jitaccess.dev/component")),
+        ("one of our labels", "labels", {MANAGED_BY: "jitaccess"}, refusals.label(MANAGED_BY)),
+        ("an annotation of our group", "annotations", {"jitaccess.dev/seen": "yes"}, refusals.annotation("jitaccess.dev/seen")),
+        ("a broken line", "annotations", {"seen": "yes\nno"}, refusals.unclear("seen")),
+        (
+            "a ledger of another name",
+            "annotations",
+            {"jitaccess.dev/Approvals": "bob: ok"},
+            refusals.annotation("jitaccess.dev/Approvals"),
+        ),
+        (
+            "a ledger of another group",
+            "annotations",
+            {"x.jitaccess.dev/approvals": "bob: ok"},
+            refusals.annotation("x.jitaccess.dev/approvals"),
+        ),
+        ("a ledger of no group", "annotations", {"Revocations": "bob: ok"}, refusals.annotation("Revocations")),
         ("a finalizer", "finalizers", ["example.com/forever"], refusals.FINALIZERS),
         ("the garbage collector's finalizer", "finalizers", ["foregroundDeletion"], refusals.FINALIZERS),
         ("the orphaning finalizer", "finalizers", ["orphan"], refusals.FINALIZERS),
@@ -148,7 +155,7 @@ def metadata() -> Iterator[Attempt]:
             yield Attempt(
                 f"{words} by {who}", who, merges({"metadata": {field: value}}), refusal, decides("revoke"), twin_who=honest
             )
-        if words.startswith(("one of", "a ledger of another group", "the ", "a blocking")):
+        if words.startswith(("one of", "a broken", "a ledger of another group", "a ledger of no", "the ", "a blocking")):
             continue  # another value of a field that is tried every way already
         yield Attempt(f"{words} in a live grant", "alice", about(live, merges({"metadata": {field: value}})), refusal, merges({}))
         yield Attempt(
@@ -175,45 +182,10 @@ def metadata() -> Iterator[Attempt]:
             decides("approve"),
         )
     yield Attempt(
-        "changing a label",
-        "alice",
-        about(labelled, merges({"metadata": {"labels": {"team": "b"}}})),
-        refusals.LABELS,
-        merges({"metadata": {"labels": {"team": "a"}}}),
-    )
-    yield Attempt(
-        "removing a label",
-        "alice",
-        about(labelled, merges({"metadata": {"labels": {"team": None}}})),
-        refusals.LABELS,
-        decides("revoke"),
-    )
-    yield Attempt(
-        "removing all labels",
-        "alice",
-        about(labelled, merges({"metadata": {"labels": None}})),
-        refusals.LABELS,
-        decides("revoke"),
-    )
-    yield Attempt(
-        "changing an annotation",
-        "alice",
-        about(labelled, merges(annotations({"ticket": "INC-1"}))),
-        refusals.ANNOTATIONS,
-        merges(annotations({"ticket": "INC-42"})),
-    )
-    yield Attempt(
-        "removing an annotation",
-        "alice",
-        about(labelled, merges(annotations({"ticket": None}))),
-        refusals.ANNOTATIONS,
-        decides("revoke"),
-    )
-    yield Attempt(
         "another's notes for kubectl apply",
         "bob",
         merges(annotations({APPLIED: "{}"})),
-        refusals.ANNOTATIONS,
+        refusals.NOTES,
         merges(annotations({APPLIED: "{}"})),
         twin_who="alice",
     )
@@ -221,9 +193,10 @@ def metadata() -> Iterator[Attempt]:
         "notes for kubectl apply that fill the room for decisions",
         "alice",
         merges(annotations({APPLIED: "x" * 8193})),
-        refusals.NOTES,
-        merges(annotations({APPLIED: "x" * 8192})),
+        refusals.unclear(APPLIED),
+        merges(annotations({APPLIED: "x" * 8191 + "\n"})),
     )
+    yield from rooms()
     yield Attempt(
         "another UID",
         "trent",
@@ -304,6 +277,77 @@ def metadata() -> Iterator[Attempt]:
     )
 
 
+def rooms() -> Iterator[Attempt]:
+    """What would leave no room for a decision, or for the operator's record."""
+    long = {f"example.com/n{number}": "x" * 8000 for number in range(4)}
+    yield Attempt(
+        "more annotations than anybody needs",
+        "erin@example.com",
+        merges(annotations({f"n{number}": "" for number in range(33)})),
+        refusals.NO_ROOM,
+        merges(annotations({f"n{number}": "" for number in range(32)})),
+    )
+    yield Attempt(
+        "one annotation more than there is room for",
+        "erin@example.com",
+        after(merges(annotations(long)), merges(annotations({"example.com/more": "x" * 800}))),
+        refusals.NO_ROOM + "example.com/more" + refusals.NO_ROOM_WHY,
+        decides_with("revoke", {"example.com/more": "x" * 8000}),
+        twin_who="alice",
+    )
+    yield Attempt(
+        "annotations of four bytes a character",
+        "erin@example.com",
+        merges(annotations({"example.com/n": "\U0001f642" * 8192})),
+        refusals.NO_ROOM,
+        merges(annotations({"example.com/n": "\U0001f642" * 8000})),
+    )
+    yield Attempt(
+        "more labels than anybody needs",
+        "erin@example.com",
+        merges({"metadata": {"labels": {f"n{number}": "" for number in range(33)}}}),
+        refusals.TOO_MANY_LABELS,
+        merges({"metadata": {"labels": {f"n{number}": "" for number in range(32)}}}),
+    )
+    for words, fields in (
+        ("annotations", BLOATED["fieldsV1"]),
+        ("fields of the spec", {"f:spec": {f"f:{'x' * 200}": {}}}),
+        ("fields below the spec", {"f:spec": {"f:policyRef": {f"f:{'x' * 200}": {}}}}),
+        ("deep fields", {"f:metadata": {"f:annotations": {"f:seen": {"f:deep": {}}}}}),
+        ("fields of status", {"f:status": {"f:conditions": {f"f:{'x' * 200}": {}}}}),
+        ("other fields", {"f:data": {"f:x": {}}}),
+    ):
+        yield Attempt(
+            f"field managers that own {words} which nobody has",
+            "erin@example.com",
+            brings_manager({**BLOATED, "fieldsV1": fields}),
+            refusals.OVERGROWN,
+            brings_manager({**BLOATED, "fieldsV1": {"f:spec": {"f:reason": {}}}}),
+        )
+
+
+def brings_manager(entry: dict[str, Any]) -> How:
+    """Send an entry of managedFields beside those that are there."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        scene.stage.until(scene.name, "Pending")  # so that the operator's entry is there too
+        managed = scene.stage.get(scene.name)["metadata"]["managedFields"]
+        return me.merge(REQUESTS, scene.name, {"metadata": {"managedFields": [*managed, entry], "annotations": {"seen": "yes"}}})
+
+    return how
+
+
+def decides_with(verb: str, others: dict[str, str], **labels: str) -> How:
+    """Decide on a cluster whose admission webhooks annotate and label every update."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        patch = scene.stage.decision(me.name, verb, scene.name)
+        patch["metadata"]["annotations"] |= others
+        return me.merge(REQUESTS, scene.name, {"metadata": {**patch["metadata"], "labels": labels}})
+
+    return how
+
+
 def status() -> Iterator[Attempt]:
     active = {"state": "Active", "settled": False}
     for words, who, how in (
@@ -334,10 +378,18 @@ def status() -> Iterator[Attempt]:
         yield Attempt(
             f"writing status {words}",
             who,
-            about(lambda scene: scene.about(scene.stage.over), how),
+            about(lambda scene: scene.stage.until(scene.name, "Pending"), how),
             refusals.STATUS,
             lambda scene, me: me.get(REQUESTS, scene.name),
         )
+    yield Attempt(
+        "reviving a settled request",
+        "wanda",
+        about(lambda scene: scene.about(scene.stage.over), merges({"status": active}, "status")),
+        refusals.SETTLED_FOR_GOOD,
+        lambda scene, me: me.get(REQUESTS, scene.name),
+        status=422,
+    )
     yield Attempt(
         "settling another's grant",
         "wanda",
@@ -371,6 +423,54 @@ def status() -> Iterator[Attempt]:
 @table(spec(), metadata(), status())
 def test_is_refused_for_the_stated_reason_and_the_honest_twin_succeeds(attempt: Attempt, stage: Theatre) -> None:
     play(attempt, stage)
+
+
+FOREIGN = {
+    "policies.kyverno.io/last-applied-patches": "add-owner.owners.kyverno.io: added /metadata/annotations/owner\n",
+    "argocd.argoproj.io/tracking-id": "team-a:jitaccess.dev/AccessRequest:team-a/r1",
+    "example.com/last-modified-by": "somebody",
+    "field.cattle.io/description": "Zoë 名前",
+}
+
+
+@pytest.mark.parametrize("verb", ["approve", "deny", "revoke"])
+def test_decisions_pass_where_a_webhook_annotates_and_labels_every_update(stage: Theatre, verb: str) -> None:
+    scene = Scene(stage)
+    Stage.sure(decides_with(verb, FOREIGN, team="a")(scene, stage.person("bob")))
+    changed = {key: f"{number}" for number, key in enumerate(FOREIGN)}
+    assert merges({"metadata": {"annotations": changed, "labels": {"team": None}}})(scene, stage.person("carol")).ok
+    assert merges(annotations(dict.fromkeys(FOREIGN)))(scene, stage.person("carol")).ok
+    if verb == "approve":
+        Stage.sure(decides_with(verb, FOREIGN, team="b")(scene, stage.person("carol")))
+        stage.until(scene.name, "Active")
+    else:
+        stage.until(scene.name, "Denied")
+
+
+def test_a_request_that_others_have_filled_up_can_still_be_decided_on(stage: Theatre) -> None:
+    scene = Scene(stage)
+    full = {f"example.com/n{number}": "x" * 8000 for number in range(4)} | {f"n{number}": "" for number in range(28)}
+    filling = {"metadata": {"annotations": full, "labels": {f"n{number}": "" for number in range(32)}}}
+    Stage.sure(merges(filling)(scene, stage.person("erin@example.com")))
+    assert not merges(annotations(FOREIGN))(scene, stage.person("bob")).ok, "there is no room for more"
+    Stage.sure(decides_with("approve", FOREIGN, team="a")(scene, stage.person("bob")))
+    Stage.sure(decides_with("deny", {**FOREIGN, "example.com/at": "noon"}, team="b")(scene, stage.person("carol")))
+    stage.until(scene.name, "Denied")
+
+
+def test_more_field_managers_than_the_api_server_keeps_do_not_stand_in_the_way(stage: Theatre) -> None:
+    scene = Scene(stage)
+    for number in range(24):
+        stage.until(scene.name, "Pending")
+        erin = stage.person("erin@example.com", **{"User-Agent": f"client{number}/1"})
+        gone = {f"example.com/n{number - 1}": None} if number else {}
+        Stage.sure(erin.merge(REQUESTS, scene.name, annotations({f"example.com/n{number}": "x", **gone})))
+        if number == 12:
+            Stage.sure(stage.decide("bob", "approve", scene.name))
+    Stage.sure(stage.decide("carol", "approve", scene.name))
+    stage.until(scene.name, "Active")
+    Stage.sure(stage.decide("alice", "revoke", scene.name))
+    stage.until(scene.name, "Revoked")
 
 
 @pytest.mark.parametrize(
@@ -453,7 +553,7 @@ def test_a_request_that_brings_field_managers_along_can_still_be_denied_and_revo
 def test_a_request_made_again_under_the_same_name_starts_from_nothing(stage: Theatre) -> None:
     name = stage.granted("alice", "debug", name="twice")
     old = stage.get(name)
-    [binding] = stage.bindings(name)
+    [binding] = eventually(lambda: stage.bindings(name), f"{name} has its binding")
     Stage.sure(stage.person("wanda").delete(REQUESTS, name))
     assert stage.request(name="twice", policyRef={"name": "debug"}) == name
     status = stage.until(name, "Pending")

@@ -102,15 +102,23 @@ def schema() -> Iterator[Attempt]:
         (
             "a role in another directory",
             {"roles": [{"kind": "ClusterRole", "name": "view/../admin"}]},
-            "spec.roles[0].name in body should match",
+            'spec.roles[0].name: Invalid value: "view/../admin": is no name of a role: it has neither',
         ),
         ("a risk taken in words", {"allowPersistentRisk": "true"}, 'spec.allowPersistentRisk: Invalid value: "string"'),
         ("no longest duration", {"maxDuration": None}, "spec.maxDuration: Required value"),
-        ("a duration of nothing", {"maxDuration": "0s"}, "must be longer than 0s"),
-        ("a duration of a year", {"maxDuration": "8760h"}, "must be at most 720h (30 days)"),
-        ("a duration in days", {"maxDuration": "30d"}, "spec.maxDuration in body should match"),
-        ("a timeout of nothing", {"pendingTimeout": "0s"}, "must be longer than 0s"),
-        ("a negative timeout", {"pendingTimeout": "-1h"}, "spec.pendingTimeout in body should match"),
+        ("a duration of nothing", {"maxDuration": "0s"}, "is too short: at least 1ms"),
+        ("a duration of a year", {"maxDuration": "8760h"}, "is too long: at most 720h (30 days)"),
+        (
+            "a duration in days",
+            {"maxDuration": "30d"},
+            'spec.maxDuration: Invalid value: "30d": is not a duration: write it like 30m, 4h or 1h30m',
+        ),
+        ("a timeout of nothing", {"pendingTimeout": "0s"}, "is too short: at least 1ms"),
+        (
+            "a negative timeout",
+            {"pendingTimeout": "-1h"},
+            'spec.pendingTimeout: Invalid value: "-1h": is not a duration: write it like 30m, 4h or 1h30m',
+        ),
     ]
     for words, spec, refusal in rows:
         yield Attempt(words, "paul", offers(**spec), refusal, offers(roles=[VIEW, DEBUG]), status=422)
@@ -119,7 +127,7 @@ def schema() -> Iterator[Attempt]:
             f"{words} in the name of an approver",
             "paul",
             offers(approvers=[{"kind": "User", "name": f"bob{text}"}]),
-            "spec.approvers[0].name in body should match",
+            refusals.hidden(4),
             offers(description="für die Nacht, 名前"),
             status=422,
         )
@@ -127,7 +135,7 @@ def schema() -> Iterator[Attempt]:
             f"{words} in the description",
             "paul",
             offers(description=f"a{text}b"),
-            "spec.description in body should match",
+            refusals.hidden(2),
             offers(description="für die Nacht"),
             status=422,
         )

@@ -40,7 +40,9 @@ def test_what_needs_no_approval_is_reported_as_granted(jit: Plugin) -> None:
         pytest.param("alice", ["debug"], 2, "say why: --reason", id="without-a-reason"),
         pytest.param("alice", ["debug", "-r", "x", "--for", "5h"], 2, "allows at most 4h, not 5h", id="too-long"),
         pytest.param("alice", ["debug", "-r", "x", "--for", "1d"], 2, "write it like 30m, 4h or 1h30m", id="no-duration"),
-        pytest.param("alice", ["debug", "-r", "a\nb"], 2, "the reason is one line of text", id="two-lines"),
+        pytest.param(
+            "alice", ["debug", "-r", "a\nb"], 2, "the reason has U+000A (LINE FEED) at character 2: remove it", id="two-lines"
+        ),
         pytest.param("alice", ["debug", "-r", "x", "--role", "edit"], 2, "debug offers ClusterRole view", id="role-not-offered"),
         pytest.param("alice", ["nope", "-r", "x"], 1, "there is no policy nope", id="no-such-policy"),
         pytest.param("mallory", ["debug", "-r", "x"], 3, "no AccessPolicy there names you", id="in-no-policy"),
