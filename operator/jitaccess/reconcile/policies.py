@@ -19,11 +19,11 @@ from jitaccess.reconcile.facts import read_role
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.removal import NotEnded, remove
 from jitaccess.workqueue.schedule import Target
+from jitaccess.workqueue.store import Version, version_of_policy
 
 log = logging.getLogger(__name__)
 
 Ready = tuple[bool, str, str]
-Version = tuple[str, int, bool]  # UID, generation, whether it is being deleted
 
 
 # Why a policy is not in force although nothing failed: there is nothing to try again before it, or a role, changes.
@@ -40,13 +40,12 @@ class PolicyReconciler:
         self._cluster = tools.cluster
         self._schedule = tools.schedule
         self._known = tools.store.policies[kind.resource]
-        self._woken: dict[Key, Version] = {}
 
     async def reconcile(self, key: Key) -> None:
         """Make the derived Roles, the status and the open requests agree with the policy as it is now."""
         policy = await self._cluster.policy(PolicyRef(self._kind.resource.kind, key))
         # First of all, whatever becomes of the rest: what a narrower policy no longer allows must end.
-        self._wake_dependents(key, (policy.uid, policy.generation, policy.deleting) if policy else None)
+        self._wake_dependents(key, version_of_policy(policy) if policy else None)
         if policy is None or policy.deleting:
             await self._withdraw(key)
             return self._known.forget(key)
@@ -126,14 +125,9 @@ class PolicyReconciler:
 
     def _wake_dependents(self, policy: Key, version: Version | None) -> None:
         """Look again at the requests that name the policy, unless they were looked at for this very version of it."""
-        if version and self._woken.get(policy) == version:
-            return
-        if version:
-            self._woken[policy] = version
-        else:
-            self._woken.pop(policy, None)
-        for resource, request in self._tools.store.under(PolicyRef(self._kind.resource.kind, policy)):
-            self._schedule.soon(Target(resource, request))
+        if self._known.heed(policy, version):
+            for resource, request in self._tools.store.under(PolicyRef(self._kind.resource.kind, policy)):
+                self._schedule.soon(Target(resource, request))
 
     def _target(self, key: Key) -> Target:
         return Target(self._kind.resource, key)

@@ -1,4 +1,4 @@
-"""What events do not tell: what vanished while a watch was down, leftovers of a crash, and access that nobody knows of."""
+"""Access and Jobs that nobody explains, and policies: what events do not tell, looked for now and then."""
 
 import logging
 from collections.abc import Callable
@@ -31,22 +31,6 @@ log = logging.getLogger(__name__)
 Now = Callable[[], datetime]
 
 
-async def sweep_requests(cluster: Cluster, kind: RequestKind, store: Store, schedule: Schedule) -> None:
-    """Compare the requests that we remember with those there are, metadata only, and look again at whatever differs."""
-    requests = store.requests[kind.resource]
-    known = requests.all()
-    found = {
-        key_of(item): item["metadata"]["uid"]
-        async for item in cluster.list_metadata(kind.resource, fieldSelector="status.settled!=true")
-    }
-    for key, record in known:
-        if found.get(key) != record.uid:
-            schedule.soon(Target(kind.resource, key))
-    for key in found:
-        if requests.get(key) is None:
-            schedule.soon(Target(kind.resource, key))
-
-
 async def sweep_policies(cluster: Cluster, kind: PolicyKind, store: Store, schedule: Schedule) -> None:
     """Look again at every policy that we remember, that there is, or of which something derived is left."""
     left = [policy_of(key_of(item)) async for item in cluster.list_metadata(ROLE_BINDINGS, labelSelector=DERIVED_SELECTOR)]
@@ -64,14 +48,11 @@ async def sweep_grants(cluster: Cluster, kind: RequestKind, now: Now) -> int:
     return ended
 
 
-async def sweep_jobs(cluster: Cluster, kind: RequestKind) -> None:
-    """Remove the Jobs behind grants whose request is settled or gone; their time to live would do it too."""
-    if not kind.job_guard:
-        return
-    async for job in cluster.list_metadata(JOBS, labelSelector=GRANT_SELECTOR):
-        request, uid = _request_of(job)
-        if await _settled_or_gone(cluster, kind, request, uid):
-            await remove(cluster, JOBS, key_of(job), partial(is_managed, request_uid=uid), job["metadata"]["uid"])
+async def remove_job_if_over(cluster: Cluster, kind: RequestKind, job: Manifest) -> None:
+    """Remove a Job whose request is settled or gone; its time to live would do it too."""
+    request, uid = request_of(job)
+    if await _settled_or_gone(cluster, kind, request, uid):
+        await remove(cluster, JOBS, key_of(job), partial(is_managed, request_uid=uid), job["metadata"]["uid"])
 
 
 async def end_if_over(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now) -> bool:
@@ -79,7 +60,7 @@ async def end_if_over(cluster: Cluster, kind: RequestKind, binding: Manifest, no
 
     What keeps one binding from being looked at or ended is told, and keeps no other one alive.
     """
-    request, uid = _request_of(binding)
+    request, uid = request_of(binding)
     told = {"binding": str(key_of(binding)), "request": str(request), "uid": uid, "subjects": str(binding.get("subjects") or "")}
     try:
         why = await _over(cluster, kind, binding, now)
@@ -105,7 +86,7 @@ async def end_stray(cluster: Cluster, kind: RequestKind, now: Now, key: Key) -> 
 
 
 async def _over(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now) -> str:
-    request, uid = _request_of(binding)
+    request, uid = request_of(binding)
     until = grant_end(binding)
     if until is None or until <= now():
         return "DurationElapsed"
@@ -125,7 +106,7 @@ async def _settled_or_gone(cluster: Cluster, kind: RequestKind, request: Key, ui
     return found is None or found.uid != uid or found.state.settled
 
 
-def _request_of(item: Manifest) -> tuple[Key, str]:
+def request_of(item: Manifest) -> tuple[Key, str]:
     """The request that an object with our label says it belongs to, and that request's UID."""
     metadata = item["metadata"]
     name = (metadata.get("annotations") or {}).get(REQUEST_NAME, "")

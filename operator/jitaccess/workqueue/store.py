@@ -8,6 +8,8 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, 
 from jitaccess.domain.recorded import State
 from jitaccess.manifests.resources import Resource
 
+Version = tuple[str, int, bool]  # of a policy: UID, generation, whether it is being deleted
+
 
 @dataclass(frozen=True, slots=True)
 class Open:
@@ -144,6 +146,21 @@ class Policies:
 
     def __init__(self) -> None:
         self._known: dict[Key, AccessPolicy] = {}
+        self._heeded: dict[Key, Version] = {}
+
+    def heed(self, key: Key, version: Version | None) -> bool:
+        """Remember that the requests under a policy are looked at for this version of it; False if they were already."""
+        if version is not None and self._heeded.get(key) == version:
+            return False
+        if version is None:
+            self._heeded.pop(key, None)
+        else:
+            self._heeded[key] = version
+        return True
+
+    def heed_all(self) -> None:
+        """All requests are about to be compared with the policies as they are: none needs a look for its policy's sake."""
+        self._heeded = {key: version_of_policy(policy) for key, policy in self._known.items()}
 
     def get(self, key: Key) -> AccessPolicy | None:
         """The policy as the watch reported it last."""
@@ -182,6 +199,11 @@ class Store:
         for resource, requests in self.requests.items():
             for key in requests.under(policy):
                 yield resource, key
+
+
+def version_of_policy(policy: AccessPolicy) -> Version:
+    """What of a policy makes it another one to the requests under it."""
+    return policy.uid, policy.generation, policy.deleting
 
 
 def facts_of(request: AccessRequest) -> int:

@@ -13,7 +13,7 @@ from jitaccess.manifests.grant import binding_manifest, grant_name, job_manifest
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
 from jitaccess.manifests.resources import JOBS, POLICIES, REQUESTS, ROLE_BINDINGS
 from jitaccess.reconcile.grants import Grants
-from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_jobs, sweep_policies, sweep_requests
+from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_policies
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 from unit.conftest import Now
@@ -28,7 +28,6 @@ from unit.examples import (
     grant,
     policy,
     policy_manifest,
-    request,
     request_manifest,
 )
 from unit.fake_api import FakeApi
@@ -56,47 +55,12 @@ async def granted(cluster: Cluster, what: Grant) -> None:
     await grants.bind(what, guard.job)
 
 
-async def sweep_all(cluster: Cluster, store: Store, schedule: Schedule) -> None:
-    await sweep_requests(cluster, ACCESS_REQUEST, store, schedule)
-    await sweep_policies(cluster, ACCESS_POLICY, store, schedule)
-
-
 # What is remembered, and what there is.
-
-
-async def test_what_is_there_and_remembered_needs_no_second_look(api: FakeApi, cluster: Cluster, schedule: Schedule) -> None:
-    store = Store([REQUESTS], [POLICIES])
-    api.put(REQUESTS, request_manifest())
-    api.put(POLICIES, policy_manifest())
-    api.put(ROLE_BINDINGS, derived())
-    store.requests[REQUESTS].see(request())
-    await sweep_all(cluster, store, schedule)
-    assert woken(schedule) == {Target(POLICIES, POLICY_KEY)}, "policies are always looked at again, requests are not"
 
 
 def derived() -> dict[str, Any]:
     labels = {"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/component": "policy"}
     return {"metadata": {"name": "jitaccess:prod-debug:requester", "namespace": NAMESPACE, "labels": labels}}
-
-
-@pytest.mark.parametrize(
-    "there",
-    [
-        pytest.param({"uid": "made-again"}, id="made-again"),
-        pytest.param({"status": {"settled": True}}, id="settled-elsewhere"),
-    ],
-)
-async def test_what_is_remembered_but_not_there_is_looked_at(
-    api: FakeApi, cluster: Cluster, schedule: Schedule, there: dict[str, Any]
-) -> None:
-    store = Store([REQUESTS], [POLICIES])
-    store.requests[REQUESTS].see(request())
-    api.put(REQUESTS, request_manifest(**there))
-    api.put(REQUESTS, request_manifest("another", uid="u2"))
-    api.put(POLICIES, policy_manifest())
-    api.put(ROLE_BINDINGS, derived())
-    await sweep_all(cluster, store, schedule)
-    assert woken(schedule) >= {Target(REQUESTS, KEY), Target(REQUESTS, OTHER)}
 
 
 async def test_a_policy_that_vanished_is_looked_at(api: FakeApi, cluster: Cluster, schedule: Schedule) -> None:
@@ -105,7 +69,7 @@ async def test_a_policy_that_vanished_is_looked_at(api: FakeApi, cluster: Cluste
     api.put(REQUESTS, request_manifest())
     api.put(POLICIES, policy_manifest("another"))
     api.put(ROLE_BINDINGS, derived())
-    await sweep_all(cluster, store, schedule)
+    await sweep_policies(cluster, ACCESS_POLICY, store, schedule)
     assert woken(schedule) >= {Target(POLICIES, POLICY_KEY), Target(POLICIES, OTHER)}
 
 
@@ -115,15 +79,13 @@ async def test_what_is_left_of_a_policy_that_nobody_remembers_is_looked_at(
     api.put(REQUESTS, request_manifest())
     api.put(POLICIES, policy_manifest("another"))
     api.put(ROLE_BINDINGS, derived())
-    await sweep_all(cluster, Store([REQUESTS], [POLICIES]), schedule)
+    await sweep_policies(cluster, ACCESS_POLICY, Store([REQUESTS], [POLICIES]), schedule)
     assert Target(POLICIES, POLICY_KEY) in woken(schedule)
 
 
-async def test_an_empty_cluster_can_be_swept(api: FakeApi, cluster: Cluster, schedule: Schedule) -> None:
-    store = Store([REQUESTS], [POLICIES])
-    store.requests[REQUESTS].see(request())
-    await sweep_all(cluster, store, schedule)
-    assert woken(schedule) == {Target(REQUESTS, KEY)}
+async def test_an_empty_cluster_can_be_swept(cluster: Cluster, schedule: Schedule) -> None:
+    await sweep_policies(cluster, ACCESS_POLICY, Store([REQUESTS], [POLICIES]), schedule)
+    assert woken(schedule) == set()
 
 
 # Grants.
@@ -231,7 +193,7 @@ async def test_a_binding_that_nobody_explains_is_ended_and_brings_nothing_down(
 async def test_a_derived_binding_with_an_odd_name_brings_nothing_down(api: FakeApi, cluster: Cluster, schedule: Schedule) -> None:
     labels = {"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/component": "policy"}
     api.put(ROLE_BINDINGS, {"metadata": {"name": "odd", "namespace": NAMESPACE, "labels": labels}})
-    await sweep_all(cluster, Store([REQUESTS], [POLICIES]), schedule)
+    await sweep_policies(cluster, ACCESS_POLICY, Store([REQUESTS], [POLICIES]), schedule)
     assert woken(schedule) == set()
 
 
@@ -258,20 +220,3 @@ async def test_an_emptied_binding_that_stands_is_not_ended_again_and_again(api: 
     api.put(ROLE_BINDINGS, empty | {"metadata": empty["metadata"] | {"finalizers": ["x.dev/keep"]}})
     assert await sweep_grants(cluster, ACCESS_REQUEST, now) == 0
     assert api.writes == []
-
-
-@pytest.mark.parametrize(
-    ("left", "removed"),
-    [
-        pytest.param(request_manifest(status=active_status()), False, id="of-an-active-request-stays"),
-        pytest.param(request_manifest(), False, id="of-a-pending-request-stays"),
-        pytest.param(request_manifest(status={"state": "Revoked", "settled": True}), True, id="of-a-settled-request-goes"),
-        pytest.param(None, True, id="of-a-deleted-request-goes"),
-    ],
-)
-async def test_jobs_that_are_left(api: FakeApi, cluster: Cluster, left: dict[str, Any] | None, removed: bool) -> None:
-    await cluster.create(JOBS, job_manifest(ACCESS_REQUEST, grant(), HOUR))
-    if left:
-        api.put(REQUESTS, left)
-    await sweep_jobs(cluster, ACCESS_REQUEST)
-    assert (api.all(JOBS) == []) is removed

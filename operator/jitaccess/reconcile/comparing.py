@@ -1,0 +1,158 @@
+"""What is on record, held against what is there: three lists, page by page, and a look only at what differs.
+
+The same comparison when a replica begins to lead, and every few minutes for what no event told of. It needs no memory of ours.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from jitaccess.domain.lifecycle import Grant, decide
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.recorded import State
+from jitaccess.domain.recording import Outcome, next_step
+from jitaccess.domain.risk import RiskTable
+from jitaccess.domain.roles import ShownRole
+from jitaccess.kube.api import Cluster
+from jitaccess.manifests.grant import GRANT_SELECTOR, binding_manifest, is_same, kept_by
+from jitaccess.manifests.kinds import RequestKind
+from jitaccess.manifests.parse import parse_request
+from jitaccess.manifests.resources import JOBS, ROLES
+from jitaccess.manifests.status import UnknownState
+from jitaccess.reconcile.facts import read_role
+from jitaccess.reconcile.recorder import grant_key
+from jitaccess.reconcile.sweep import end_if_over, key_of, remove_job_if_over, request_of
+from jitaccess.workqueue.schedule import Schedule, Target
+from jitaccess.workqueue.store import Open, Store
+
+OPEN = "status.settled!=true"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Difference:
+    """What a comparison came to: the requests to look at, and the UIDs of the bindings of those that are as they should be."""
+
+    look: set[Key] = field(default_factory=set)
+    bindings: dict[Key, str] = field(default_factory=dict)
+    due: dict[Key, datetime] = field(default_factory=dict)  # when each open request is to be looked at though nothing happens
+    uids: dict[Key, str] = field(default_factory=dict)
+
+    def recreated(self, known: Mapping[Key, Open]) -> set[Key]:
+        """The requests that are other ones than those we know under their names."""
+        return {key for key, uid in self.uids.items() if key in known and known[key].uid != uid}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The policies and roles that the requests of one comparison name, each read live when it is first needed."""
+
+    cluster: Cluster
+    table: RiskTable
+    policies: dict[PolicyRef, AccessPolicy | None] = field(default_factory=dict)
+    roles: dict[tuple[RoleRef, str], ShownRole | None] = field(default_factory=dict)
+
+    async def policy(self, ref: PolicyRef) -> AccessPolicy | None:
+        """The policy of that kind and key."""
+        if ref not in self.policies:
+            self.policies[ref] = await self.cluster.policy(ref)
+        return self.policies[ref]
+
+    async def role(self, role: RoleRef, namespace: str) -> ShownRole | None:
+        """The role as people would be shown it; None if it is not there or may not be read."""
+        where = role, namespace if role.kind == ROLES.kind else ""
+        if where not in self.roles:
+            self.roles[where] = (await read_role(self.cluster, *where, self.table)).shown
+        return self.roles[where]
+
+
+async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetime], facts: Facts | None = None) -> Difference:
+    """Compare every open request with its binding and its Job; with `facts` also with what its policy and role allow now.
+
+    Access that nobody explains, and Jobs of settled requests, are ended on the way.
+    """
+    difference = Difference()
+    active: dict[Key, AccessRequest] = {}
+    async for request in _open_requests(cluster, kind):
+        difference.uids[request.key] = request.uid
+        recorded = request.recorded
+        due = recorded.expires_at if request.state is State.ACTIVE else recorded.pending_until
+        if due is None or (facts and not await _is_quiet(request, facts, now())):
+            difference.look.add(request.key)
+        if due:
+            difference.due[request.key] = due
+        if request.state is State.ACTIVE:
+            active[grant_key(request.key, request.uid)] = request
+    await _compare_bindings(cluster, kind, active, difference, now)
+    if kind.job_guard:
+        await _compare_jobs(cluster, kind, active, difference)
+    return difference
+
+
+def apply(difference: Difference, kind: RequestKind, store: Store, schedule: Schedule) -> None:
+    """Plan what a comparison came to: deadlines, looks at what differs or that only one of us knows, and the bindings' UIDs."""
+    requests = store.requests[kind.resource]
+    known = dict(requests.all())
+    for key, due in difference.due.items():
+        schedule.at(Target(kind.resource, key), due)
+    for key, binding in difference.bindings.items():
+        requests.bound(key, binding)
+    listed = difference.due.keys() | difference.look
+    for key in difference.look | (known.keys() ^ listed) | difference.recreated(known):
+        schedule.soon(Target(kind.resource, key))
+
+
+async def _open_requests(cluster: Cluster, kind: RequestKind) -> AsyncIterator[AccessRequest]:
+    async for item in cluster.list_objects(kind.resource, fieldSelector=OPEN):
+        try:
+            yield parse_request(item)
+        except UnknownState as error:
+            log.warning("request left alone: %s", error, extra={"request": str(key_of(item))})
+
+
+async def _is_quiet(request: AccessRequest, facts: Facts, now: datetime) -> bool:
+    """Whether a look at the request, with its policy and role as they are, would find nothing to do or to record."""
+    policy, role = await facts.policy(request.policy), await facts.role(request.role, request.key.namespace)
+    verdict = decide(request, policy, now, role)
+    begins_or_ends = verdict.state is not request.state or (verdict.grant is not None and request.state is State.PENDING)
+    return not begins_or_ends and next_step(request, Outcome(verdict, policy, role), now).recorded == request.recorded
+
+
+async def _compare_bindings(
+    cluster: Cluster,
+    kind: RequestKind,
+    active: dict[Key, AccessRequest],
+    difference: Difference,
+    now: Callable[[], datetime],
+) -> None:
+    missing = dict(active)
+    async for binding in cluster.list_objects(kind.binding, labelSelector=GRANT_SELECTOR):
+        request = missing.pop(key_of(binding), None)
+        if request is None:
+            await end_if_over(cluster, kind, binding, now)
+        elif _is_ours(kind, binding, request):
+            difference.bindings[request.key] = binding["metadata"]["uid"]
+        else:
+            difference.look.add(request.key)
+    difference.look |= {request.key for request in missing.values()}
+
+
+def _is_ours(kind: RequestKind, binding: Manifest, request: AccessRequest) -> bool:
+    recorded = request.recorded
+    if recorded.granted_at is None or recorded.expires_at is None or kept_by(binding):
+        return False
+    grant = Grant(request.key, request.uid, request.requester, request.role, recorded.granted_at, recorded.expires_at)
+    return is_same(binding, binding_manifest(kind, grant, recorded.job))
+
+
+async def _compare_jobs(cluster: Cluster, kind: RequestKind, active: dict[Key, AccessRequest], difference: Difference) -> None:
+    missing = {key: request for key, request in active.items() if request.recorded.job}
+    async for job in cluster.list_metadata(JOBS, labelSelector=GRANT_SELECTOR):
+        request = missing.get(key_of(job))
+        if request and request.recorded.job and request.recorded.job.uid == job["metadata"]["uid"]:
+            del missing[key_of(job)]
+        elif request is None and key_of(job) not in active and request_of(job)[0] not in difference.due:
+            await remove_job_if_over(cluster, kind, job)
+    difference.look |= {request.key for request in missing.values()}
