@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 import secrets
-import signal
 import socket
 import sys
 from dataclasses import replace
@@ -18,6 +17,7 @@ from jitaccess import __version__
 from jitaccess.app.operator import CALL_TIMEOUT, Operator, Options, sweep_once
 from jitaccess.app.risk_rules import read_risk_rules
 from jitaccess.domain.risk import KNOWN, RiskTable
+from jitaccess.app.supervise import Ended, Termination
 from jitaccess.domain.text import parse_duration
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.credentials import ConfigurationError, Connection, connect
@@ -167,9 +167,12 @@ def run(
         log.warning("--unconfined: the admission policies may not confine this account; never run it so for good")
     host, port = health_address
     connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
+    options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules)
     try:
-        options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules)
-        asyncio.run(_run(connection, options))
+        with Termination() as termination:
+            asyncio.run(_run(connection, options, termination))
+    except Ended as error:
+        raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(
             f"cannot listen on {host}:{port}: {error.strerror or error}; choose another --health-address"
@@ -192,12 +195,10 @@ def sweep(kubeconfig: Path | None, log_level: str) -> None:
     click.echo(f"{ended} ended")
 
 
-async def _run(connection: Connection, options: Options) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _run(connection: Connection, options: Options, termination: Termination) -> None:
+    termination.listen()
     async with connection.session(CALL_TIMEOUT) as session:
-        await Operator(connection, session, options).run(stop)
+        await Operator(connection, session, options, termination).run()
 
 
 def _connection(kubeconfig: Path | None) -> Connection:

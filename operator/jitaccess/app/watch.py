@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import aiohttp
 import kopf
 
+from jitaccess.app.unreadable import Unreadable
 from jitaccess.domain.model import Key
 from jitaccess.kube.credentials import Connection
 from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_name
@@ -21,8 +21,6 @@ from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 
 LONGEST_BACKOFF = 30.0
-
-log = logging.getLogger(__name__)
 
 
 class EndlessBackoffs:
@@ -78,6 +76,7 @@ def settings() -> kopf.OperatorSettings:
     tuned.networking.connect_timeout = 10
     tuned.networking.request_timeout = 30
     tuned.networking.error_backoffs = EndlessBackoffs()
+    tuned.process.ultimate_exiting_timeout = None  # when Kopf stops, that is not yet the end of the process
     for kind in REQUEST_KINDS:
         tuned.watching.field_selectors[kind.resource.group, kind.resource.plural] = "status.settled!=true"
         tuned.watching.label_selectors[kind.binding.group, kind.binding.plural] = GRANT_SELECTOR
@@ -87,9 +86,17 @@ def settings() -> kopf.OperatorSettings:
 class Watch:
     """What Kopf's handlers do with what they are told: remember it, and say which object is to be looked at."""
 
-    def __init__(self, store: Store, schedule: Schedule, relisted: Callable[[], None], leads: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        schedule: Schedule,
+        unreadable: Unreadable,
+        relisted: Callable[[], None],
+        leads: Callable[[], bool],
+    ) -> None:
         self._store = store
         self._schedule = schedule
+        self._unreadable = unreadable
         self._relisted = relisted
         self._leads = leads
 
@@ -116,12 +123,14 @@ class Watch:
         """A request was made, changed or deleted, or is no longer open."""
         if type is None:
             self._relisted()
+        target = Target(kind.resource, Key(body.metadata.namespace or "", body.metadata.name or ""))
         try:
             request = parse_request(body)
         except UnknownState as error:
-            log.error("request left alone: %s", error, extra={"request": f"{body.metadata.namespace}/{body.metadata.name}"})
+            self._unreadable.tell(target, error)
             return
-        requests, target = self._store.requests[kind.resource], Target(kind.resource, request.key)
+        self._unreadable.clear(target)
+        requests = self._store.requests[kind.resource]
         if type == "DELETED" and not self._leads():
             # Settled or gone, as the leader sees to; if it died over it, our sweep will. Else a standby remembers all history.
             requests.forget(request.key)

@@ -6,13 +6,13 @@ from typing import Any
 
 import aiohttp
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.model import GROUP, AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import NOTHING_RECORDED, Recorded
 from jitaccess.domain.roles import Role
 from jitaccess.kube.clock import uptime
 from jitaccess.manifests.kinds import policy_resource
 from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.resources import CLUSTER_ROLES, ROLES, Resource
+from jitaccess.manifests.resources import CLUSTER_ROLES, CRDS, ROLES, Resource
 from jitaccess.manifests.roles import parse_role
 from jitaccess.manifests.status import request_status
 
@@ -72,11 +72,17 @@ class Cluster:
         return parse_role(found) if found else None
 
     async def find(self, resource: Resource, key: Key) -> Manifest | None:
-        """Read any object; None if there is none."""
+        """Read any object; None if there is none, as where its CustomResourceDefinition was deleted."""
         try:
             return await self._call("GET", resource.path(key))
         except _NotFound:
             return None
+        except _NotServed:
+            # What is not served may only be unreachable; where it is not even defined, its objects went with the definition.
+            name = Key("", f"{resource.plural}.{resource.group}")
+            if resource.group == GROUP and await self.find(CRDS, name) is None:
+                return None
+            raise
 
     async def create(self, resource: Resource, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Make an object, or only ask whether it could be made; returns it as it came out. Conflict if the name is taken."""
@@ -168,9 +174,16 @@ class Cluster:
 
     async def _list(self, resource: Resource, selectors: Mapping[str, str], accept: str) -> AsyncIterator[Manifest]:
         query = {**selectors, "limit": str(PAGE)}
+        restarted = False
         while True:
             try:
                 page = await self._call("GET", resource.path(), query=query, accept=accept)
+            except _Expired:
+                # The list took longer than the API server remembers: from the start, once. What was told already is told again.
+                if restarted or not query.pop("continue", ""):
+                    raise
+                restarted = True
+                continue
             except _NotFound as error:
                 raise Outage(f"{resource.plural} are not served: {error}") from error
             for item in page.get("items") or []:
@@ -217,6 +230,14 @@ class _NotFound(Exception):
     """404, for the methods here to turn into a value."""
 
 
+class _NotServed(Outage):
+    """404 by something else than an object's absence: the kind is not served here, or now."""
+
+
+class _Expired(Outage):
+    """410: what was asked to be continued is no longer known."""
+
+
 class _Unpatchable(Exception):
     """422 in the API server's own words: what a JSON Patch expected (`test`) does not hold."""
 
@@ -246,8 +267,8 @@ def _failure(status: int, call: str, text: bytes) -> Exception:
     if "etcdserver: request is too large" in message:
         return Refused(message)  # however often it is tried
     # 401 is a token that is just being rotated, 408 and 429 are pressure: none of them says no.
-    if status in (401, 404, 408, 429) or not 400 <= status < 500:
-        return Outage(f"{call}: {status} {message}")
+    if status in (401, 404, 408, 410, 429) or not 400 <= status < 500:
+        return {404: _NotServed, 410: _Expired}.get(status, Outage)(f"{call}: {status} {message}")
     return Refused(message)
 
 

@@ -43,8 +43,15 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
 
 def parse_recorded(status: Manifest | None) -> Recorded:
     """Read the status of a request; UnknownState where a newer jitaccess wrote it."""
-    if not status:
-        return Recorded()
+    try:
+        return _parse_recorded(status) if status else Recorded()
+    except UnknownState:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UnknownState(f"its status cannot be read by this version: {type(error).__name__}: {error}") from error
+
+
+def _parse_recorded(status: Manifest) -> Recorded:
     policy, role = status.get("policy") or {}, status.get("role") or {}
     return Recorded(
         revision=status.get("revision", 0),

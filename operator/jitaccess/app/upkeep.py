@@ -1,0 +1,177 @@
+"""What the operator does for ever beside its watching: check the installation and the clock, sweep, and retire old requests."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from jitaccess.kube.api import Conflict, Outage, Refused
+from jitaccess.kube.clock import Clock
+from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
+from jitaccess.reconcile.recorder import Tools
+from jitaccess.reconcile.retention import remove_old
+from jitaccess.reconcile.sweep import sweep_grants, sweep_jobs, sweep_policies, sweep_requests
+from jitaccess.workqueue.schedule import Target
+
+CHECK_SECONDS, RECHECK_SECONDS = 60.0, 3.0
+RETIRE_SECONDS, RETRY_RETIRE_SECONDS = 3600.0, 30.0
+SETTLE_SECONDS = 5.0  # a burst of listed objects is over when none came for that long
+SKEW_SECONDS = 2.0  # what a machine's clock may be off before anybody is told
+SKEW_STEP_SECONDS = 1.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How often, and for how long."""
+
+    retention: timedelta
+    sweep_every: timedelta
+
+
+class Upkeep:
+    """The tasks that run for ever; what writes does so only while `leads` says so."""
+
+    def __init__(self, tools: Tools, clock: Clock, leads: Callable[[], bool], habits: Habits) -> None:
+        self._tools = tools
+        self._cluster = tools.cluster
+        self._installation = tools.installation
+        self._clock = clock
+        self._leads = leads
+        self._habits = habits
+        self._relisted = asyncio.Event()
+        self._won = asyncio.Event()
+        self._suspect = asyncio.Event()
+        self._told_skew = 0.0
+
+    def relisted(self) -> None:
+        """A fresh listing has brought an object: what vanished meanwhile is for a sweep to find."""
+        self._relisted.set()
+
+    def won(self) -> None:
+        """Look anew at everything: another replica may have left it half done."""
+        self.look_at_all_requests()
+        for resource, policies in self._tools.store.policies.items():
+            for key in policies.all():
+                self._tools.schedule.soon(Target(resource, key))
+        self._tools.schedule.wake()
+        self._relisted.set()
+        self._won.set()
+
+    def reinstalled(self) -> None:
+        """Something about the installation has changed: check it now, and look at what it may have taken along."""
+        self._suspect.set()
+        self.look_at_all_requests()
+
+    def look_at_all_requests(self) -> None:
+        """Look at every open request as soon as possible."""
+        for resource, requests in self._tools.store.requests.items():
+            requests.distrust()
+            for key, _ in requests.all():
+                self._tools.schedule.soon(Target(resource, key))
+
+    # --- the installation and the clock
+
+    async def check_for_ever(self) -> None:
+        """Check the installation, more often while something is wrong with it, and the machine's clock."""
+        while True:
+            await self._check()
+            self._check_clock()
+            await _set_within(self._suspect, RECHECK_SECONDS if self._installation.problems else CHECK_SECONDS)
+            self._suspect.clear()
+
+    async def _check(self) -> None:
+        try:
+            changed = await self._installation.check(self._cluster)
+        except Outage as error:
+            log.warning("cannot check the installation: %s", error)
+            return
+        if changed and self._installation.problems:
+            problems = self._installation.problems
+            log.error("nothing is granted: %s", "; ".join(problems), extra={"problems": list(problems)})
+        elif changed:
+            log.info("the installation is complete")
+            self.look_at_all_requests()
+
+    def _check_clock(self) -> None:
+        skew = self._clock.skew
+        if abs(skew - self._told_skew) <= SKEW_STEP_SECONDS:
+            return
+        if remark := skew_in_words(skew):
+            log.warning("%s: set it, for the log's sake; grants go by the API server's", remark, extra={"skew_seconds": skew})
+        elif self._told_skew:
+            log.info("the clock of this machine agrees with the API server's again")
+        self._told_skew = skew if remark else 0.0
+
+    # --- sweeps
+
+    async def sweep_for_ever(self) -> None:
+        """Look for what no event told of, every now and then and after each burst of listed objects."""
+        while True:
+            await _set_within(self._relisted, self._habits.sweep_every / timedelta(seconds=1))
+            await self._quiet()
+            if self._leads():
+                await self.sweep()
+
+    async def _quiet(self) -> None:
+        while self._relisted.is_set():
+            self._relisted.clear()
+            await asyncio.sleep(SETTLE_SECONDS)
+
+    async def sweep(self) -> None:
+        """Sweep everything once; what one part of it cannot do keeps no other part from being done."""
+        cluster, store, schedule = self._cluster, self._tools.store, self._tools.schedule
+        for kind in REQUEST_KINDS:
+            await _put_off("sweep", sweep_grants(cluster, kind, self._clock.now))
+            await _put_off("sweep", sweep_requests(cluster, kind, store, schedule))
+            await _put_off("sweep", sweep_jobs(cluster, kind))
+        for policy_kind in POLICY_KINDS:
+            await _put_off("sweep", sweep_policies(cluster, policy_kind, store, schedule))
+
+    # --- retention
+
+    async def retire_for_ever(self) -> None:
+        """Remove the requests that are past their retention, every hour; soon again where that failed."""
+        failures = 0
+        while True:
+            await _set_within(self._won, next_retirement(failures))
+            self._won.clear()
+            if self._leads():
+                failures = 0 if await self._retire() else failures + 1
+
+    async def _retire(self) -> bool:
+        now, retention = self._clock.now(), self._habits.retention
+        removals = [remove_old(self._cluster, kind.resource, retention, now) for kind in REQUEST_KINDS]
+        return all([await _put_off("removal of settled requests", removal) for removal in removals])
+
+
+def next_retirement(failures: int) -> float:
+    """Seconds until the next retirement: an hour, but soon where the last one failed, and less soon each time that it does."""
+    return min(RETRY_RETIRE_SECONDS * 2.0 ** min(failures - 1, 16), RETIRE_SECONDS) if failures else RETIRE_SECONDS
+
+
+def skew_in_words(skew: float) -> str:
+    """What is to be said about a machine's clock; nothing while it is nearly right."""
+    if abs(skew) <= SKEW_SECONDS:
+        return ""
+    return f"the clock of this machine is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the API server's"
+
+
+async def _put_off(what: str, work: Awaitable[object]) -> bool:
+    """Do it; False if the API server does not let us, which is told."""
+    try:
+        await work
+    except (Outage, Refused, Conflict) as error:
+        log.warning("%s put off: %s", what, error)
+        return False
+    return True
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    # Not wait_for: it makes a task each time.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

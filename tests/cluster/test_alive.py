@@ -1,0 +1,156 @@
+"""Alive means working: what takes away what the operator watches, and what it says and does until it is back."""
+
+import json
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from conftest import TEST_ROLES, Team, eventually, new_team
+from controlplane.process import Process
+from people import EXTRA_USERS
+from system import ROOT, System
+
+CRDS = ROOT / "crds"
+NAMES = ("accessrequests.jitaccess.dev", "accesspolicies.jitaccess.dev")
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[System]:
+    """A control plane of their own: these tests take away what everybody needs."""
+    with System(users=EXTRA_USERS, audit=True) as system:
+        system.plane.kubectl("apply", "-f", str(TEST_ROLES))
+        yield system
+
+
+@pytest.fixture
+def system(installed: System) -> System:
+    """The system, complete, with an operator that has just been started."""
+    if installed.operator and installed.operator.running:
+        installed.operator.kill()
+    apply_definitions(installed)
+    installed.start_operator()
+    return installed
+
+
+def apply_definitions(system: System) -> None:
+    """Apply the CRDs and wait until the API server serves them."""
+    system.plane.kubectl("apply", "-k", str(CRDS))
+    for name in NAMES:
+        system.plane.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=20s")
+
+
+def delete_definitions(system: System, *names: str) -> None:
+    """Delete CRDs, and with them every request or policy."""
+    system.plane.kubectl("delete", "crd", *(names or NAMES))
+
+
+def operator(system: System) -> Process:
+    """The running operator."""
+    assert system.operator
+    assert system.operator.running, system.operator.log_tail()
+    return system.operator
+
+
+def granted(team: Team, duration: str = "1h") -> str:
+    """A request of alice, approved by bob, with its binding there."""
+    team.policy()
+    name = team.request("alice", duration=duration)
+    team.until(name, "Pending")
+    team.decide("bob", "approve", name)
+    team.until(name, "Active")
+    return name
+
+
+def refusal(system: System) -> str:
+    """What /readyz says, if it says no."""
+    status, body = system.health("/readyz")
+    return body if status == 503 else ""
+
+
+def rolebindings(team: Team) -> list[str]:
+    """The bindings of grants in that namespace."""
+    return [binding["metadata"]["name"] for binding in team.items("rolebindings")]
+
+
+def test_without_the_definitions_it_is_not_ready_and_with_them_it_grants_again(system: System) -> None:
+    first = new_team(system)
+    granted(first)
+    process = operator(system)
+    delete_definitions(system)
+    gone = [f"CustomResourceDefinition {name} is missing" for name in NAMES]
+    eventually(lambda: all(line in refusal(system) for line in gone), f"/readyz says: {gone}", timeout=10)
+    assert system.health("/livez") == (200, "ok\n"), "nobody needs to restart it"
+    eventually(lambda: rolebindings(first) == [], "access ends with the request that it was recorded in", timeout=10)
+
+    apply_definitions(system)
+    back = time.monotonic()
+    team = new_team(system)
+    granted(team, "3s")
+    assert time.monotonic() - back < 30, "a request made when the definitions are back is granted soon"
+    assert operator(system).pid == process.pid, "the same process"
+    assert system.health("/readyz") == (200, "ok\n")
+    eventually(lambda: rolebindings(team) == [], "and its access ends")
+
+    start = time.monotonic()
+    assert operator(system).terminate(timeout=10) == 0, process.log_tail()
+    assert time.monotonic() - start < 5
+    assert system.log()[-1]["message"] == "stopped"
+
+
+def test_sigterm_ends_it_while_the_definitions_are_gone(system: System) -> None:
+    delete_definitions(system)
+    eventually(lambda: refusal(system), "it says that it is not ready", timeout=10)
+    start = time.monotonic()
+    assert operator(system).terminate(timeout=10) == 0
+    assert time.monotonic() - start < 5
+
+
+def test_definitions_replaced_in_one_go_are_watched_again(system: System) -> None:
+    delete_definitions(system)
+    apply_definitions(system)
+    back = time.monotonic()
+    granted(new_team(system))
+    assert time.monotonic() - back < 30
+
+
+def test_without_policies_nobody_has_access(system: System) -> None:
+    team = new_team(system)
+    name = granted(team)
+    delete_definitions(system, "accesspolicies.jitaccess.dev")
+    status = team.until(name, "Revoked", timeout=20)["status"]
+    assert status["history"][-1]["reason"] == "PolicyNotFound"
+    assert rolebindings(team) == []
+    assert "accesspolicies.jitaccess.dev is missing" in refusal(system)
+
+
+def test_a_request_that_a_newer_version_has_recorded_is_told_once_and_left_alone(system: System) -> None:
+    team = new_team(system)
+    team.policy()
+    name = team.request("alice")
+    team.until(name, "Pending")
+    write_newer_state(system, team, name)
+    other = team.request("alice", name="other")
+    team.until(other, "Pending")
+    team.decide("bob", "approve", other)
+    team.until(other, "Active")
+    operator(system).terminate()
+    system.start_operator("--sweep-every", "1s")
+    time.sleep(8)  # several sweeps, each of which meets it
+    told = [entry for entry in system.log() if entry.get("object") == f"AccessRequest {team.namespace}/{name}"]
+    assert [entry["message"] for entry in told] == [
+        "AccessRequest left alone: its state 'Suspended' was written by a newer jitaccess"
+    ]
+    assert team.get(name)["status"]["state"] == "Suspended"
+    assert not [entry for entry in system.log() if "exc_info" in entry], system.log()
+    assert team.state(other) == "Active"
+
+
+def write_newer_state(system: System, team: Team, name: str) -> None:
+    """Record a state that our CRD does not have, as a newer version with a newer CRD would."""
+    path = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/state/enum/-"
+    patch = json.dumps([{"op": "add", "path": path, "value": "Suspended"}])
+    system.plane.kubectl("patch", "crd", "accessrequests.jitaccess.dev", "--type=json", f"-p={patch}")
+    status = json.dumps({"status": {"state": "Suspended"}})
+    words = ("patch", "accessrequest", name, "--subresource=status", "--type=merge", f"-p={status}")
+    eventually(lambda: team.kubectl(*words, check=False), "the newer state is accepted")
