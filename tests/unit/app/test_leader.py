@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import nullcontext
@@ -16,16 +15,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jitaccess.app import leader as leader_module
-from jitaccess.app import watch
 from jitaccess.app.leader import MARGIN, RENEW_EVERY, Leader
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
-from jitaccess.kube.credentials import Connection
 from jitaccess.manifests import lease as lease_module
 from jitaccess.manifests.lease import DURATION, LEASE, Observed
-from jitaccess.manifests.resources import JOBS, LEASES, NAMESPACED, REQUESTS, Resource
+from jitaccess.manifests.resources import JOBS, LEASES, REQUESTS, Resource
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Store
 from unit.fake_api import FakeApi
 
 
@@ -352,7 +348,7 @@ async def test_the_clock_fires_nothing_until_it_may() -> None:
     async def fire(target: Target) -> None:
         fired.append(target)
 
-    schedule = Schedule(fire, may_fire=lambda: may)
+    schedule = Schedule(fire, lambda: datetime.now(UTC), may_fire=lambda: may)
     running = asyncio.create_task(schedule.run())
     news, due = Target(REQUESTS, Key("team-a", "news")), Target(REQUESTS, Key("team-a", "due"))
     schedule.soon(news)
@@ -403,31 +399,3 @@ async def test_a_watch_tells_what_changes(status: int, body: str, versions: list
     assert told == versions
     query = "watch=1&fieldSelector=metadata.name%3Djitaccess&resourceVersion=7"
     assert asked == [f"/apis/coordination.k8s.io/v1/namespaces/jitaccess-system/leases?{query}"]
-
-
-@pytest.mark.parametrize(
-    ("leads", "fired"), [pytest.param(True, 1, id="leader-looks"), pytest.param(False, 0, id="standby-forgets")]
-)
-async def test_what_leaves_the_watch_is_looked_at_by_the_leader_and_forgotten_by_a_standby(leads: bool, fired: int) -> None:
-    seen: list[Target] = []
-
-    async def fire(target: Target) -> None:
-        seen.append(target)
-
-    store, schedule, lead = Store(), Schedule(fire), False
-    connection = Connection("https://nowhere", ssl.create_default_context())
-    made = watch.registry((NAMESPACED,), connection, store, schedule, lambda: None, lambda: lead)
-    found = made._watching.get_all_handlers()
-    changed: Any = next(handler.fn for handler in found if "request_changed" in str(handler.id))
-    names = {"namespace": "team-a", "name": "r", "uid": "u", "resourceVersion": "5"}
-    body = {"metadata": {**names, "creationTimestamp": "2026-11-24T12:00:00Z"}, "spec": {}}
-    await changed(type="ADDED", body=body)
-    assert len(store) == 1, "a standby knows what is open"
-    lead = leads
-    await changed(type="DELETED", body=body)
-    assert len(store) == fired, "the leader needs it until the access has ended"
-    running = asyncio.create_task(schedule.run())
-    await asyncio.sleep(0.02)
-    await schedule.stop(1.0)
-    await running
-    assert len(seen) == fired

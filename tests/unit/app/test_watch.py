@@ -1,0 +1,111 @@
+"""What Kopf's handlers do with what they are told."""
+
+import asyncio
+import logging
+import ssl
+from datetime import UTC, datetime
+from typing import Any
+
+import kopf
+import pytest
+
+from jitaccess.app.unreadable import Unreadable
+from jitaccess.app.watch import Watch
+from jitaccess.domain.model import Key
+from jitaccess.kube.credentials import Connection
+from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
+from jitaccess.manifests.resources import POLICIES, REQUESTS
+from jitaccess.workqueue.schedule import Schedule, Target
+from jitaccess.workqueue.store import Store
+
+R, P = Target(REQUESTS, Key("team-a", "r")), Target(POLICIES, Key("team-a", "debug"))
+
+
+class Desk:
+    """A watch with what it writes to."""
+
+    def __init__(self) -> None:
+        self.seen: list[Target] = []
+        self.leads = True
+        self.store = Store([REQUESTS], [POLICIES])
+        self.schedule = Schedule(self._fire, lambda: datetime.now(UTC))
+        self.watch = Watch(self.store, self.schedule, Unreadable(), lambda: None, lambda: self.leads)
+
+    async def _fire(self, target: Target) -> None:
+        self.seen.append(target)
+
+    async def fired(self) -> list[Target]:
+        """What was to be looked at."""
+        running = asyncio.create_task(self.schedule.run())
+        await asyncio.sleep(0.02)
+        await self.schedule.stop(1.0)
+        await running
+        return self.seen
+
+
+def body(name: str, version: str = "5", **parts: Any) -> kopf.Body:
+    """An object as the API server tells it."""
+    metadata = {"namespace": "team-a", "name": name, "uid": "u", "resourceVersion": version}
+    return kopf.Body({"metadata": {**metadata, "creationTimestamp": "2026-11-24T12:00:00Z"}, "spec": {}, **parts})  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize(
+    ("leads", "looks"), [pytest.param(True, [R], id="the leader looks"), pytest.param(False, [], id="a standby forgets")]
+)
+async def test_what_leaves_the_watch(leads: bool, looks: list[Target]) -> None:
+    desk = Desk()
+    desk.leads = False
+    await desk.watch.request_changed(ACCESS_REQUEST, type="ADDED", body=body("r"))
+    assert len(desk.store.requests[REQUESTS]) == 1, "a standby knows what is open"
+    assert desk.store.requests[REQUESTS].take(R.key) is None, "but keeps nothing of it that only who looks would need"
+    desk.leads = leads
+    await desk.watch.request_changed(ACCESS_REQUEST, type="DELETED", body=body("r"))
+    assert len(desk.store.requests[REQUESTS]) == len(looks), "the leader needs it until the access has ended"
+    assert await desk.fired() == looks
+
+
+async def test_each_handler_can_be_called_as_kopf_calls_it() -> None:
+    desk = Desk()
+    handlers = desk.watch.registry(Connection("https://nowhere", ssl.create_default_context()))._watching.get_all_handlers()
+    assert len(handlers) == 3, "requests, their bindings, policies"
+    for handler in handlers:
+        told = body("r")
+        given: Any = {"type": "ADDED", "body": told, "meta": told.metadata, "annotations": {}, "labels": {}}
+        # What else Kopf passes by name must not get in the way of a parameter of ours.
+        others = dict.fromkeys(("resource", "event", "logger", "memo", "param", "name", "namespace", "uid", "spec"))
+        await handler.fn(**given, **others)  # type: ignore[call-arg]
+    assert len(await desk.fired()) == 3
+
+
+UNREADABLE = [
+    pytest.param(
+        {"state": "Suspended"}, "its state 'Suspended' was written by a newer jitaccess", id="a state of a newer version"
+    ),
+    pytest.param({"state": "Active", "expiresAt": "soon"}, "its status cannot be read by this version", id="no time"),
+    pytest.param({"history": [{"state": "Active"}]}, "its status cannot be read by this version", id="an entry without a time"),
+    pytest.param({"approvals": ["bob"]}, "its status cannot be read by this version", id="another shape"),
+]
+
+
+@pytest.mark.parametrize(("status", "told"), UNREADABLE)
+async def test_an_unreadable_request_is_told_once_and_skipped(
+    status: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk()
+    for version in ("5", "6", "7"):
+        await desk.watch.request_changed(ACCESS_REQUEST, type="MODIFIED", body=body("r", version, status=status))
+    assert [record.levelno for record in caplog.records] == [logging.ERROR], caplog.messages
+    assert caplog.messages[0].startswith(f"AccessRequest left alone: {told}")
+    assert vars(caplog.records[0])["object"] == "AccessRequest team-a/r"
+    assert len(desk.store.requests[REQUESTS]) == 0
+    await desk.watch.request_changed(ACCESS_REQUEST, type="MODIFIED", body=body("r", "8"))
+    await desk.watch.request_changed(ACCESS_REQUEST, type="MODIFIED", body=body("r", "9", status=status))
+    assert len(caplog.records) == 2, "told again after it could be read"
+    assert await desk.fired() == [R]
+
+
+async def test_a_policy_is_looked_at_when_it_is_news() -> None:
+    desk = Desk()
+    await desk.watch.policy_changed(ACCESS_POLICY, type="ADDED", body=body("debug"))
+    await desk.watch.policy_changed(ACCESS_POLICY, type=None, body=body("debug", "4"))
+    assert await desk.fired() == [P]
