@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from jitaccess.domain.model import Manifest
 from jitaccess.domain.text import parse_time
-from jitaccess.kube.api import Cluster, Conflict
+from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.resources import Resource
 from jitaccess.reconcile.sweep import key_of
 
@@ -13,8 +13,11 @@ log = logging.getLogger(__name__)
 
 
 async def remove_old(cluster: Cluster, resource: Resource, retention: timedelta, now: datetime) -> int:
-    """Delete the requests that were settled longer ago than `retention`; returns how many."""
-    removed = 0
+    """Delete the requests that were settled longer ago than `retention`; returns how many.
+
+    One that may not be deleted keeps no other one; Refused at the end says how many there were, and why the last one.
+    """
+    removed, refusals, why = 0, 0, ""
     async for item in cluster.list_metadata(resource, fieldSelector="status.settled=true"):
         # Nothing younger than the retention time can have been settled that long ago, so most are never read.
         if parse_time(item["metadata"]["creationTimestamp"]) <= now - retention and await _is_old(
@@ -24,9 +27,14 @@ async def remove_old(cluster: Cluster, resource: Resource, retention: timedelta,
                 await cluster.delete(resource, key_of(item), item["metadata"]["uid"])
             except Conflict:
                 continue  # another request of that name, made since
+            except Refused as error:
+                refusals, why = refusals + 1, str(error)
+                continue
             removed += 1
     if removed:
         log.info("settled requests removed", extra={"requests": removed, "retention_days": retention / timedelta(days=1)})
+    if refusals:
+        raise Refused(f"{refusals} {resource.plural} may not be deleted: {why}")
     return removed
 
 

@@ -1,0 +1,172 @@
+"""The tasks that run for ever beside the watch: what they say about the clock, and when they try again."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+
+from jitaccess.app import upkeep as upkeep_module
+from jitaccess.app.upkeep import Habits, Upkeep, next_retirement, skew_in_words
+from jitaccess.kube.api import Outage, Refused
+from jitaccess.kube.clock import Clock
+from jitaccess.manifests.resources import POLICIES, REQUESTS
+from jitaccess.reconcile.recorder import Tools
+from jitaccess.workqueue.schedule import Schedule, Target
+from jitaccess.workqueue.store import Store
+
+PAUSES = [
+    pytest.param(0, 3600.0, id="done: an hour"),
+    pytest.param(1, 30.0, id="failed: half a minute"),
+    pytest.param(2, 60.0, id="failed twice"),
+    pytest.param(7, 1920.0, id="failed seven times"),
+    pytest.param(8, 3600.0, id="never longer than an hour"),
+    pytest.param(5000, 3600.0, id="for months"),
+]
+
+
+@pytest.mark.parametrize(("failures", "seconds"), PAUSES)
+def test_a_retirement_that_failed_is_tried_again_soon(failures: int, seconds: float) -> None:
+    assert next_retirement(failures) == seconds
+
+
+SKEWS = [
+    pytest.param(0.0, "", id="right"),
+    pytest.param(2.0, "", id="two seconds ahead"),
+    pytest.param(-2.0, "", id="two seconds behind"),
+    pytest.param(-120.2, "the clock of this machine is 120 s behind the API server's", id="two minutes behind"),
+    pytest.param(3600.0, "the clock of this machine is 3600 s ahead of the API server's", id="an hour ahead"),
+]
+
+
+@pytest.mark.parametrize(("skew", "words"), SKEWS)
+def test_a_clock_that_is_off_is_said_in_words(skew: float, words: str) -> None:
+    assert skew_in_words(skew) == words
+
+
+class WrongClock(Clock):
+    """A clock whose skew a test sets."""
+
+    skew = 0.0
+
+
+class FakeInstallation:
+    """An installation of which the API server says nothing until it is there."""
+
+    def __init__(self) -> None:
+        self.problems: tuple[str, ...] = ("not checked",)
+        self.checks = 0
+        self.outage = False
+
+    async def check(self, _cluster: object) -> bool:
+        """As the real one."""
+        self.checks += 1
+        if self.outage:
+            raise Outage("nobody is there")
+        before, self.problems = self.problems, ()
+        return before != ()
+
+
+class Desk:
+    """An upkeep with what it works on."""
+
+    def __init__(self) -> None:
+        self.installation, self.clock = FakeInstallation(), WrongClock()
+        self.leads = True
+        self.looked: list[Target] = []
+        schedule = Schedule(self._fire, lambda: datetime.now(UTC))
+        store = Store([REQUESTS], [POLICIES])
+        # Only what these tests touch is there.
+        tools = Tools(cast(Any, None), store, schedule, cast(Any, None), cast(Any, self.installation), schedule._now)
+        habits = Habits(timedelta(hours=1), timedelta(minutes=5))
+        self.upkeep = Upkeep(tools, self.clock, lambda: self.leads, habits)
+
+    async def _fire(self, target: Target) -> None:
+        self.looked.append(target)
+
+
+async def until(look: Callable[[], object], what: str) -> None:
+    """Wait for it, two seconds at most."""
+    for _ in range(200):
+        if look():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail(f"expected within 2 s: {what}")
+
+
+async def test_a_wrong_clock_is_told_once_for_each_change(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    for skew in (0.0, -120.0, -120.5, -119.6, -60.0, 0.0, 0.3):
+        desk.clock.skew = skew
+        desk.upkeep._check_clock()
+    said = [(record.levelname, record.getMessage().partition(":")[0]) for record in caplog.records]
+    assert said == [
+        ("WARNING", "the clock of this machine is 120 s behind the API server's"),
+        ("WARNING", "the clock of this machine is 60 s behind the API server's"),
+    ]
+
+
+async def test_the_installation_is_checked_at_once_when_something_about_it_has_changed() -> None:
+    desk = Desk()
+    running = asyncio.create_task(desk.upkeep.check_for_ever())
+    await until(lambda: desk.installation.checks == 1, "the first check")
+    await asyncio.sleep(0.05)
+    assert desk.installation.checks == 1, "then not for a minute"
+    desk.upkeep.reinstalled()
+    await until(lambda: desk.installation.checks == 2, "another one")
+    running.cancel()
+
+
+async def test_an_outage_ends_no_check(caplog: pytest.LogCaptureFixture) -> None:
+    desk = Desk()
+    desk.installation.outage = True
+    running = asyncio.create_task(desk.upkeep.check_for_ever())
+    await until(lambda: desk.installation.checks == 1, "a check")
+    desk.installation.outage = False
+    desk.upkeep.reinstalled()
+    await until(lambda: desk.installation.problems == (), "the next one finds that all is well")
+    assert "cannot check the installation: nobody is there" in caplog.messages
+    running.cancel()
+
+
+@pytest.mark.parametrize("failure", [Refused("no"), Outage("away")], ids=["refused", "an outage"])
+async def test_a_sweep_goes_on_behind_a_part_that_fails(failure: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def part(name: str) -> Callable[..., Any]:
+        async def sweep(*_: object) -> None:
+            done.append(name)
+            raise failure
+
+        return sweep
+
+    parts = ("sweep_grants", "sweep_requests", "sweep_jobs", "sweep_policies")
+    for name in parts:
+        monkeypatch.setattr(upkeep_module, name, part(name))
+    await Desk().upkeep.sweep()
+    assert done == list(parts), "what gives access comes first, and nothing is left out"
+
+
+async def test_a_refused_retirement_is_tried_again_soon_and_a_standby_retires_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    async def remove_old(*_: object) -> int:
+        nonlocal tries
+        tries += 1
+        raise Refused("the policy engine says no")
+
+    monkeypatch.setattr(upkeep_module, "remove_old", remove_old)
+    monkeypatch.setattr(upkeep_module, "RETRY_RETIRE_SECONDS", 0.05)
+    desk = Desk()
+    running = asyncio.create_task(desk.upkeep.retire_for_ever())
+    await asyncio.sleep(0.1)
+    assert tries == 0, "who has not won does not retire"
+    desk.upkeep.won()
+    await until(lambda: tries >= 3, "it is tried again and again")
+    desk.leads = False
+    await asyncio.sleep(0.2)
+    before = tries
+    await asyncio.sleep(0.5)
+    assert tries == before
+    running.cancel()
