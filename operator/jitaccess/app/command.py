@@ -16,8 +16,8 @@ from pythonjsonlogger.json import JsonFormatter
 from jitaccess import __version__
 from jitaccess.app.operator import CALL_TIMEOUT, Operator, Options, sweep_once
 from jitaccess.app.risk_rules import read_risk_rules
-from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.app.supervise import Ended, Termination
+from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.domain.text import parse_duration
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.credentials import ConfigurationError, Connection, connect

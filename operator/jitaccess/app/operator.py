@@ -30,7 +30,7 @@ from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.policies import PolicyReconciler
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
-from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_jobs
+from jitaccess.reconcile.sweep import end_stray, sweep_grants
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 
@@ -114,6 +114,7 @@ class Operator:
             for_ever.start("the check", self._upkeep.check_for_ever())
             for_ever.start("the watch", self._watchers.run())
             for_ever.start("the lead", self._stand())
+            for_ever.start("the takeover", self._upkeep.take_over_for_ever())
             for_ever.start("the sweep", self._upkeep.sweep_for_ever())
             for_ever.start("the retirement", self._upkeep.retire_for_ever())
             await self._termination.begun.wait()
@@ -158,7 +159,4 @@ async def sweep_once(connection: Connection) -> int:
     async with connection.session(CALL_TIMEOUT) as session:
         clock = Clock()
         cluster = Cluster(session, connection.server, observe=clock.observe)
-        ended = sum([await sweep_grants(cluster, kind, clock.now) for kind in REQUEST_KINDS])
-        for kind in REQUEST_KINDS:
-            await sweep_jobs(cluster, kind)
-        return ended
+        return sum([await sweep_grants(cluster, kind, clock.now) for kind in REQUEST_KINDS])

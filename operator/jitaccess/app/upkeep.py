@@ -9,10 +9,11 @@ from datetime import timedelta
 
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.kube.clock import Clock
-from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
+from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
+from jitaccess.reconcile.comparing import Facts, apply, compare
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.retention import remove_old
-from jitaccess.reconcile.sweep import sweep_grants, sweep_jobs, sweep_policies, sweep_requests
+from jitaccess.reconcile.sweep import sweep_policies
 from jitaccess.workqueue.schedule import Target
 
 CHECK_SECONDS, RECHECK_SECONDS = 60.0, 3.0
@@ -52,13 +53,18 @@ class Upkeep:
         self._relisted.set()
 
     def won(self) -> None:
-        """Look anew at everything: another replica may have left it half done."""
-        self.look_at_all_requests()
-        for resource, policies in self._tools.store.policies.items():
-            for key in policies.all():
-                self._tools.schedule.soon(Target(resource, key))
+        """Begin to lead: every end that we know of is planned at once, and what another replica left half done is looked for.
+
+        Looking at everything would take a minute for ten thousand grants; comparing takes seconds, and holds up nothing new.
+        """
+        for resource, requests in self._tools.store.requests.items():
+            requests.distrust()
+            for key, known in requests.all():
+                if known.until:
+                    self._tools.schedule.at(Target(resource, key), known.until)
+        for policies in self._tools.store.policies.values():
+            policies.heed_all()
         self._tools.schedule.wake()
-        self._relisted.set()
         self._won.set()
 
     def reinstalled(self) -> None:
@@ -106,7 +112,15 @@ class Upkeep:
             log.info("the clock of this machine agrees with the API server's again")
         self._told_skew = skew if remark else 0.0
 
-    # --- sweeps
+    # --- comparing
+
+    async def take_over_for_ever(self) -> None:
+        """Each time that we begin to lead: compare everything, with what policies and roles allow now."""
+        while True:
+            await self._won.wait()
+            self._won.clear()
+            if self._leads() and not await self.sweep(thorough=True):
+                self.look_at_all_requests()  # the long way, and each look is tried until it succeeds
 
     async def sweep_for_ever(self) -> None:
         """Look for what no event told of, every now and then and after each burst of listed objects."""
@@ -121,15 +135,20 @@ class Upkeep:
             self._relisted.clear()
             await asyncio.sleep(SETTLE_SECONDS)
 
-    async def sweep(self) -> None:
-        """Sweep everything once; what one part of it cannot do keeps no other part from being done."""
-        cluster, store, schedule = self._cluster, self._tools.store, self._tools.schedule
+    async def sweep(self, *, thorough: bool = False) -> bool:
+        """Compare everything once; False if some part of it could not be done. No part keeps another from being done."""
+        tools, done = self._tools, []
         for kind in REQUEST_KINDS:
-            await _put_off("sweep", sweep_grants(cluster, kind, self._clock.now))
-            await _put_off("sweep", sweep_requests(cluster, kind, store, schedule))
-            await _put_off("sweep", sweep_jobs(cluster, kind))
+            facts = Facts(self._cluster, tools.table) if thorough else None
+            done.append(await _put_off("comparing requests", self._compare(kind, facts)))
         for policy_kind in POLICY_KINDS:
-            await _put_off("sweep", sweep_policies(cluster, policy_kind, store, schedule))
+            sweeping = sweep_policies(self._cluster, policy_kind, tools.store, tools.schedule)
+            done.append(await _put_off("looking at policies", sweeping))
+        return all(done)
+
+    async def _compare(self, kind: RequestKind, facts: Facts | None) -> None:
+        difference = await compare(self._cluster, kind, self._clock.now, facts)
+        apply(difference, kind, self._tools.store, self._tools.schedule)
 
     # --- retention
 
@@ -137,8 +156,7 @@ class Upkeep:
         """Remove the requests that are past their retention, every hour; soon again where that failed."""
         failures = 0
         while True:
-            await _set_within(self._won, next_retirement(failures))
-            self._won.clear()
+            await asyncio.sleep(next_retirement(failures))
             if self._leads():
                 failures = 0 if await self._retire() else failures + 1
 
