@@ -257,6 +257,7 @@ async def test_an_empty_list_of_metadata_has_no_items(api: FakeApi, cluster: Clu
     [
         pytest.param(401, id="401-a-token-being-rotated"),
         pytest.param(408, id="408-request-timeout"),
+        pytest.param(410, id="410-too-old-to-be-continued"),
         pytest.param(429, id="429-pressure"),
         pytest.param(500, id="500"),
         pytest.param(503, id="503-starting"),
@@ -272,7 +273,7 @@ async def test_an_outage_is_never_an_answer(api: FakeApi, cluster: Cluster, call
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("status", [400, 403, 405, 410, 413, 422])
+@pytest.mark.parametrize("status", [400, 403, 405, 413, 422])
 async def test_a_refusal_carries_the_words_of_whoever_refused(api: FakeApi, cluster: Cluster, call: str, status: int) -> None:
     plural, act = CALLS[call]
     api.fail(plural, status, "exceeded quota: pods=0")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.model import Key
-from jitaccess.kube.api import Cluster
+from jitaccess.kube.api import Cluster, Refused
 from jitaccess.manifests.resources import REQUESTS
 from jitaccess.reconcile.retention import remove_old
 from unit.examples import HOUR, NAMESPACE, T0, request_manifest
@@ -38,3 +38,12 @@ async def test_records_are_kept_for_the_retention(api: FakeApi, cluster: Cluster
     assert await remove_old(cluster, REQUESTS, 30 * DAYS, T0) == removed
     assert (api.get(REQUESTS, Key(NAMESPACE, "r")) is None) is bool(removed)
     assert api.get(REQUESTS, Key(NAMESPACE, "always-there"))
+
+
+async def test_a_record_that_may_not_be_removed_keeps_no_other_one(api: FakeApi, cluster: Cluster) -> None:
+    for name in ("a", "b", "c"):
+        api.put(REQUESTS, settled(name, name, asked=40 * DAYS, ended=40 * DAYS))
+    api.fail("DELETE accessrequests", 403, "the policy engine says no")
+    with pytest.raises(Refused, match="1 accessrequests may not be deleted: the policy engine says no"):
+        await remove_old(cluster, REQUESTS, 30 * DAYS, T0)
+    assert len(api.all(REQUESTS)) == 1, "the other two are gone"
