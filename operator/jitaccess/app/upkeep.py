@@ -17,7 +17,7 @@ from jitaccess.reconcile.sweep import sweep_policies
 from jitaccess.workqueue.schedule import Target
 
 CHECK_SECONDS, RECHECK_SECONDS = 60.0, 3.0
-RETIRE_SECONDS, RETRY_RETIRE_SECONDS = 3600.0, 30.0
+FIRST_RETIRE_SECONDS, RETIRE_SECONDS, RETRY_RETIRE_SECONDS = 600.0, 3600.0, 30.0
 SETTLE_SECONDS = 5.0  # a burst of listed objects is over when none came for that long
 SKEW_SECONDS = 2.0  # what a machine's clock may be off before anybody is told
 SKEW_STEP_SECONDS = 1.0
@@ -153,12 +153,13 @@ class Upkeep:
     # --- retention
 
     async def retire_for_ever(self) -> None:
-        """Remove the requests that are past their retention, every hour; soon again where that failed."""
+        """Remove the requests that are past their retention, every hour, not while we start; soon again where that failed."""
         failures = 0
+        await asyncio.sleep(FIRST_RETIRE_SECONDS)
         while True:
-            await asyncio.sleep(next_retirement(failures))
             if self._leads():
                 failures = 0 if await self._retire() else failures + 1
+            await asyncio.sleep(next_retirement(failures))
 
     async def _retire(self) -> bool:
         now, retention = self._clock.now(), self._habits.retention

@@ -12,9 +12,11 @@ from jitaccess.app.upkeep import Habits, Upkeep, next_retirement, skew_in_words
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.resources import POLICIES, REQUESTS
+from jitaccess.reconcile.comparing import Difference
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
+from unit.examples import HOUR, KEY, T0, active_status, request
 
 PAUSES = [
     pytest.param(0, 3600.0, id="done: an hour"),
@@ -141,11 +143,50 @@ async def test_a_sweep_goes_on_behind_a_part_that_fails(failure: Exception, monk
 
         return sweep
 
-    parts = ("sweep_grants", "sweep_requests", "sweep_jobs", "sweep_policies")
+    parts = ("compare", "sweep_policies")
     for name in parts:
         monkeypatch.setattr(upkeep_module, name, part(name))
-    await Desk().upkeep.sweep()
+    assert not await Desk().upkeep.sweep()
     assert done == list(parts), "what gives access comes first, and nothing is left out"
+
+
+async def test_who_begins_to_lead_plans_every_end_at_once_and_compares_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    desk.upkeep._tools.store.requests[REQUESTS].see(request(status=active_status()))
+    thorough: list[object] = []
+
+    async def compared(*given: object) -> Difference:
+        thorough.append(given[-1])
+        return Difference(due={KEY: T0 + HOUR})
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(upkeep_module, "compare", compared)
+    monkeypatch.setattr(upkeep_module, "sweep_policies", nothing)
+    running = asyncio.create_task(desk.upkeep.take_over_for_ever())
+    desk.upkeep.won()
+    schedule = desk.upkeep._tools.schedule
+    assert schedule._deadlines == {Target(REQUESTS, KEY): (T0 + HOUR).timestamp()}, "before anything is compared"
+    await until(lambda: thorough, "the comparison")
+    assert thorough[0] is not None, "with what policies and roles allow now"
+    assert not schedule._news, "what is as it should be is not looked at"
+    running.cancel()
+
+
+async def test_where_comparing_fails_everything_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk()
+    desk.upkeep._tools.store.requests[REQUESTS].see(request(status=active_status()))
+
+    async def away(*_: object) -> None:
+        raise Outage("away")
+
+    for name in ("compare", "sweep_policies"):
+        monkeypatch.setattr(upkeep_module, name, away)
+    running = asyncio.create_task(desk.upkeep.take_over_for_ever())
+    desk.upkeep.won()
+    await until(lambda: list(desk.upkeep._tools.schedule._news) == [Target(REQUESTS, KEY)], "a look at every request")
+    running.cancel()
 
 
 async def test_a_refused_retirement_is_tried_again_soon_and_a_standby_retires_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,11 +199,14 @@ async def test_a_refused_retirement_is_tried_again_soon_and_a_standby_retires_no
 
     monkeypatch.setattr(upkeep_module, "remove_old", remove_old)
     monkeypatch.setattr(upkeep_module, "RETRY_RETIRE_SECONDS", 0.05)
+    monkeypatch.setattr(upkeep_module, "RETIRE_SECONDS", 0.05)
+    monkeypatch.setattr(upkeep_module, "FIRST_RETIRE_SECONDS", 0.05)
     desk = Desk()
+    desk.leads = False
     running = asyncio.create_task(desk.upkeep.retire_for_ever())
-    await asyncio.sleep(0.1)
-    assert tries == 0, "who has not won does not retire"
-    desk.upkeep.won()
+    await asyncio.sleep(0.2)
+    assert tries == 0, "who does not lead does not retire"
+    desk.leads = True
     await until(lambda: tries >= 3, "it is tried again and again")
     desk.leads = False
     await asyncio.sleep(0.2)

@@ -46,7 +46,8 @@ class Desk:
 def body(name: str, version: str = "5", **parts: Any) -> kopf.Body:
     """An object as the API server tells it."""
     metadata = {"namespace": "team-a", "name": name, "uid": "u", "resourceVersion": version}
-    return kopf.Body({"metadata": {**metadata, "creationTimestamp": "2026-11-24T12:00:00Z"}, "spec": {}, **parts})  # type: ignore[typeddict-item]
+    raw: Any = {"metadata": {**metadata, "creationTimestamp": "2026-11-24T12:00:00Z"}, "spec": {}, **parts}
+    return kopf.Body(raw)
 
 
 @pytest.mark.parametrize(
