@@ -9,6 +9,7 @@ import aiohttp
 from jitaccess.domain.model import GROUP, AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import NOTHING_RECORDED, Recorded
 from jitaccess.domain.roles import Role
+from jitaccess.kube.answers import Conflict, Expired, NotFound, NotServed, Outage, Refused, Unpatchable, failure, object_in
 from jitaccess.kube.clock import uptime
 from jitaccess.manifests.kinds import policy_resource
 from jitaccess.manifests.parse import parse_policy, parse_request
@@ -16,22 +17,12 @@ from jitaccess.manifests.resources import CLUSTER_ROLES, CRDS, ROLES, Resource
 from jitaccess.manifests.roles import parse_role
 from jitaccess.manifests.status import request_status
 
+__all__ = ["Cluster", "Conflict", "Outage", "Refused"]
+
 PAGE = 500
 Body = Manifest | Sequence[Manifest] | None
 WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-
-
-class Outage(Exception):
-    """The API server could not be reached or could not answer: never a verdict, always tried again."""
-
-
-class Conflict(Exception):
-    """An object of that name exists already, or is not as we last saw it; read again."""
-
-
-class Refused(Exception):
-    """The API server, or an admission policy, said no: the message is theirs."""
 
 
 class Cluster:
@@ -75,9 +66,9 @@ class Cluster:
         """Read any object; None if there is none, as where its CustomResourceDefinition was deleted."""
         try:
             return await self._call("GET", resource.path(key))
-        except _NotFound:
+        except NotFound:
             return None
-        except _NotServed:
+        except NotServed:
             # What is not served may only be unreachable; where it is not even defined, its objects went with the definition.
             name = Key("", f"{resource.plural}.{resource.group}")
             if resource.group == GROUP and await self.find(CRDS, name) is None:
@@ -89,14 +80,14 @@ class Cluster:
         path = resource.path(namespace=manifest["metadata"].get("namespace", ""))
         try:
             return await self._call("POST", path, manifest, query={"dryRun": "All"} if dry_run else None)
-        except _NotFound as error:
+        except NotFound as error:
             raise Refused(str(error)) from error
 
     async def replace(self, resource: Resource, key: Key, manifest: Manifest) -> Manifest:
         """Replace an object of ours; returns it as it came out. Conflict if it is gone or changed meanwhile."""
         try:
             return await self._call("PUT", resource.path(key), manifest)
-        except _NotFound as error:
+        except NotFound as error:
             raise Conflict(str(error)) from error
 
     async def delete(self, resource: Resource, key: Key, uid: str) -> Manifest | None:
@@ -107,7 +98,7 @@ class Cluster:
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
             answer = await self._call("DELETE", resource.path(key), options)
-        except _NotFound:
+        except NotFound:
             return None
         return None if answer.get("kind") == "Status" else answer
 
@@ -141,9 +132,9 @@ class Cluster:
         ]
         try:
             return await self._call("PATCH", resource.path(key, subresource="status"), patch)
-        except _NotFound:
+        except NotFound:
             return None
-        except _Unpatchable as error:
+        except Unpatchable as error:
             raise Conflict(f"{resource.kind} {key} is not as it was read: {error}") from error
 
     async def list_metadata(self, resource: Resource, **selectors: str) -> AsyncIterator[Manifest]:
@@ -163,13 +154,13 @@ class Cluster:
         try:
             async with self._session.get(f"{self._server}{path}", params=query, timeout=WATCH_TIMEOUT) as response:
                 if response.status >= 300:
-                    raise _failure(response.status, f"WATCH {path}", await response.read())
+                    raise failure(response.status, f"WATCH {path}", await response.read())
                 async for line in response.content:
-                    event = _object(f"WATCH {path}", line)
+                    event = object_in(f"WATCH {path}", line)
                     if event.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
                         raise Outage(f"WATCH {path}: {event}")
                     yield None if event["type"] == "DELETED" else event["object"]
-        except (aiohttp.ClientError, TimeoutError, OSError, _NotFound) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, NotFound) as error:
             raise Outage(f"WATCH {path}: {type(error).__name__}: {error}") from error
 
     async def _list(self, resource: Resource, selectors: Mapping[str, str], accept: str) -> AsyncIterator[Manifest]:
@@ -178,13 +169,13 @@ class Cluster:
         while True:
             try:
                 page = await self._call("GET", resource.path(), query=query, accept=accept)
-            except _Expired:
+            except Expired:
                 # The list took longer than the API server remembers: from the start, once. What was told already is told again.
                 if restarted or not query.pop("continue", ""):
                     raise
                 restarted = True
                 continue
-            except _NotFound as error:
+            except NotFound as error:
                 raise Outage(f"{resource.plural} are not served: {error}") from error
             for item in page.get("items") or []:
                 yield item
@@ -212,8 +203,8 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Outage(f"{verb} {path}: {type(error).__name__}: {error}") from error
         if response.status >= 300:
-            raise _failure(response.status, f"{verb} {path}", text)
-        return _object(f"{verb} {path}", text)
+            raise failure(response.status, f"{verb} {path}", text)
+        return object_in(f"{verb} {path}", text)
 
 
 # There are annotations where there is an approval; of one that is not there, `test` of null is true.
@@ -224,70 +215,3 @@ _UNDISPUTED = tuple(
         *(f"/metadata/annotations/{ledger.replace('/', '~1')}" for ledger in (Ledger.DENIALS, Ledger.REVOCATIONS)),
     )
 )
-
-
-class _NotFound(Exception):
-    """404, for the methods here to turn into a value."""
-
-
-class _NotServed(Outage):
-    """404 by something else than an object's absence: the kind is not served here, or now."""
-
-
-class _Expired(Outage):
-    """410: what was asked to be continued is no longer known."""
-
-
-class _Unpatchable(Exception):
-    """422 in the API server's own words: what a JSON Patch expected (`test`) does not hold."""
-
-
-_UNPATCHABLE = "the server rejected our request due to an error in our request"
-
-
-def _object(call: str, text: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(text)
-    except ValueError as error:
-        raise Outage(f"{call}: the answer is not JSON: {text[:200]!r}") from error
-    if not isinstance(answer, dict):
-        raise Outage(f"{call}: the answer is no object: {text[:200]!r}")
-    return answer
-
-
-def _failure(status: int, call: str, text: bytes) -> Exception:
-    message = _message(text)
-    # Only the API server itself can say that something is not there; a proxy's 404 is an outage.
-    if status == 404 and _reason(text) == "NotFound":
-        return _NotFound(message)
-    if status == 409:
-        return Conflict(message)
-    if status == 422 and call.startswith("PATCH") and message == _UNPATCHABLE:
-        return _Unpatchable(message)
-    if "etcdserver: request is too large" in message:
-        return Refused(message)  # however often it is tried
-    # 401 is a token that is just being rotated, 408 and 429 are pressure: none of them says no.
-    if status in (401, 404, 408, 410, 429) or not 400 <= status < 500:
-        return {404: _NotServed, 410: _Expired}.get(status, Outage)(f"{call}: {status} {message}")
-    return Refused(message)
-
-
-def _reason(text: bytes) -> str:
-    return str(_status(text).get("reason", ""))
-
-
-def _status(text: bytes) -> Manifest:
-    """The Status that the API server itself answered; empty where the answer is somebody else's."""
-    try:
-        status = json.loads(text)
-    except ValueError:
-        return {}
-    return status if isinstance(status, dict) and status.get("kind") == "Status" else {}
-
-
-def _message(text: bytes) -> str:
-    try:
-        status = json.loads(text)
-    except ValueError:
-        return text[:500].decode(errors="replace")
-    return str(status.get("message", "")) if isinstance(status, dict) else str(status)[:500]

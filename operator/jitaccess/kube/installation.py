@@ -50,11 +50,6 @@ class Installation:
         self.problems: tuple[str, ...] = ("the installation has not been checked yet",)
         self._unconfined = unconfined
 
-    @property
-    def has_crds(self) -> bool:
-        """Whether there is anything to watch at all."""
-        return not any(problem.startswith(CRDS.kind) or "not been checked" in problem for problem in self.problems)
-
     async def check(self, cluster: Cluster) -> bool:
         """Look again; returns whether the findings have changed."""
         before = self.problems

@@ -33,9 +33,9 @@ class Publisher:
 
     def deleted(self, resource: Resource, key: Key, uid: str, gone: AccessRequest | None, remains: str) -> None:
         """Tell of an open request that was deleted, and its record with it: all that is known of it, in one line."""
-        facts = {"request": str(key), "uid": uid, "reason": "RequestDeleted", "remains": remains}
-        words = _last_words(gone) if gone else "nothing is known of it but its name"
-        log.warning("request deleted, access ended: %s", words, extra=facts | (_facts(gone) if gone else {}))
+        facts = {"request": str(key), "uid": uid, "reason": "RequestDeleted"}
+        words = (_last_words(gone) if gone else "nothing is known of it but its name") + (f"; {remains}" if remains else "")
+        log.warning("request deleted: %s", words, extra=facts | (_facts(gone) if gone else {}))
         self.tell(News(resource, key, uid, "RequestDeleted", f"the record of this request was deleted: {words}", warning=True))
 
 

@@ -14,7 +14,7 @@ from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Grants
 from jitaccess.reconcile.recorder import Recorder, Tools, grant_key
 from jitaccess.reconcile.removal import NotEnded, Remains, remove
-from jitaccess.workqueue.schedule import LONGEST_OUTAGE_RETRY
+from jitaccess.workqueue.schedule import LONGEST_OUTAGE_RETRY, Target
 from jitaccess.workqueue.store import Open
 
 # An end that fails for the first time is tried again at once; one that goes on failing is said on the request.
@@ -79,10 +79,16 @@ class Endings:
     async def deleted(self, key: Key, known: Open) -> None:
         """End the access of a request that was deleted; its record went with it, so the log and an Event say what it was."""
         gone = self._open.deleted(key)
-        remains = await self._remove_binding(key, known.uid, gone.recorded.job if gone else None)
+        try:
+            remains = await self._remove_binding(key, known.uid, gone.recorded.job if gone else None)
+            left = f"the binding stands without subjects: {remains.why}" if remains else ""
+        except NotEnded as error:
+            # There is no record to say it on, and another request of that name may wait: the binding has looks of its own.
+            left = f"NOT ENDED: {error}"
+            self._tools.schedule.retry(Target(self._kind.binding, grant_key(key, known.uid)), LONGEST_OUTAGE_RETRY)
         await self._drop_job(key, known.uid, None)
         self._recorder.forget(key)
-        self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, remains.why if remains else "")
+        self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, left)
 
     def _goes_on_failing(self, key: Key) -> bool:
         return self._tools.schedule.attempts(self._recorder.target(key)) >= LOUD_AFTER

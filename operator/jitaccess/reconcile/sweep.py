@@ -60,29 +60,40 @@ async def end_if_over(cluster: Cluster, kind: RequestKind, binding: Manifest, no
 
     What keeps one binding from being looked at or ended is told, and keeps no other one alive.
     """
-    request, uid = request_of(binding)
-    told = {"binding": str(key_of(binding)), "request": str(request), "uid": uid, "subjects": str(binding.get("subjects") or "")}
+    try:
+        return await _end(cluster, kind, binding, now)
+    except (NotEnded, Refused, UnknownState) as error:
+        log.error("leftover access cannot be ended: %s", error, extra=_in_words(binding))
+        return False
+
+
+async def end_stray(cluster: Cluster, kind: RequestKind, now: Now, key: Key) -> None:
+    """End a binding with our label that no open request of ours explains, if it is over or nobody's.
+
+    NotEnded, Refused or UnknownState where that cannot be: for the schedule to report, and to try for ever.
+    """
+    found = await cluster.find(kind.binding, key)
+    if found and (found["metadata"].get("labels") or {}).items() >= {**MANAGED, **GRANT}.items():
+        await _end(cluster, kind, found, now)
+
+
+async def _end(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now) -> bool:
+    ours, (_, uid) = key_of(binding), request_of(binding)
     try:
         why = await _over(cluster, kind, binding, now)
         if not why or is_harmless(binding):
             return False
-        remains = await remove(
-            cluster, kind.binding, key_of(binding), partial(is_managed, request_uid=uid), binding["metadata"]["uid"]
-        )
+        remains = await remove(cluster, kind.binding, ours, partial(is_managed, request_uid=uid), binding["metadata"]["uid"])
     except Conflict:
         return False  # recreated since: its own event, or the next sweep, looks at that one
-    except (NotEnded, Refused, UnknownState) as error:
-        log.error("leftover access cannot be ended: %s", error, extra=told)
-        return False
-    log.warning("leftover access ended", extra=told | {"reason": why, "remains": remains.why if remains else ""})
+    log.warning("leftover access ended", extra=_in_words(binding) | {"reason": why, "remains": remains.why if remains else ""})
     return True
 
 
-async def end_stray(cluster: Cluster, kind: RequestKind, now: Now, key: Key) -> None:
-    """Look at a binding with our label that no open request of ours explains, and end it if it is over or nobody's."""
-    found = await cluster.find(kind.binding, key)
-    if found and (found["metadata"].get("labels") or {}).items() >= {**MANAGED, **GRANT}.items():
-        await end_if_over(cluster, kind, found, now)
+def _in_words(binding: Manifest) -> dict[str, str]:
+    request, uid = request_of(binding)
+    subjects = str(binding.get("subjects") or "")
+    return {"binding": str(key_of(binding)), "request": str(request), "uid": uid, "subjects": subjects}
 
 
 async def _over(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now) -> str:

@@ -63,14 +63,12 @@ async def look(installation: Installation, cluster: Cluster) -> tuple[str, ...]:
 async def test_before_the_first_look_nothing_may_be_granted() -> None:
     installation = Installation()
     assert installation.problems
-    assert not installation.has_crds
 
 
 async def test_what_the_repository_installs_is_complete(installed: FakeApi, cluster: Cluster) -> None:
     installation = Installation()
     assert await installation.check(cluster), "from not checked to complete is a change"
     assert installation.problems == ()
-    assert installation.has_crds
     assert not await installation.check(cluster), "the second look finds nothing new"
 
 
@@ -183,7 +181,6 @@ async def test_everything_that_is_missing_is_a_problem(
     installed.remove(resource, Key("", name))
     assert await installation.check(cluster)
     assert installation.problems == (f"{resource.kind} {name} is missing", FIX)
-    assert installation.has_crds is (resource is not CRDS)
 
 
 async def test_what_may_not_be_read_is_a_problem_and_not_an_outage(installed: FakeApi, cluster: Cluster) -> None:
@@ -291,7 +288,6 @@ async def test_an_account_that_the_policies_do_not_confine_grants_nothing(
     installation = Installation()
     await installation.check(cluster)
     assert installation.problems == (STRANGER.format(name),)
-    assert installation.has_crds, "it watches, and ends access, all the same"
 
 
 async def test_whoever_tries_it_out_may_accept_that(installed: FakeApi, cluster: Cluster) -> None:

@@ -1119,6 +1119,17 @@ async def test_a_job_made_ahead_of_an_outage_is_used_or_taken_away(bench: Bench)
     assert len(bench.api.all(JOBS)) == 1
 
 
+async def test_a_deleted_request_whose_access_cannot_be_ended_holds_up_no_other_of_its_name(active: Bench) -> None:
+    active.api.put(REQUESTS, request_manifest(uid=OTHER_UID))
+    for call in (NO_BINDING, "PUT rolebindings"):
+        active.api.fail(call, 403, "delete protection", times=99)
+    await active.looks()
+    assert active.state == ("Pending", "WaitingForApproval"), "the new one is recorded"
+    [event] = [item for item in active.announcer._waiting._queue if item.reason == "RequestDeleted"]  # type: ignore[attr-defined]
+    assert "NOT ENDED" in event.message
+    assert Target(ROLE_BINDINGS, GRANT_KEY) in active.schedule._deadlines, "what still gives access is looked at again"
+
+
 async def test_a_deleted_request_leaves_its_last_words(active: Bench) -> None:
     found = active.api.get(REQUESTS, KEY)
     assert found

@@ -13,6 +13,7 @@ from jitaccess.manifests.grant import binding_manifest, grant_name, job_manifest
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
 from jitaccess.manifests.resources import JOBS, POLICIES, REQUESTS, ROLE_BINDINGS
 from jitaccess.reconcile.grants import Grants
+from jitaccess.reconcile.removal import NotEnded
 from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_policies
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
@@ -202,6 +203,14 @@ async def test_a_binding_that_came_back_is_ended_when_it_is_seen(api: FakeApi, c
     api.put(ROLE_BINDINGS, binding_manifest(ACCESS_REQUEST, grant(), None))
     await end_stray(cluster, ACCESS_REQUEST, now, GRANT_KEY)
     assert api.all(ROLE_BINDINGS) == []
+
+
+async def test_a_binding_that_came_back_and_cannot_be_ended_is_tried_for_ever(api: FakeApi, cluster: Cluster, now: Now) -> None:
+    api.put(ROLE_BINDINGS, binding_manifest(ACCESS_REQUEST, grant(), None))
+    api.fail("DELETE rolebindings", 403, "delete protection")
+    api.fail("PUT rolebindings", 403, "update protection")
+    with pytest.raises(NotEnded, match="update protection"):
+        await end_stray(cluster, ACCESS_REQUEST, now, GRANT_KEY)
 
 
 async def test_a_binding_that_cannot_be_ended_keeps_no_other_alive(api: FakeApi, cluster: Cluster, now: Now) -> None:
