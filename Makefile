@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST_FLAGS ?= -n 2 --dist loadfile
+PYTEST_FLAGS ?= -n 4 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup controlplane demo test check lint format unit bench digest lock clean
 

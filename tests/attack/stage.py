@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from attack.api import Answer, Person
-from conftest import LEDGERS, eventually, policy_manifest, request_manifest
-from system import System
+from controlplane.client import Answer, Person
+from team import POLICIES, REQUESTS, Place, eventually, policy_manifest, request_manifest
 
 RBAC = "rbac.authorization.k8s.io"
 MANAGED = {"app.kubernetes.io/managed-by": "jitaccess"}
-REQUESTS, POLICIES = "accessrequests", "accesspolicies"
 OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 
 # The garbage collector learns of new kinds twice a minute, so its first work in a young cluster may take that long (seconds).
@@ -40,11 +38,9 @@ _WARDENS = [
 
 
 @dataclass
-class Stage:
-    """One namespace; whatever is made here is made over HTTP, as somebody."""
+class Stage(Place):
+    """A place for many attempts; people may come here with headers of their own, and ServiceAccounts with real tokens."""
 
-    system: System
-    stamped: bool
     namespace: str = field(default_factory=lambda: f"attack-{os.getpid()}-{next(_numbers)}")
     tokens: dict[str, str] = field(default_factory=dict)
     _people: dict[str, Person] = field(default_factory=dict)
@@ -61,19 +57,13 @@ class Stage:
 
     def person(self, name: str, **headers: str) -> Person:
         """Somebody with their own token; with headers, on a connection of their own."""
-        key = f"{name} {headers}" if headers else name
-        if key in self._people:
-            return self._people[key]
-        plane = self.system.plane
-        token = self.tokens.get(name) or plane.token(name)
-        person = Person(name, plane.server, plane.ca_file, token, self.namespace, headers)
-        self._people[key] = person
-        return person
-
-    @property
-    def admin(self) -> Person:
-        """The cluster administrator, who sets the stage."""
-        return self.person("admin")
+        if name not in self.tokens and not headers:
+            return super().person(name)
+        key = f"{name} {headers}"
+        if key not in self._people:
+            token = self.tokens.get(name) or self.plane.token(name)
+            self._people[key] = Person(name, self.plane.server, self.plane.ca_file, token, self.namespace, headers)
+        return self._people[key]
 
     def service_account(self, namespace: str, name: str) -> Person:
         """A ServiceAccount, by its full name and with a real token of its own."""
@@ -102,24 +92,13 @@ class Stage:
             self.until_ready(name)
         return name
 
-    def until_ready(self, name: str) -> None:
-        """Wait until a policy is in force, for its requesters too if alice is one."""
-        eventually(lambda: self.ready(name).get("status") == "True", f"policy {name} is Ready")
-        asked = self.sure(self.admin.get(POLICIES, name))["spec"]["requesters"]
-        if {"kind": "Group", "name": "developers"} in asked:
-            eventually(lambda: self.may("alice", "request", name), f"alice may request {name}")
-
     def ready(self, name: str) -> dict[str, Any]:
         """The condition Ready of a policy; empty if there is none."""
-        status = self.sure(self.admin.get(POLICIES, name)).get("status") or {}
-        return next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+        return self.condition(name, "Ready", POLICIES)
 
     def may(self, user: str, verb: str, policy: str) -> bool:
         """Whether the authorizer gives somebody that verb on a policy here."""
-        attributes = {"group": "jitaccess.dev", "resource": POLICIES, "name": policy, "verb": verb, "namespace": self.namespace}
-        review = {"spec": {"resourceAttributes": attributes}}
-        answer = self.person(user).call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", review)
-        return bool(self.sure(answer)["status"]["allowed"])
+        return self.holds(user, verb, policy)
 
     def manifest(self, user: str, name: str = "", **spec: Any) -> dict[str, Any]:
         """An AccessRequest as that person would write it here, under the policy that asks for two approvals."""
@@ -130,14 +109,6 @@ class Stage:
         """Ask as that person; returns the name of the request."""
         made = self.sure(self.person(user).create(REQUESTS, self.manifest(user, **spec)))
         return str(made["metadata"]["name"])
-
-    def decision(self, user: str, verb: str, name: str, note: str = "ok") -> dict[str, Any]:
-        """The merge patch of a decision: the annotation that is stamped, or the ledger line."""
-        if self.stamped:
-            return annotations({f"jitaccess.dev/{verb}": note})
-        ledger = f"jitaccess.dev/{LEDGERS[verb]}"
-        before = self.annotations(name).get(ledger)
-        return annotations({ledger: f"{user}: {note}" if before is None else f"{before}\n{user}: {note}"})
 
     def decide(self, user: str, verb: str, name: str, note: str = "ok") -> Answer:
         """Approve, deny or revoke as that person."""
@@ -158,27 +129,6 @@ class Stage:
         return name
 
     # --- looking
-
-    def get(self, name: str, resource: str = REQUESTS) -> dict[str, Any]:
-        """An object as it is."""
-        return self.sure(self.admin.get(resource, name))
-
-    def find(self, name: str, resource: str) -> dict[str, Any] | None:
-        """An object as it is, or None."""
-        answer = self.admin.get(resource, name)
-        return None if answer.status == 404 else self.sure(answer)
-
-    def annotations(self, name: str) -> dict[str, str]:
-        """The annotations of a request."""
-        return dict(self.get(name)["metadata"].get("annotations") or {})
-
-    def status(self, name: str) -> dict[str, Any]:
-        """The status of a request; empty before the operator has seen it."""
-        return dict(self.get(name).get("status") or {})
-
-    def condition(self, name: str, kind: str) -> dict[str, Any]:
-        """A condition of a request; empty if there is none."""
-        return next((c for c in self.status(name).get("conditions", []) if c["type"] == kind), {})
 
     def until(self, name: str, state: str) -> dict[str, Any]:
         """Wait until a request is in that state; returns its status."""
@@ -204,8 +154,7 @@ class Stage:
     @staticmethod
     def sure(answer: Answer) -> dict[str, Any]:
         """The body of an answer that must be a yes."""
-        assert answer.ok, f"{answer.status} {answer.message}"
-        return answer.body
+        return answer.sure()
 
     def close(self) -> None:
         """Hang up all connections."""
@@ -263,11 +212,6 @@ class Theatre(Stage):
         """The operator's objects behind the live request and the policy `debug`, by a word for each."""
         status = self.status(self.live)
         return {"binding": status["bindingRef"]["name"], "job": status["jobRef"]["name"], "derived": "jitaccess:debug:approver"}
-
-
-def annotations(values: dict[str, Any]) -> dict[str, Any]:
-    """A merge patch of annotations."""
-    return {"metadata": {"annotations": values}}
 
 
 def binding(name: str, role: str, user: str, *, subject: str = "User", kind: str = "ClusterRole") -> dict[str, Any]:

@@ -1,15 +1,19 @@
 """An attempt: who tries what, the exact refusal that it must meet, and the honest twin that must succeed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
-from attack.api import Answer, Person
-from attack.stage import REQUESTS, Theatre, annotations
+from attack.stage import Theatre
+from controlplane.client import Answer, Person
+from team import REQUESTS, annotations
 
 How = Callable[["Scene", Person], Answer]
+
+STAMPED, BY_HAND = "stamped", "by hand"  # the two installations: they differ in one admission policy, which stamps requests
 
 
 @dataclass
@@ -40,7 +44,7 @@ class Scene:
 class Attempt:
     """One row; `{me}`, `{name}`, `{namespace}` and `{robot}` in the refusal stand for who tries, on which request, where.
 
-    `only` is "stamped" or "by hand" where the other system knows no such attempt; `hole` is what is known to be open.
+    `only` is "stamped" or "by hand" where the other installation knows no such attempt; `hole` is what is known to be open.
     """
 
     id: str
@@ -60,21 +64,34 @@ def table(*attempts: Attempt | Iterable[Attempt]) -> pytest.MarkDecorator:
     rows = [row for each in attempts for row in ([each] if isinstance(each, Attempt) else each)]
     ids = [row.id for row in rows]
     assert len(set(ids)) == len(ids), f"twice: {sorted({each for each in ids if ids.count(each) > 1})}"
-    return pytest.mark.parametrize(
-        "attempt",
-        [
-            pytest.param(row, id=row.id, marks=[pytest.mark.xfail(strict=True, reason=row.hole)] if row.hole else [])
-            for row in rows
-        ],
-    )
+    played = [(row, STAMPED) for row in rows if row.only != BY_HAND] + [(row, BY_HAND) for row in by_hand(rows)]
+    return pytest.mark.parametrize(("attempt", "stage"), [_param(*each) for each in played], indirect=["stage"], scope="session")
+
+
+def by_hand(rows: Iterable[Attempt]) -> Iterator[Attempt]:
+    """The attempts that are made where nobody stamps too: whatever differs there, and one for each refusal that does not."""
+    met: set[str] = set()
+    for row in rows:
+        differs = row.only == BY_HAND or bool(row.by_hand)
+        if row.only != STAMPED and (differs or row.refusal not in met):
+            met.add(row.refusal)
+            yield row
+
+
+def _param(row: Attempt, installation: str) -> ParameterSet:
+    marks = [pytest.mark.xfail(strict=True, reason=row.hole)] if row.hole else []
+    return pytest.param(row, installation, id=f"{row.id}, {installation}", marks=marks)
+
+
+def on_both() -> pytest.MarkDecorator:
+    """Run a test that takes the stage on both installations, because people's ledger lines come about differently there."""
+    return pytest.mark.parametrize("stage", [STAMPED, BY_HAND], indirect=True, scope="session")
 
 
 def play(attempt: Attempt, stage: Theatre) -> None:
     """Try, be refused for the stated reason, then do the honest thing, which succeeds."""
-    system = "stamped" if stage.stamped else "by hand"
     scene = Scene(stage)
-    if attempt.only in ("", system):
-        refuse(attempt, scene)
+    refuse(attempt, scene)
     honest = attempt.twin(scene, known(stage, attempt.twin_who or attempt.who))
     assert honest.ok, f"the honest twin must succeed: {honest.status} {honest.message}"
 

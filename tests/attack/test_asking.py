@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from attack import refusals
-from attack.api import Answer, Person
-from attack.stage import POLICIES, REQUESTS, Stage, Theatre
+from attack.stage import Stage, Theatre
 from attack.table import Attempt, How, Scene, cannot, creates, creates_with, known, play, table
+from controlplane.client import Answer, Person
+from team import POLICIES, REQUESTS
 
 OWN: dict[str, Any] = {"requester": None}
 # What a client may send beside the API server's own bookkeeping: an entry that owns fields which nobody has.

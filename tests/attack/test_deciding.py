@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import pytest
 
 from attack import refusals
-from attack.api import Answer, Person
-from attack.stage import REQUESTS, Stage, Theatre, annotations
-from attack.table import Attempt, How, Scene, about, after, cannot, creates, decides, merges, play, table, writes
+from attack.stage import Stage, Theatre
+from attack.table import Attempt, How, Scene, about, after, cannot, creates, decides, merges, on_both, play, table, writes
 from attack.test_asking import CONTROLS
-from conftest import eventually
+from controlplane.client import Answer, Person
 from people import LONG_NAME
+from team import REQUESTS, annotations, eventually
 
 APPROVALS = "jitaccess.dev/approvals"
 BOBS = writes("approvals", "bob: ok")
@@ -522,6 +522,7 @@ def test_is_refused_for_the_stated_reason_and_the_honest_twin_succeeds(attempt: 
     play(attempt, stage)
 
 
+@on_both()
 @pytest.mark.parametrize(
     "who",
     ["bob:", "bob ", "b\u043eb", "\uff42\uff4f\uff42", "bob, carol", "bob carol", "zoë-名前", "zoe\u0308-名前", LONG_NAME],
@@ -545,6 +546,7 @@ def test_two_spellings_that_look_alike_are_two_people_to_api_server_and_operator
     assert [each["by"] for each in stage.until(name, "Active")["approvals"]] == [decomposed, "bob"]
 
 
+@on_both()
 def test_a_policy_of_two_is_not_content_with_one_person_in_two_ledgers(stage: Theatre) -> None:
     name = stage.request()
     Stage.sure(stage.decide("bob", "approve", name))
@@ -562,6 +564,7 @@ def test_denial_wins_over_any_number_of_approvals_in_the_same_patch(stage: Theat
     assert not stage.bindings(name)
 
 
+@on_both()
 def test_approvers_at_the_same_moment_are_all_heard(stage: Theatre) -> None:
     approvers = ("bob", "carol", "dave", "pat", "bob carol", "bob:")
     for _ in range(3):
@@ -633,6 +636,7 @@ def test_nobody_approves_while_the_policy_is_gone_even_if_the_operator_is_down(s
     assert stage.condition(name, "Denied")["reason"] == "PolicyNotFound"
 
 
+@on_both()
 def test_an_approval_does_not_wait_for_a_policy_to_come_back(stage: Theatre) -> None:
     stage.policy("again", requiredApprovals=2)
     name = stage.request(policyRef={"name": "again"})

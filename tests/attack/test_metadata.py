@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from attack import refusals
-from attack.api import Answer, Person
-from attack.stage import POLICIES, REQUESTS, Stage, Theatre, annotations
+from attack.stage import Stage, Theatre
 from attack.table import Attempt, How, Scene, about, after, cannot, decides, merges, patches, play, table
 from attack.test_asking import BLOATED
-from conftest import eventually
+from controlplane.client import Answer, Person
+from team import POLICIES, REQUESTS, annotations, eventually
 
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 MANAGED_BY = "app.kubernetes.io/managed-by"

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from attack import refusals
-from attack.api import Answer, Person
-from attack.stage import GC, MANAGED, RBAC, REQUESTS, Stage, Theatre, binding, clone, job
+from attack.stage import GC, MANAGED, RBAC, Stage, Theatre, binding, clone, job
 from attack.table import Attempt, How, Scene, play, table
-from conftest import eventually
+from controlplane.client import Answer, Person
+from team import REQUESTS, eventually
 
 # What the operator made, by resource, and what else of that kind ada makes for the twin.
 KINDS = {"rolebindings": ("RoleBinding", "binding"), "jobs": ("Job", "job"), "roles": ("Role", "derived")}

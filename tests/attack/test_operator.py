@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from attack import refusals
-from attack.api import Answer, Person
-from attack.stage import MANAGED, OPERATOR, RBAC, REQUESTS, Theatre, binding, clone, job
+from attack.stage import MANAGED, OPERATOR, RBAC, Theatre, binding, clone, job
 from attack.table import Attempt, How, Scene, cannot, decides, merges, play, table
+from controlplane.client import Answer, Person
+from team import REQUESTS
 
 GRANT = {**MANAGED, "jitaccess.dev/component": "grant"}
 OWNER = {"apiVersion": "batch/v1", "kind": "Job", "name": "x", "uid": "00000000-0000-0000-0000-000000000001"}

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from attack import refusals
-from attack.api import Answer, Person
-from attack.stage import GC, POLICIES, Stage, Theatre
+from attack.stage import GC, Stage, Theatre
 from attack.table import Attempt, How, Scene, cannot, play, table
 from attack.test_asking import CONTROLS
-from conftest import eventually, policy_manifest
+from controlplane.client import Answer, Person
+from team import POLICIES, eventually, policy_manifest
 
 VIEW, EDIT, ADMIN = ({"kind": "ClusterRole", "name": name} for name in ("view", "edit", "admin"))
 SPARE = [{"kind": "ClusterRole", "name": f"spare-{n}"} for n in range(14)]

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from attack import refusals
-from attack.stage import REQUESTS, Stage, Theatre, annotations
+from attack.stage import Stage, Theatre
 from controlplane.binaries import build_env, cache_root
 from controlplane.toolchain import find_go
 from jitaccess.domain.text import HIDDEN, printable
+from team import REQUESTS, annotations
 from unit.manifest_files import ADMISSION, REPOSITORY, raw_strings
 
 FILES = (*sorted((REPOSITORY / "crds").glob("access*.yaml")), *sorted(ADMISSION.glob("*.yaml")))

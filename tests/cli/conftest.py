@@ -3,16 +3,17 @@
 import pytest
 
 from cli.plugin import Plugin
-from conftest import Team
+from system import System
+from team import Team, new_team
 
 
 @pytest.fixture
-def jit(either: Team) -> Plugin:
-    """The plugin with a team of its own; the test runs with stamping and without."""
-    return Plugin(either)
+def jit(by_hand_system: System) -> Plugin:
+    """The plugin with a team of its own where nobody stamps: whatever it has people write, it writes in full."""
+    return Plugin(new_team(by_hand_system, stamped=False))
 
 
 @pytest.fixture
 def jit_stamped(team: Team) -> Plugin:
-    """The plugin with a team of its own, with stamping: for what does not depend on it."""
+    """The plugin with a team of its own where the API server stamps: its ledger lines and names are taken as they are."""
     return Plugin(team)

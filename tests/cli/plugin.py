@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import Team
+from team import PATIENCE, Team
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = (sys.executable, "-c", "from jitaccess.cli import main; main()")
@@ -58,7 +58,7 @@ class Plugin:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
-            timeout=60,
+            timeout=2 * PATIENCE,
             check=False,
         )
         return Answer(done.returncode, done.stdout, done.stderr)
@@ -108,7 +108,7 @@ class Terminal:
         """What was printed so far, without colours and cursor movements."""
         return _ESCAPES.sub("", self.raw).replace("\r\n", "\n")
 
-    def expect(self, words: str, timeout: float = 20) -> str:
+    def expect(self, words: str, timeout: float = PATIENCE) -> str:
         """Wait until these words were printed."""
         deadline = time.monotonic() + timeout
         while words not in self.seen:
@@ -125,13 +125,13 @@ class Terminal:
         os.write(self._leader, b"\x03")
         os.kill(self._process.pid, 2)  # the pseudo-terminal is nobody's controlling terminal
 
-    def end(self, timeout: float = 30) -> int:
+    def end(self, timeout: float = PATIENCE) -> int:
         """Wait for the end and return the exit code."""
         deadline = time.monotonic() + timeout
         while self._read():
             assert time.monotonic() < deadline, f"it does not end, and said: {self.seen}"
         os.close(self._leader)
-        return self._process.wait(10)
+        return self._process.wait(PATIENCE)
 
     def _read(self) -> bool:
         """Read what is there; whether the program may have more to say."""

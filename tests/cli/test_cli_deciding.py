@@ -3,6 +3,7 @@
 import pytest
 
 from cli.plugin import Plugin
+from team import PATIENCE
 
 
 def test_an_approver_sees_what_is_decided_before_a_yes(jit: Plugin) -> None:
@@ -88,7 +89,7 @@ def test_people_who_decide_at_the_same_moment_are_all_recorded(jit: Plugin) -> N
         name = jit.asked()
         runs = {user: jit.start("approve", name, "-y", "-m", f"{user} agrees", user=user) for user in ("bob", "carol", "dave")}
         for user, run in runs.items():
-            out, err = run.communicate(timeout=30)
+            out, err = run.communicate(timeout=PATIENCE)
             assert run.returncode == 0, (user, out, err)
         approvals = jit.team.until(name, "Active")["status"]["approvals"]
         assert {(a["by"], a["note"]) for a in approvals} == {(user, f"{user} agrees") for user in runs}

@@ -1,11 +1,10 @@
 """Every way in which a request or a grant ends before its time, each with its reason on record."""
 
-import json
 from collections.abc import Callable
 
 import pytest
 
-from conftest import Team, eventually
+from team import POLICIES, REQUESTS, Team, eventually
 
 DEBUG_ROLE = {"kind": "ClusterRole", "name": "jitaccess-debug"}
 
@@ -16,12 +15,9 @@ def last(team: Team, name: str) -> tuple[str, str | None]:
     return entry["reason"], entry.get("by")
 
 
-def active(team: Team, **fields: object) -> str:
+def active(team: Team) -> str:
     """A request of alice that bob has approved, with its binding there."""
-    name = team.request("alice", **fields)
-    team.until(name, "Pending")
-    team.decide("bob", "approve", name)
-    team.until(name, "Active")
+    name = team.granted()
     assert team.binding(name)
     return name
 
@@ -68,14 +64,14 @@ def narrow(change: dict[str, object]) -> Callable[[Team], None]:
     """Change the policy so that it no longer allows what was granted."""
 
     def apply(team: Team) -> None:
-        team.kubectl("patch", "accesspolicy", "debug", "--type=merge", "-p", json.dumps({"spec": change}))
+        team.admin.merge(POLICIES, "debug", {"spec": change}).sure()
 
     return apply
 
 
 def delete_policy(team: Team) -> None:
     """Take the whole policy away."""
-    team.kubectl("delete", "accesspolicy", "debug")
+    team.admin.delete(POLICIES, "debug").sure()
 
 
 @pytest.mark.parametrize(
@@ -101,8 +97,8 @@ def test_a_policy_change_that_still_allows_it_leaves_a_grant_alone(team: Team) -
     name = active(team)
     before = team.binding(name)
     narrow({"maxDuration": "2h", "description": "still enough"})(team)
-    generation = team.get("debug", "accesspolicy")["metadata"]["generation"]
-    eventually(lambda: team.get("debug", "accesspolicy")["status"].get("observedGeneration") == generation, "the change is seen")
+    generation = team.get("debug", POLICIES)["metadata"]["generation"]
+    eventually(lambda: team.status("debug", POLICIES).get("observedGeneration") == generation, "the change is seen")
     assert team.state(name) == "Active"
     assert team.binding(name) == before
 
@@ -118,7 +114,7 @@ def test_nobody_decides_and_the_request_times_out(team: Team) -> None:
 def test_deleting_an_active_request_ends_its_access_at_once(team: Team) -> None:
     team.policy()
     name = active(team)
-    team.kubectl("delete", "accessrequest", name)
+    team.admin.delete(REQUESTS, name).sure()
     eventually(lambda: not team.items("rolebindings") and not team.items("jobs"), "binding and Job are gone")
     eventually(lambda: not team.may("alice", "list", "pods"), "alice may no longer list pods")
 
@@ -126,7 +122,8 @@ def test_deleting_an_active_request_ends_its_access_at_once(team: Team) -> None:
 def test_a_namespace_with_a_live_grant_is_deleted_without_a_hang(team: Team) -> None:
     team.policy()
     active(team)
-    team.plane.kubectl("delete", "namespace", team.namespace, "--timeout=45s", timeout=60)
+    team.admin.delete("namespaces", team.namespace).sure()
+    eventually(lambda: team.find(team.namespace, "namespaces") is None, "the namespace is gone")
 
 
 def test_a_policy_that_needs_no_human_grants_at_once(team: Team) -> None:

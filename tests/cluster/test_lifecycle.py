@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from conftest import Team, eventually
 from jitaccess.domain.text import parse_time
+from team import Team, eventually
 
 
 def test_an_approved_request_gives_exactly_the_role_for_exactly_the_time(either: Team) -> None:
     either.policy()
     assert not either.may("alice", "list", "pods"), "alice must not have access before"
-    name = either.request("alice", duration="3s")
+    name = either.request("alice", duration="5s")
     pending = either.until(name, "Pending")
     assert pending["status"]["settled"] is False
     assert either.condition(name, "Approved")["message"] == "needs 1 approval from Group leads"
@@ -17,7 +17,7 @@ def test_an_approved_request_gives_exactly_the_role_for_exactly_the_time(either:
 
     either.decide("bob", "approve", name, "go ahead")
     status = either.until(name, "Active")["status"]
-    assert parse_time(status["expiresAt"]) - parse_time(status["grantedAt"]) == timedelta(seconds=3)
+    assert parse_time(status["expiresAt"]) - parse_time(status["grantedAt"]) == timedelta(seconds=5)
     assert [(a["by"], a["note"]) for a in status["approvals"]] == [("bob", "go ahead")]
     assert either.kubectl("wait", "--for=condition=Granted", f"accessrequest/{name}", user="alice")
     binding = either.binding(name)

@@ -1,9 +1,8 @@
 """What can stand between an approval and its binding: the request says what, and goes on once it is gone."""
 
-import json
 from typing import Any
 
-from conftest import Team, eventually
+from team import Team, eventually
 
 QUOTA = {
     "apiVersion": "v1",
@@ -28,15 +27,15 @@ def test_a_role_that_does_not_exist_is_named_and_waited_for(team: Team) -> None:
     assert "there is no Role db-reader in namespace" in obstacle(team, name, "RoleNotFound")
     assert not team.items("jobs"), "nothing is left behind while it waits"
     rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
-    team.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db-reader"}, "rules": [rule]})
-    team.until(name, "Active", timeout=30)
+    team.admin.create("roles", {"metadata": {"name": "db-reader"}, "rules": [rule]}).sure()
+    team.until(name, "Active")
     eventually(lambda: team.may("alice", "get", "configmaps"), "alice may get configmaps")
 
 
 def test_a_role_that_the_operator_may_not_bind_is_named_with_the_rule_to_add(team: Team) -> None:
     rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
-    team.apply({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "unknown"}, "rules": [rule]})
-    team.policy(roles=[{"kind": "Role", "name": "unknown"}], pendingTimeout="15s")
+    team.admin.create("roles", {"metadata": {"name": "unknown"}, "rules": [rule]}).sure()
+    team.policy(roles=[{"kind": "Role", "name": "unknown"}], pendingTimeout="6s")
     name = team.request("alice", roleRef={"kind": "Role", "name": "unknown"})
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
@@ -44,14 +43,14 @@ def test_a_role_that_the_operator_may_not_bind_is_named_with_the_rule_to_add(tea
     assert "may not bind Role unknown" in message
     assert "resources [roles], resourceNames [unknown], verbs [get, bind]" in message
     assert not team.items("jobs"), "nothing is left behind while it waits"
-    status = team.until(name, "Failed", timeout=40)["status"]
+    status = team.until(name, "Failed")["status"]
     assert status["history"][-1]["reason"] == "BindForbidden"
 
 
 def test_without_a_job_the_grant_still_happens_and_says_what_is_missing(team: Team) -> None:
     team.policy()
-    team.apply(QUOTA)
-    eventually(lambda: "count/jobs.batch" in str(team.get("no-jobs", "resourcequota").get("status")), "the quota is in force")
+    team.admin.create("resourcequotas", QUOTA).sure()
+    eventually(lambda: "count/jobs.batch" in str(team.status("no-jobs", "resourcequotas")), "the quota is in force")
     name = team.request("alice", duration="3s")
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
@@ -64,7 +63,7 @@ def test_without_a_job_the_grant_still_happens_and_says_what_is_missing(team: Te
     assert [owner["kind"] for owner in binding["metadata"]["ownerReferences"]] == ["AccessRequest"]
     team.until(name, "Expired")
     assert not team.binding(name)
-    eventually(lambda: "ExpiryUnguarded" in team.kubectl("get", "events"), "a warning event tells of it")
+    eventually(lambda: "ExpiryUnguarded" in team.events(), "a warning event tells of it")
 
 
 def test_a_binding_deleted_by_hand_is_put_back_and_reported(team: Team) -> None:
@@ -73,7 +72,7 @@ def test_a_binding_deleted_by_hand_is_put_back_and_reported(team: Team) -> None:
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
     status = team.until(name, "Active")["status"]
-    team.kubectl("delete", "rolebinding", status["bindingRef"]["name"])
+    team.admin.delete("rolebindings", status["bindingRef"]["name"]).sure()
     restored = eventually(lambda: _restored(team, name, status["bindingRef"]["uid"]), "the binding is back")
     assert restored["subjects"][0]["name"] == "alice"
     after = eventually(lambda: _with_history(team, name, "BindingRestored"), "the history tells of it")
@@ -88,7 +87,7 @@ def test_a_binding_changed_by_hand_is_put_back_and_reported(team: Team) -> None:
     team.decide("bob", "approve", name)
     ref = team.until(name, "Active")["status"]["bindingRef"]
     subjects = [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "mallory"}]
-    team.kubectl("patch", "rolebinding", ref["name"], "--type=merge", "-p", json.dumps({"subjects": subjects}))
+    team.admin.merge("rolebindings", ref["name"], {"subjects": subjects}).sure()
     restored = eventually(lambda: _restored(team, name, ref["uid"]), "the binding is as it was")
     assert [subject["name"] for subject in restored["subjects"]] == ["alice"]
     eventually(lambda: _with_history(team, name, "BindingRestored"), "the history tells of it")

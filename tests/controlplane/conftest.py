@@ -46,14 +46,14 @@ def gone() -> Callable[[int], bool]:
 
 
 class Eventually(Protocol):
-    def __call__(self, true: Callable[[], bool], timeout: float = 20) -> bool: ...
+    def __call__(self, true: Callable[[], bool], timeout: float = 60) -> bool: ...
 
 
 @pytest.fixture
 def eventually() -> Eventually:
     """Waits up to `timeout` seconds for something to become true, and returns whether it did."""
 
-    def wait(true: Callable[[], bool], timeout: float = 20) -> bool:
+    def wait(true: Callable[[], bool], timeout: float = 60) -> bool:
         deadline = time.monotonic() + timeout
         while not (now := true()) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import eventually
+from team import eventually
 from controlplane.binaries import ensure_binaries
 from demo.story import STORY
 

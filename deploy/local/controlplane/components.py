@@ -83,8 +83,8 @@ class Ports:
         return cls(free_port(), free_port(), free_port())
 
 
-def etcd(binary: Path, files: Files, ports: Ports, *, durable: bool) -> Process:
-    """Return etcd; unless `durable` it trades safety against power loss for speed."""
+def etcd(binary: Path, files: Files, ports: Ports) -> Process:
+    """Return etcd; it trades safety against power loss for speed, so its data survives a kill but no power cut."""
     client, peer = (f"http://{LOOPBACK}:{port}" for port in (ports.etcd, ports.peer))
     argv = [
         str(binary),
@@ -94,7 +94,7 @@ def etcd(binary: Path, files: Files, ports: Ports, *, durable: bool) -> Process:
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=default={peer}",
-        *([] if durable else ["--unsafe-no-fsync"]),
+        "--unsafe-no-fsync",
     ]
     return Process("etcd", argv, files.log("etcd"))
 

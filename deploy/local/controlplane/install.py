@@ -84,11 +84,14 @@ def _apply(plane: ControlPlane, overlay: Path) -> str:
 
 
 def _established(plane: ControlPlane, crds: list[str]) -> str:
-    if not crds:
-        return ""
-    names = [f"crd/{name}" for name in crds]
-    done = plane.kubectl("wait", "--for=condition=Established", "--timeout=2s", *names, check=False)
-    return "" if done.returncode == 0 else done.stderr.strip()
+    waiting = [name for name in crds if not _is_established(plane, name)]
+    return f"the API server has not established {', '.join(waiting)}" if waiting else ""
+
+
+def _is_established(plane: ControlPlane, name: str) -> bool:
+    found = plane.person().call("GET", f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+    conditions = (found.body.get("status") or {}).get("conditions", [])
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 def _until(deadline: float, complaint: str, step: Callable[[], str]) -> None:

@@ -1,5 +1,6 @@
 """The three processes of a control plane: started in order, ready, paused, killed, stopped."""
 
+import http.client
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -11,7 +12,7 @@ from typing import Self
 from controlplane import components
 from controlplane.audit import POLICY
 from controlplane.binaries import ensure_binaries
-from controlplane.client import Client
+from controlplane.client import Answer, Person
 from controlplane.components import COMPONENTS, LOOPBACK, Component, Files, Ports
 from controlplane.errors import AddressInUse, ControlPlaneError
 from controlplane.guard import guard
@@ -33,22 +34,14 @@ PORT_ATTEMPTS = 5
 class Lifecycle:
     """etcd, kube-apiserver and kube-controller-manager, alive between start() and stop()."""
 
-    def __init__(
-        self,
-        *,
-        users: Iterable[User] = (),
-        audit: bool = False,
-        data_dir: Path | None = None,
-        durable: bool = False,
-    ) -> None:
+    def __init__(self, *, users: Iterable[User] = (), audit: bool = False) -> None:
         self.users = people_with(users)
         self.binaries: Mapping[str, Path] = {}
         self.processes: dict[Component, Process] = {}
         self._audit = audit
-        self._durable = durable
-        self._data_dir = data_dir
         self._tokens = new_tokens([*self.users.values(), CONTROLLER_MANAGER])
         self._files: Files | None = None
+        self._people: dict[str, Person] = {}
         self._ports = Ports.free()
 
     # --- life
@@ -67,12 +60,13 @@ class Lifecycle:
         return self
 
     def stop(self) -> None:
-        """End everything; the data goes too, unless it is in a `data_dir` of the caller."""
+        """End everything, and remove its data."""
+        self._hang_up()
         for name in reversed(COMPONENTS):
             if process := self.processes.get(name):
-                process.kill() if self._data_dir is None else process.terminate()
+                process.kill()
         self.processes.clear()
-        if self._files is not None and self._data_dir is None:
+        if self._files is not None:
             shutil.rmtree(self._files.root)
             guard().tell("forget", str(self._files.root))
         self._files = None
@@ -89,15 +83,11 @@ class Lifecycle:
         self.stop()
 
     def _prepare(self) -> Files:
-        if self._data_dir is None:
-            root = Path(tempfile.mkdtemp(prefix="jitaccess-"))
-            guard().tell("watch", str(root))
-        else:
-            root = self._data_dir.absolute()
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root = Path(tempfile.mkdtemp(prefix="jitaccess-"))
+        guard().tell("watch", str(root))
         files = Files(root)
         for directory in (files.kubeconfigs, files.log("any").parent):
-            directory.mkdir(exist_ok=True)
+            directory.mkdir()
         files.audit_policy.write_text(POLICY)
         write_token_file(files.tokens, [*self.users.values(), CONTROLLER_MANAGER], self._tokens)
         return files
@@ -111,6 +101,7 @@ class Lifecycle:
             except AddressInUse:
                 if attempt == PORT_ATTEMPTS:
                     raise
+                self._hang_up()
                 for process in self.processes.values():
                     process.kill()
                 self._ports = Ports.free()
@@ -120,7 +111,7 @@ class Lifecycle:
     def _process(self, name: Component) -> Process:
         binary = self.binaries[name]
         if name == "etcd":
-            return components.etcd(binary, self.files, self._ports, durable=self._durable)
+            return components.etcd(binary, self.files, self._ports)
         if name == "kube-apiserver":
             return components.apiserver(binary, self.files, self._ports, audit=self._audit)
         login = Login(token=self._tokens[CONTROLLER_MANAGER.name])
@@ -162,10 +153,17 @@ class Lifecycle:
         if component == "etcd":  # its log, not its port: another plane's etcd might sit there
             return "ready to serve client requests" in self.processes["etcd"].output()
         if component == "kube-apiserver":
-            return self.client.get("/readyz") is not None
-        view = self.client.object("/apis/rbac.authorization.k8s.io/v1/clusterroles/view")
-        account = self.client.object("/api/v1/namespaces/default/serviceaccounts/default")
-        return bool(view and view.get("rules") and account)
+            return self._look("/readyz").ok
+        view = self._look("/apis/rbac.authorization.k8s.io/v1/clusterroles/view")
+        account = self._look("/api/v1/namespaces/default/serviceaccounts/default")
+        return view.ok and bool(view.body.get("rules")) and account.ok
+
+    def _look(self, path: str) -> Answer:
+        """What admin reads there; 503 while nobody answers."""
+        try:
+            return self.person().call("GET", path)
+        except (OSError, http.client.HTTPException):
+            return Answer(503, {})  # no certificate yet, no listener yet
 
     # --- what is known once they run
 
@@ -185,10 +183,22 @@ class Lifecycle:
         """The certificate that signed the API server's, in PEM."""
         return self.files.ca
 
-    @property
-    def client(self) -> Client:
-        """Direct reads as admin."""
-        return Client(self.server, self.ca_file, self._tokens[ADMIN.name])
+    def token(self, user: str) -> str:
+        """Return the user's bearer token; ControlPlaneError for a user the plane was not started with."""
+        if user not in self.users:
+            raise ControlPlaneError(f"no user {user!r}; add it: ControlPlane(users=[User(...)])")
+        return self._tokens[user]
+
+    def person(self, user: str = ADMIN.name, *, namespace: str = "default") -> Person:
+        """Return the user's client, whose one connection stays open until the plane stops."""
+        if user not in self._people:
+            self._people[user] = Person(user, self.server, self.ca_file, self.token(user))
+        return self._people[user].at(namespace)
+
+    def _hang_up(self) -> None:
+        for person in self._people.values():
+            person.close()
+        self._people.clear()
 
     def _write_kubeconfig(self, what: str, logins: Mapping[str, Login]) -> Path:
         # Users may be called anything: only a digest of the name may become a file name.

@@ -78,5 +78,5 @@ def policies_in_force(plane: ControlPlane, deadline: float, *, mutating: bool) -
 
 
 def _answers(plane: ControlPlane, name: str) -> bool:
-    done = plane.kubectl("create", "configmap", name, "--dry-run=server", check=False)
-    return f"{name} is in force" in done.stderr
+    done = plane.person().create("configmaps", {"metadata": {"name": name}}, dryRun="All")
+    return f"{name} is in force" in done.message
