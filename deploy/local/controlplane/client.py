@@ -19,22 +19,15 @@ GROUPS = {
     "clusterrolebindings": RBAC,
     "jobs": BATCH,
     "leases": "/apis/coordination.k8s.io/v1",
-    "validatingadmissionpolicies": "/apis/admissionregistration.k8s.io/v1",
-    "validatingadmissionpolicybindings": "/apis/admissionregistration.k8s.io/v1",
     **dict.fromkeys(
         ("configmaps", "events", "namespaces", "pods", "resourcequotas", "secrets", "serviceaccounts"),
         CORE,
     ),
 }
-CLUSTER_WIDE = (
-    "clusterroles",
-    "clusterrolebindings",
-    "namespaces",
-    "validatingadmissionpolicies",
-    "validatingadmissionpolicybindings",
-)
+CLUSTER_WIDE = ("clusterroles", "clusterrolebindings", "namespaces")
 MERGE, JSON, APPLY = "application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"
 
+HUNG_UP = (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError)
 Body = Mapping[str, Any] | list[Any] | str
 
 
@@ -94,7 +87,7 @@ class Person:
         kept = bool(self._lines)
         try:
             return self._exchange(method, target, data, head)
-        except (http.client.RemoteDisconnected, ConnectionError):
+        except HUNG_UP:
             self.close()
             if not kept:
                 raise
