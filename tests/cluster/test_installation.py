@@ -1,17 +1,17 @@
 """The check of the installation on a real API server, where others have rules of their own."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import aiohttp
 
-from conftest import Team, eventually
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.credentials import connect
 from jitaccess.kube.installation import Installation
+from team import Team, eventually
 
-POLICY = "ValidatingAdmissionPolicy"
+POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
 
 
 @contextmanager
@@ -24,26 +24,22 @@ def closed(team: Team, namespace: str) -> Iterator[None]:
         "matchConstraints": {"resourceRules": [{**rule, "operations": ["CREATE"]}]},
         "validations": [{"expression": f"request.namespace != '{namespace}'", "message": "nothing is made here"}],
     }
-    objects = (
-        {"kind": POLICY, "spec": spec},
-        {"kind": f"{POLICY}Binding", "spec": {"policyName": name, "validationActions": ["Deny"]}},
-    )
-    items = [{"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": name}} | each for each in objects]
-    manifest = {"apiVersion": "v1", "kind": "List", "items": items}
-    team.kubectl("create", "-f", "-", input=json.dumps(manifest))
+    team.admin.create(POLICIES, {"metadata": {"name": name}, "spec": spec}).sure()
+    bound = {"policyName": name, "validationActions": ["Deny"]}
+    team.admin.create(BINDINGS, {"metadata": {"name": name}, "spec": bound}).sure()
     try:
         eventually(lambda: "nothing is made here" in attempt(team, namespace), "the namespace is closed")
         yield
     finally:
-        team.kubectl("delete", "-f", "-", input=json.dumps(manifest))
+        for resource in (BINDINGS, POLICIES):
+            team.admin.delete(resource, name).sure()
         eventually(lambda: "nothing is made here" not in attempt(team, namespace), "the namespace is open again")
         eventually(lambda: team.system.health("/readyz")[0] == 200, "the operator of all tests may have met it, and is over it")
 
 
 def attempt(team: Team, namespace: str) -> str:
     """What the API server says to a ConfigMap there."""
-    words = ("-n", namespace, "create", "configmap", "x", "--dry-run=server")
-    return team.plane.kubectl(*words, check=False).stderr
+    return team.admin.at(namespace).create("configmaps", {"metadata": {"name": "x"}}, dryRun="All").message
 
 
 async def problems(team: Team, account: tuple[str, str] = ("jitaccess-system", "jitaccess"), **options: bool) -> tuple[str, ...]:
@@ -68,7 +64,8 @@ async def test_a_foreign_refusal_that_comes_first_is_named_and_stops_grants_unti
     with closed(team, "jitaccess-system"):
         found: tuple[str, ...] = ()
         for attempt in range(60):  # whose refusal is answered is up to the API server, and shuffled whenever a policy changes
-            team.kubectl("label", POLICY, "jitaccess-system-is-closed", f"attempt={attempt}", "--overwrite")
+            labels = {"metadata": {"labels": {"attempt": str(attempt)}}}
+            team.admin.merge(POLICIES, "jitaccess-system-is-closed", labels).sure()
             found = found or await problems(team)
             if found:
                 break
@@ -81,14 +78,17 @@ async def test_a_foreign_refusal_that_comes_first_is_named_and_stops_grants_unti
 
 async def test_an_account_that_the_policies_do_not_confine_is_found_out(team: Team) -> None:
     account, name = (team.namespace, "jitaccess"), f"system:serviceaccount:{team.namespace}:jitaccess"
-    team.kubectl("create", "serviceaccount", "jitaccess")
-    team.kubectl("create", "clusterrolebinding", team.namespace, "--clusterrole=jitaccess-operator", f"--user={name}")
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "jitaccess-operator"}
+    binding = {"metadata": {"name": team.namespace}, "roleRef": role, "subjects": [subject]}
+    team.admin.create("serviceaccounts", {"metadata": {"name": "jitaccess"}}).sure()
+    team.admin.create("clusterrolebindings", binding).sure()
     try:
-        can = ("auth", "can-i", "create", "accessrequests", "--as", name)
-        eventually(lambda: team.kubectl(*can, check=False).strip() == "yes", "it may do what the operator may")
+        acting = replace(team.admin, headers={"Impersonate-User": name})
+        eventually(lambda: acting.may("create", "accessrequests", group="jitaccess.dev"), "it may do what the operator may")
         [problem] = await problems(team, account)
         confined = "system:serviceaccount:jitaccess-system:jitaccess"
         assert problem.startswith(f"the operator runs as {name}, but the admission policies confine {confined}: ")
         assert await problems(team, account, unconfined=True) == ()
     finally:
-        team.kubectl("delete", "clusterrolebinding", team.namespace)
+        team.admin.delete("clusterrolebindings", team.namespace).sure()

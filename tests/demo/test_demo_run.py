@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from team import eventually
 from controlplane.binaries import ensure_binaries
 from demo.story import STORY
+from team import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "demo"]

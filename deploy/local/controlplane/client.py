@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 JITACCESS, RBAC, BATCH, CORE = "/apis/jitaccess.dev/v1alpha1", "/apis/rbac.authorization.k8s.io/v1", "/apis/batch/v1", "/api/v1"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 GROUPS = {
     "accessrequests": JITACCESS,
     "accesspolicies": JITACCESS,
@@ -19,12 +20,20 @@ GROUPS = {
     "clusterrolebindings": RBAC,
     "jobs": BATCH,
     "leases": "/apis/coordination.k8s.io/v1",
+    "validatingadmissionpolicies": ADMISSION,
+    "validatingadmissionpolicybindings": ADMISSION,
     **dict.fromkeys(
         ("configmaps", "events", "namespaces", "pods", "resourcequotas", "secrets", "serviceaccounts"),
         CORE,
     ),
 }
-CLUSTER_WIDE = ("clusterroles", "clusterrolebindings", "namespaces")
+CLUSTER_WIDE = (
+    "clusterroles",
+    "clusterrolebindings",
+    "namespaces",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+)
 MERGE, JSON, APPLY = "application/merge-patch+json", "application/json-patch+json", "application/apply-patch+yaml"
 
 HUNG_UP = (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError)
