@@ -34,6 +34,7 @@ def running_system(overlay: str) -> Iterator[System]:
 GROUPS = (
     "test_the_story_comes_out_right",  # alone in its group, like every test that brings a control plane of its own
     "test_outages",
+    "test_alive",
     "stamped",
     "attack",
     "controlplane",

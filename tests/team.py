@@ -131,11 +131,12 @@ class Team(Place):
         self.person(user).merge(REQUESTS, name, self.decision(user, verb, name, note)).sure()
 
     def granted(self, user: str = "alice", **fields: Any) -> str:
-        """A request that bob has approved and that is Active."""
+        """A request that bob has approved and that is Active, with its binding there, which is made after the record."""
         name = self.request(user, **fields)
         self.until(name, "Pending")
         self.decide("bob", "approve", name)
         self.until(name, "Active")
+        eventually(lambda: self.binding(name), f"request {name} has its binding")
         return name
 
     def items(self, resource: str, selector: str = "jitaccess.dev/component=grant") -> list[dict[str, Any]]:

@@ -115,10 +115,11 @@ class Stage(Place):
         return self.person(user).merge(REQUESTS, name, self.decision(user, verb, name, note))
 
     def granted(self, user: str = "alice", policy: str = "debug", **spec: Any) -> str:
-        """A request that bob has approved and that is Active."""
+        """A request that bob has approved and that is Active, with its binding there, which is made after the record."""
         name = self.request(user, policyRef={"name": policy}, **spec)
         self.sure(self.decide("bob", "approve", name))
         self.until(name, "Active")
+        eventually(lambda: self.bindings(name), f"request {name} has its binding")
         return name
 
     def settled(self) -> str:

@@ -20,7 +20,7 @@ def test_an_approved_request_gives_exactly_the_role_for_exactly_the_time(either:
     assert parse_time(status["expiresAt"]) - parse_time(status["grantedAt"]) == timedelta(seconds=5)
     assert [(a["by"], a["note"]) for a in status["approvals"]] == [("bob", "go ahead")]
     assert either.kubectl("wait", "--for=condition=Granted", f"accessrequest/{name}", user="alice")
-    binding = either.binding(name)
+    binding = eventually(lambda: either.binding(name), "the binding, which is made after the record")
     assert binding
     assert binding["roleRef"]["name"] == "view"
     assert [(s["kind"], s["name"]) for s in binding["subjects"]] == [("User", "alice")]

@@ -70,7 +70,7 @@ class Person:
     name: str
     server: str
     ca_file: Path
-    token: str
+    token: str = field(repr=False)
     namespace: str = "default"
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float = 30.0  # seconds
