@@ -1,0 +1,214 @@
+"""People who follow a plan, in a namespace of their own, through plain HTTP with their own tokens."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chaos.client import Answer, Person, jit, rbac
+from chaos.plans import Plan, Step
+from controlplane.plane import ControlPlane
+
+POLICY = "debug"
+PATIENCE = 30.0  # seconds until a policy must be in force
+HOLD_SECONDS = 4.0  # for which a finalizer stays on a binding at least
+CHURNS = 25
+RULES = {"narrow": ["get"], "wide": ["get", "list", "delete"]}
+_NARROWER: Mapping[str, Any] = {
+    "roles": [{"kind": "ClusterRole", "name": "jitaccess-debug"}],
+    "maxDuration": "1s",
+    "requiredApprovals": 3,
+}
+
+
+class Crowd:
+    """Everybody of one namespace."""
+
+    def __init__(self, plane: ControlPlane, namespace: str) -> None:
+        self.namespace = namespace
+        self._people = {name: Person(plane, name) for name in ("admin", "alice", "bob", "carol", "dave")}
+        self._narrow = True
+        self._held: list[tuple[float, str]] = []
+
+    def settle(self, **policy: Any) -> None:
+        """Make the namespace, a Role, and a policy, and wait until it is in force."""
+        self.admin("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}})
+        self.admin("POST", rbac(self.namespace, "roles"), role("narrow"))
+        self.make_policy(**policy)
+
+    def make_policy(self, **spec: Any) -> None:
+        """Make the policy and wait until alice may ask under it, and bob approve."""
+        self.admin("POST", jit(self.namespace, "accesspolicies"), policy_manifest(**spec))
+        deadline = time.monotonic() + PATIENCE
+        while not (self._may("alice", "request") and self._may("bob", "approve")):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"expected the policy in {self.namespace} in force within {PATIENCE:.0f} s")
+            time.sleep(0.1)
+
+    def _may(self, who: str, verb: str) -> bool:
+        attributes = {
+            "namespace": self.namespace,
+            "group": "jitaccess.dev",
+            "resource": "accesspolicies",
+            "name": POLICY,
+            "verb": verb,
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = self._people[who].call("POST", path, {"spec": {"resourceAttributes": attributes}})[1]
+        return answer.get("status", {}).get("allowed") is True
+
+    def admin(self, verb: str, path: str, body: Any = None) -> Answer:
+        """What an administrator does."""
+        return self._people["admin"].call(verb, path, body)
+
+    def ask(self, name: str, lasts: str, role: str = "ClusterRole view") -> Answer:
+        """Alice asks."""
+        kind, named = role.split(" ")
+        spec = {
+            "policyRef": {"name": POLICY},
+            "roleRef": {"kind": kind, "name": named},
+            "duration": lasts,
+            "reason": "INC-42 pods crash looping",
+        }
+        manifest = {"apiVersion": "jitaccess.dev/v1alpha1", "kind": "AccessRequest", "metadata": {"name": name}, "spec": spec}
+        return self._people["alice"].call("POST", jit(self.namespace, "accessrequests"), manifest)
+
+    def decide(self, who: str, verb: str, name: str) -> Answer:
+        """Somebody approves, denies or revokes."""
+        annotation = {f"jitaccess.dev/{'revoke' if verb == 'withdraw' else verb}": "ok"}
+        return self._people[who].call("PATCH", self._request(name), {"metadata": {"annotations": annotation}})
+
+    def granted(self, name: str, lasts: str) -> None:
+        """Alice asks and bob approves; neither may fail."""
+        status, said = self.ask(name, lasts)
+        assert status == 201, f"expected alice to be able to ask for {name}: {status} {said}"
+        self.approve(name)
+
+    def approve(self, name: str) -> None:
+        """Bob approves, again if somebody wrote at the same moment."""
+        deadline = time.monotonic() + PATIENCE
+        while not 200 <= (answer := self.decide("bob", "approve", name))[0] < 300:
+            assert time.monotonic() < deadline, f"expected bob to be able to approve {name}: {answer}"
+            time.sleep(0.05)
+
+    def request(self, name: str) -> dict[str, Any]:
+        """A request as it is."""
+        return self._people["admin"].get(self._request(name))
+
+    def state(self, name: str) -> str:
+        """Where a request stands."""
+        return str(self.request(name).get("status", {}).get("state", ""))
+
+    def until(self, name: str, states: tuple[str, ...], timeout: float) -> dict[str, Any]:
+        """Wait until a request is in one of those states; returns its status."""
+        deadline = time.monotonic() + timeout
+        while (status := self.request(name).get("status", {})).get("state") not in states:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"expected {name} to become {' or '.join(states)} within {timeout:.0f} s, found {status}")
+            time.sleep(0.05)
+        return dict(status)
+
+    def bindings(self) -> list[dict[str, Any]]:
+        """The bindings of grants in this namespace."""
+        listed = self._people["admin"].get(rbac(self.namespace, "rolebindings") + "?labelSelector=jitaccess.dev/component=grant")
+        return list(listed.get("items", []))
+
+    def follow(self, plan: Plan) -> None:
+        """Do everything in the plan at its time; whatever is refused is part of the game."""
+        start = time.monotonic()
+        for step in plan.steps:
+            self._until(start + step.at)
+            self._do(step)
+        for at, name in self._held:
+            self._until(at)
+            self._finalizers(name, [])
+
+    def close(self) -> None:
+        """Close all connections."""
+        for person in self._people.values():
+            person.close()
+
+    def _until(self, moment: float) -> None:
+        time.sleep(max(0.0, moment - time.monotonic()))
+
+    def _do(self, step: Step) -> None:
+        acts: dict[str, Callable[[Step], object]] = {
+            "ask": lambda step: self.ask(step.request, step.words[1], step.words[0]),
+            "delete request": lambda step: self.admin("DELETE", self._request(step.request)),
+            "narrow policy": lambda step: self._patch_policy({step.words[0]: _NARROWER[step.words[0]]}),
+            "widen policy": lambda _: self._patch_policy(policy_manifest()["spec"]),
+            "delete policy": lambda _: self._delete_policy(),
+            "remake policy": lambda _: self._remake_policy(),
+            "swap role": lambda _: self._swap(),
+            "unbind": lambda step: self._unbind(step.request),
+            "hold": lambda step: self._hold(step.request),
+            "churn": lambda step: self._churn(step.request),
+        }
+        act = acts.get(step.what) or (lambda step: self.decide(step.who, step.what, step.request))
+        act(step)
+
+    def _request(self, name: str) -> str:
+        return jit(self.namespace, "accessrequests", name)
+
+    def _patch_policy(self, spec: Mapping[str, Any]) -> None:
+        self.admin("PATCH", jit(self.namespace, "accesspolicies", POLICY), {"spec": spec})
+
+    def _delete_policy(self) -> None:
+        self.admin("DELETE", jit(self.namespace, "accesspolicies", POLICY))
+
+    def _remake_policy(self) -> None:
+        self._delete_policy()
+        self.admin("POST", jit(self.namespace, "accesspolicies"), policy_manifest())
+
+    def _swap(self) -> None:
+        self._narrow = not self._narrow
+        self.admin("PATCH", rbac(self.namespace, "roles", "db-reader"), role("narrow" if self._narrow else "wide"))
+
+    def _binding(self, request: str) -> str:
+        names = [binding["metadata"]["name"] for binding in self.bindings()]
+        return next((name for name in names if name.startswith(f"jit-{request}-")), "")
+
+    def _unbind(self, request: str) -> None:
+        if name := self._binding(request):
+            self.admin("DELETE", rbac(self.namespace, "rolebindings", name))
+
+    def _hold(self, request: str) -> None:
+        if name := self._binding(request):
+            self._finalizers(name, ["example.com/hold"])
+            self._held.append((time.monotonic() + HOLD_SECONDS, name))
+
+    def _finalizers(self, name: str, finalizers: list[str]) -> None:
+        self.admin("PATCH", rbac(self.namespace, "rolebindings", name), {"metadata": {"finalizers": finalizers}})
+
+    def _churn(self, request: str) -> None:
+        for turn in range(CHURNS):
+            self.note(request, f"turn {turn}")
+
+    def note(self, request: str, text: str) -> Answer:
+        """Alice's own tool rewrites its notes on her request."""
+        annotations = {"kubectl.kubernetes.io/last-applied-configuration": text}
+        return self._people["alice"].call("PATCH", self._request(request), {"metadata": {"annotations": annotations}})
+
+
+def policy_manifest(**spec: Any) -> dict[str, Any]:
+    """Developers ask for view or db-reader, one lead decides."""
+    return {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessPolicy",
+        "metadata": {"name": POLICY},
+        "spec": {
+            "roles": [{"kind": "ClusterRole", "name": "view"}, {"kind": "Role", "name": "db-reader"}],
+            "requesters": [{"kind": "Group", "name": "developers"}],
+            "approvers": [{"kind": "Group", "name": "leads"}],
+            "requiredApprovals": 1,
+            "maxDuration": "1m",
+            "pendingTimeout": "20s",
+            **spec,
+        },
+    }
+
+
+def role(which: str) -> dict[str, Any]:
+    """The Role db-reader, narrow or wide."""
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": RULES[which]}
+    kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db-reader"}}
+    return {**kind, "rules": [rule]}

@@ -1,0 +1,235 @@
+"""What happened, by the API server's audit log alone: requests, their records, their bindings, and what people decided.
+
+Shares no code with the operator. The resourceVersion that each write came out with is etcd's own count, so it orders all writes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chaos.faults import AGAIN
+
+Event = Mapping[str, Any]
+REQUEST_UID = "jitaccess.dev/request-uid"
+GRANTED_AT = "jitaccess.dev/granted-at"
+EXPIRES_AT = "jitaccess.dev/expires-at"
+ENDING_LEDGERS = ("jitaccess.dev/denials", "jitaccess.dev/revocations")
+APPROVALS = "jitaccess.dev/approvals"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One version of a status; `sent` and `done` are when the API server got the write and when it had answered."""
+
+    version: int
+    sent: float
+    done: float
+    status: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Binding:
+    """One RoleBinding of a grant, from its creation until it gave nothing any more."""
+
+    namespace: str
+    name: str
+    uid: str
+    request_uid: str
+    version: int
+    sent: float
+    created: float
+    granted_at: str
+    expires_at: str
+    again: bool  # it was made by a request that the network repeated, which no operator can help
+    ended: float | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """A policy from a moment on; no spec where it was deleted."""
+
+    at: float
+    uid: str
+    spec: Mapping[str, Any] | None
+
+
+@dataclass(slots=True)
+class Request:
+    """One request by its UID, and all that was written about it."""
+
+    namespace: str
+    name: str
+    uid: str
+    spec: Mapping[str, Any]
+    records: list[Record] = field(default_factory=list)
+    bindings: list[Binding] = field(default_factory=list)
+    approvals: dict[str, float] = field(default_factory=dict)  # who, and when it was accepted
+    over: float | None = None  # when the first denial or revocation was accepted
+    deleted: float | None = None
+    warnings: list[float] = field(default_factory=list)  # when a Warning Event about it was written
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass
+class History:
+    """Everything that the audit log tells."""
+
+    requests: dict[str, Request] = field(default_factory=dict)
+    policies: dict[tuple[str, str], list[PolicyVersion]] = field(default_factory=dict)
+    strangers: list[Binding] = field(default_factory=list)  # grants of a request that nobody ever made
+
+
+def read_history(events: Iterable[Event]) -> History:
+    """Read audit events, in whatever order they were written."""
+    history = History()
+    for event in sorted(filter(_counts, events), key=_done):
+        resource = (event.get("objectRef") or {}).get("resource")
+        if reader := _READERS.get(str(resource)):
+            reader(history, event)
+    for request in history.requests.values():
+        request.records.sort(key=lambda record: record.version)
+    return history
+
+
+def seconds(text: str) -> float:
+    """A time as the API server or the operator writes it, in seconds since 1970."""
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _counts(event: Event) -> bool:
+    code = (event.get("responseStatus") or {}).get("code", 0)
+    return event.get("stage") == "ResponseComplete" and 200 <= code < 300 and "dryRun" not in event.get("requestURI", "")
+
+
+def _done(event: Event) -> float:
+    return seconds(event["stageTimestamp"])
+
+
+def _sent(event: Event) -> float:
+    return seconds(event["requestReceivedTimestamp"])
+
+
+def _came_out(event: Event) -> Mapping[str, Any]:
+    found = event.get("responseObject") or {}
+    return found if "metadata" in found and found.get("kind") != "Status" else {}
+
+
+def _version(found: Mapping[str, Any]) -> int:
+    return int(found["metadata"]["resourceVersion"])
+
+
+def _read_request(history: History, event: Event) -> None:
+    found = _came_out(event)
+    if event["verb"] == "delete":
+        return _read_request_deletion(history, event, found)
+    if not found:
+        return
+    metadata = found["metadata"]
+    made = Request(metadata["namespace"], metadata["name"], metadata["uid"], found.get("spec") or {})
+    request = history.requests.setdefault(metadata["uid"], made)
+    if event["objectRef"].get("subresource") == "status":
+        request.records.append(Record(_version(found), _sent(event), _done(event), found.get("status") or {}))
+        return
+    _read_ledgers(request, metadata.get("annotations") or {}, _done(event))
+
+
+def _read_ledgers(request: Request, annotations: Mapping[str, str], at: float) -> None:
+    for line in filter(None, annotations.get(APPROVALS, "").split("\n")):
+        who = line.split(": ", 1)[0]
+        if who != request.spec.get("requester"):
+            request.approvals.setdefault(who, at)
+    if request.over is None and any(annotations.get(ledger) for ledger in ENDING_LEDGERS):
+        request.over = at
+
+
+def _read_request_deletion(history: History, event: Event, found: Mapping[str, Any]) -> None:
+    uid = _deleted_uid(event, found)
+    if request := history.requests.get(uid):
+        request.deleted = request.deleted or _done(event)
+
+
+def _deleted_uid(event: Event, found: Mapping[str, Any]) -> str:
+    if found:
+        return str(found["metadata"]["uid"])
+    details = (event.get("responseObject") or {}).get("details") or {}
+    return str(details.get("uid") or event["objectRef"].get("uid", ""))
+
+
+def _read_binding(history: History, event: Event) -> None:
+    found = _came_out(event)
+    if event["verb"] == "create":
+        return _read_new_binding(history, event, found)
+    uid = _deleted_uid(event, found)
+    for binding in _bindings(history):
+        if binding.uid == uid:
+            _follow(binding, event, found)
+
+
+def _read_new_binding(history: History, event: Event, found: Mapping[str, Any]) -> None:
+    metadata = found.get("metadata") or {}
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    if labels.get("jitaccess.dev/component") != "grant":
+        return
+    uid = labels.get(REQUEST_UID, "")
+    binding = Binding(
+        metadata["namespace"],
+        metadata["name"],
+        metadata["uid"],
+        uid,
+        _version(found),
+        _sent(event),
+        _done(event),
+        annotations.get(GRANTED_AT, ""),
+        annotations.get(EXPIRES_AT, ""),
+        AGAIN in event.get("userAgent", ""),
+    )
+    request = history.requests.get(uid)
+    (request.bindings if request else history.strangers).append(binding)
+
+
+def _follow(binding: Binding, event: Event, found: Mapping[str, Any]) -> None:
+    """It is over when it is gone, or when nobody is named in it any more; a finalizer alone keeps it giving access."""
+    metadata = found.get("metadata") or {}
+    kept = bool(metadata.get("finalizers"))
+    gone = event["verb"] == "delete" and not kept or "deletionTimestamp" in metadata and not kept
+    empty = bool(found) and not found.get("subjects")
+    if gone or empty:
+        binding.ended = _done(event) if binding.ended is None else binding.ended
+        binding.by = binding.by or event["user"]["username"]
+    elif found:
+        binding.ended = None
+
+
+def _bindings(history: History) -> Iterable[Binding]:
+    for request in history.requests.values():
+        yield from request.bindings
+    yield from history.strangers
+
+
+def _read_policy(history: History, event: Event) -> None:
+    reference, found = event["objectRef"], _came_out(event)
+    if reference.get("subresource"):
+        return
+    gone = event["verb"] == "delete"
+    name = reference.get("name") or found["metadata"]["name"]
+    version = PolicyVersion(_done(event), _deleted_uid(event, found), None if gone else found.get("spec") or {})
+    history.policies.setdefault((reference["namespace"], name), []).append(version)
+
+
+def _read_event(history: History, event: Event) -> None:
+    told = event.get("responseObject") or {}
+    about = told.get("involvedObject") or told.get("regarding") or {}
+    if told.get("type") == "Warning" and (request := history.requests.get(about.get("uid", ""))):
+        request.warnings.append(_done(event))
+
+
+_READERS = {
+    "accessrequests": _read_request,
+    "rolebindings": _read_binding,
+    "accesspolicies": _read_policy,
+    "events": _read_event,
+}

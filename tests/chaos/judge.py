@@ -1,0 +1,279 @@
+"""Judges what happened by the five invariants; shares no code with the operator, and says what was expected and what came."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from chaos.history import Binding, History, Record, Request, seconds
+from chaos.journal import Disturbance, Journal
+from chaos.policies import approvals_under_another, duration, forbidden_since
+
+CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the API server itself was late
+RECOVERY = 15.0  # seconds after the last disturbance
+SECOND_LINE = 30.0 + 60.0  # seconds: the Job's time to live, and the garbage collector's turn
+SILENCE = 3.0  # seconds for which a refused end may stay unannounced
+SETTLED_FACTS = ("state", "settled", "grantedAt", "expiresAt", "settledAt")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One promise that was broken."""
+
+    invariant: str
+    request: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"({self.invariant}) {self.request}: {self.said}"
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long after it was due a binding gave access, and what was wrong meanwhile."""
+
+    request: str
+    why: str
+    seconds: float
+    disturbed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the judge looks at: the log, what was done to the operator, and whether its wall clock was right."""
+
+    history: History
+    journal: Journal
+    finished: float
+    clock_is_right: bool = True
+
+
+def judge(case: Case) -> list[Violation]:
+    """Every violation of the invariants in that case."""
+    found = [
+        Violation("1", f"{stray.namespace}/{stray.name}", "a grant exists for a request that nobody made")
+        for stray in case.history.strangers
+    ]
+    for request in case.history.requests.values():
+        for rule in _RULES:
+            found += rule(case, request)
+    return found
+
+
+def delays(case: Case) -> list[Delay]:
+    """How long each binding outlived what should have ended it, for the figures."""
+    return [
+        Delay(str(request), why, (binding.ended or case.finished) - due, _disturbances(case, request, due, binding))
+        for request in case.history.requests.values()
+        for binding in request.bindings
+        for why, due in _dues(case, request, binding)[:1]
+        if binding.ended is None or binding.ended >= due
+    ]
+
+
+# --- (1) whenever a binding exists, a durable record says so, with its end
+
+
+def _recorded_first(case: Case, request: Request) -> Iterator[Violation]:
+    for binding in request.bindings:
+        record = _record_before(request, binding)
+        status = record.status if record else {}
+        told = (status.get("grantedAt", ""), status.get("expiresAt", ""))
+        if "" in told or told != (binding.granted_at, binding.expires_at):
+            said = f"binding {binding.name} ({binding.granted_at} to {binding.expires_at}) was made while the record said {told}"
+            yield Violation("1", str(request), said)
+
+
+def _record_before(request: Request, binding: Binding) -> Record | None:
+    return next((record for record in reversed(request.records) if record.version < binding.version), None)
+
+
+def _told_at_the_end(case: Case, request: Request) -> Iterator[Violation]:
+    if not request.bindings:
+        return
+    status = request.records[-1].status if request.records else {}
+    entries = [(entry.get("state"), entry.get("reason")) for entry in status.get("history", [])]
+    if not any(state == "Active" for state, _ in entries):
+        yield Violation("1", str(request), f"it had access, and its history does not tell of it: {entries}")
+    if request.deleted is None and not any(state in ("Expired", "Revoked") for state, _ in entries):
+        yield Violation("1", str(request), f"it had access, and its history tells no end: {entries}")
+
+
+# --- (2) one quorum starts at most one grant
+
+
+def _granted_once(case: Case, request: Request) -> Iterator[Violation]:
+    written = [str(record.status["grantedAt"]) for record in request.records if record.status.get("grantedAt")]
+    starts = {*written, *(binding.granted_at for binding in request.bindings)}
+    if len(starts) > 1:
+        yield Violation("2", str(request), f"expected one grant, found grants that began at {sorted(starts)}")
+
+
+def _approved_under_this_policy(case: Case, request: Request) -> Iterator[Violation]:
+    for binding in request.bindings:
+        if said := approvals_under_another(case.history, request, binding.created):
+            yield Violation("2", str(request), f"binding {binding.name} was made by {said}")
+
+
+# --- (3) the end never moves later, no binding is made after its end, what is settled stays as it is
+
+
+def _end_stays(case: Case, request: Request) -> Iterator[Violation]:
+    ends = [str(record.status["expiresAt"]) for record in request.records if record.status.get("expiresAt")]
+    ends += [binding.expires_at for binding in request.bindings]
+    for before, after in pairwise(ends):
+        if before and after and seconds(after) > seconds(before):
+            yield Violation("3", str(request), f"the end moved from {before} to {after}")
+    if case.clock_is_right:
+        yield from _made_too_late(request)
+
+
+def _made_too_late(request: Request) -> Iterator[Violation]:
+    for binding in request.bindings:
+        late = binding.sent - seconds(binding.expires_at) if binding.expires_at else 0.0
+        if late >= 0 and not binding.again:
+            yield Violation("3", str(request), f"binding {binding.name} was asked for {late:.3f} s after its own end")
+
+
+def _settled_stays(case: Case, request: Request) -> Iterator[Violation]:
+    for before, after in pairwise(request.records):
+        old, new = before.status, after.status
+        if old.get("settled") and any(old.get(fact) != new.get(fact) for fact in SETTLED_FACTS):
+            yield Violation("3", str(request), f"settled as {_facts(old)}, and then it became {_facts(new)}")
+        entries = old.get("history", [])
+        if new.get("history", [])[: len(entries)] != entries:
+            yield Violation("3", str(request), f"what was on record changed: {entries} became {new.get('history')}")
+
+
+def _facts(status: Mapping[str, Any]) -> dict[str, Any]:
+    return {fact: status.get(fact) for fact in SETTLED_FACTS}
+
+
+# --- (4) nobody delays an end
+
+
+def _gone_in_time(case: Case, request: Request) -> Iterator[Violation]:
+    for binding in request.bindings:
+        for why, due in _dues(case, request, binding):
+            limit = due + _bound(case, request, due, binding)
+            if (binding.ended or case.finished) > limit:
+                late = (binding.ended or case.finished) - due
+                after = "gone" if binding.ended else "still there"
+                disturbed = _disturbances(case, request, due, binding) or "nothing"
+                said = f"{why}: binding {binding.name} {after} {late:.3f} s later, expected at most {limit - due:.3f} s; {disturbed} was wrong"
+                yield Violation("4", str(request), said)
+
+
+def _not_longer_than_asked(case: Case, request: Request) -> Iterator[Violation]:
+    """By the API server's clock alone, whatever the operator's clock says."""
+    had = sum((binding.ended or case.finished) - binding.created for binding in request.bindings if not binding.again)
+    asked = duration(str(request.spec.get("duration", "0s")))
+    if not request.bindings:
+        return
+    due = request.bindings[0].created + asked
+    limit = asked + _bound(case, request, due, request.bindings[-1])
+    if had > limit:
+        yield Violation("4", str(request), f"access for {had:.3f} s, expected at most {limit:.3f} s for {asked:.0f} s asked")
+
+
+def _dues(case: Case, request: Request, binding: Binding) -> list[tuple[str, float]]:
+    """Why that binding should have ended, and when, earliest first; never before it was made."""
+    ended = binding.ended or case.finished
+    causes = [("denied or revoked", request.over), ("request deleted", request.deleted)]
+    if case.clock_is_right and binding.expires_at:
+        causes.append(("expired", seconds(binding.expires_at)))
+    causes += [(why, since) for why, since in forbidden_since(case.history, request, binding.created, ended + CALM)]
+    dues = [(why, max(at, binding.created)) for why, at in causes if at is not None]
+    return sorted(dues, key=lambda due: due[1])
+
+
+def _bound(case: Case, request: Request, due: float, binding: Binding) -> float:
+    calm = CALM + 2 * case.journal.stall(due - CALM, due + CALM)
+    wrong = _concerning(case, request, due, binding)
+    if not wrong:
+        return calm
+    last = max(disturbance.end for disturbance in wrong)
+    return max(calm, min(SECOND_LINE, max(0.0, last - due) + RECOVERY))
+
+
+def _concerning(case: Case, request: Request, due: float, binding: Binding) -> list[Disturbance]:
+    """What was wrong between shortly before the end was due and the moment it came."""
+    until = min(binding.ended or case.finished, due + SECOND_LINE)
+    return [
+        disturbance
+        for disturbance in case.journal.disturbances
+        if disturbance.concerns(request.namespace, request.name)
+        and disturbance.end >= due - RECOVERY / 3
+        and disturbance.start - CALM / 2 <= until
+    ]
+
+
+def _disturbances(case: Case, request: Request, due: float, binding: Binding) -> tuple[str, ...]:
+    return tuple(sorted({disturbance.what for disturbance in _concerning(case, request, due, binding)}))
+
+
+# --- (5) what cannot be ended is said loudly, and never called over
+
+
+def _not_called_over(case: Case, request: Request) -> Iterator[Violation]:
+    settled = next((record for record in request.records if record.status.get("settled")), None)
+    for binding in request.bindings:
+        if not settled or binding.again:
+            continue
+        if binding.version > settled.version:
+            yield Violation("5", str(request), f"settled as {settled.status.get('state')}, and then {binding.name} was made")
+        elif binding.ended is None or binding.ended > settled.sent:
+            yield Violation("5", str(request), f"settled as {settled.status.get('state')} while {binding.name} still gave access")
+
+
+def _said_loudly(case: Case, request: Request) -> Iterator[Violation]:
+    """An end that was refused for longer than SILENCE shows in a condition and in a Warning."""
+    refused = [
+        disturbance.start
+        for disturbance in case.journal.disturbances
+        if disturbance.request == request.name
+        and disturbance.namespace == request.namespace
+        and disturbance.what.startswith("DELETE rolebindings refused")
+    ]
+    if not refused or request.deleted:
+        return
+    end = max((binding.ended or case.finished for binding in request.bindings), default=0.0)
+    if min(end, max(refused)) - refused[0] < SILENCE:
+        return
+    if not any(refused[0] <= at <= end + CALM for at in request.warnings):
+        yield Violation("5", str(request), f"its end was refused for {end - refused[0]:.1f} s, and no Warning Event says so")
+    if not _condition_changed(request, refused[0], end):
+        yield Violation("5", str(request), f"its end was refused for {end - refused[0]:.1f} s, and no condition says so")
+
+
+def _condition_changed(request: Request, start: float, end: float) -> bool:
+    return any(
+        before.status.get("conditions") != after.status.get("conditions")
+        for before, after in pairwise(request.records)
+        if start <= after.done <= end and not after.status.get("settled")
+    )
+
+
+# --- and nothing is left behind
+
+
+def _settled_at_last(case: Case, request: Request) -> Iterator[Violation]:
+    status = request.records[-1].status if request.records else {}
+    if status.get("grantedAt") and not status.get("settled") and not request.deleted:
+        yield Violation("5", str(request), f"granted, and never settled: {status.get('state')} until {status.get('expiresAt')}")
+
+
+Rule = Callable[[Case, Request], Iterable[Violation]]
+_RULES: tuple[Rule, ...] = (
+    _recorded_first,
+    _told_at_the_end,
+    _granted_once,
+    _approved_under_this_policy,
+    _end_stays,
+    _settled_stays,
+    _gone_in_time,
+    _not_longer_than_asked,
+    _not_called_over,
+    _said_loudly,
+    _settled_at_last,
+)

@@ -1,0 +1,63 @@
+"""Watches a run from aside: how slow the API server is, and afterwards what its audit log says."""
+
+import threading
+import time
+from typing import Self
+
+from chaos.client import Person
+from chaos.faults import AGAIN_SECONDS
+from chaos.history import read_history
+from chaos.judge import Case
+from chaos.plane import ChaosSystem
+
+LOOK_EVERY = 0.1
+QUIET = 30.0  # seconds until nothing may be left, before the judge looks
+_GRANTS = "/apis/rbac.authorization.k8s.io/v1/rolebindings?labelSelector=jitaccess.dev/component=grant"
+_UNSETTLED = "/apis/jitaccess.dev/v1alpha1/accessrequests?fieldSelector=status.state=Active"
+
+
+class Observer:
+    """`with Observer(system) as observer:` do things; then `observer.case()`."""
+
+    def __init__(self, system: ChaosSystem, *, clock_is_right: bool = True) -> None:
+        self._system = system
+        self._clock_is_right = clock_is_right
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="observer", daemon=True)
+        self._position = 0
+        self._admin = Person(system.plane, "admin")
+
+    def __enter__(self) -> Self:
+        self._position = self._system.plane.audit_position()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        self._admin.close()
+
+    def quiet(self, timeout: float = QUIET) -> None:
+        """Heal what is broken, and wait until no grant is left and every grant is settled, or the time is up."""
+        self._system.rules.clear()
+        healed = time.monotonic()
+        while time.monotonic() < healed + timeout and (self._left() or time.monotonic() < healed + AGAIN_SECONDS + 1):
+            time.sleep(LOOK_EVERY)
+
+    def case(self) -> Case:
+        """Everything for the judge."""
+        events = self._system.plane.audit_events(self._position)
+        return Case(read_history(events), self._system.journal, time.time(), self._clock_is_right)
+
+    def _left(self) -> bool:
+        status, bindings = self._admin.call("GET", _GRANTS)
+        again, requests = self._admin.call("GET", _UNSETTLED)
+        return status != 200 or again != 200 or bool(bindings["items"]) or bool(requests["items"])
+
+    def _look(self) -> None:
+        onlooker = Person(self._system.plane, "admin")
+        while not self._stop.wait(LOOK_EVERY):
+            start = time.monotonic()
+            onlooker.call("GET", "/api/v1/namespaces/default")
+            self._system.journal.stalls.append((time.time(), time.monotonic() - start))
+        onlooker.close()

@@ -1,0 +1,164 @@
+"""The installed system for chaos: an audit log with bodies, and operators that reach the API server through proxies."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chaos.client import Person
+from chaos.faults import Rules
+from chaos.journal import Journal
+from chaos.proxy import Loop, Proxy
+from controlplane.components import Files
+from controlplane.kubeconfig import write_private
+from controlplane.plane import ControlPlane
+from controlplane.process import Process
+from controlplane.users import User
+from system import System
+
+# Writes only, with what was sent and what came out: the judge reads nothing else.
+AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+omitManagedFields: true
+rules:
+- level: Metadata
+  nonResourceURLs: ["/version*"]
+- level: None
+  verbs: [get, list, watch]
+- level: RequestResponse
+  resources:
+  - {group: jitaccess.dev, resources: [accesspolicies, accessrequests, accessrequests/status]}
+  - {group: rbac.authorization.k8s.io, resources: [roles, rolebindings]}
+  - {group: batch, resources: [jobs]}
+  - {group: "", resources: [events]}
+- level: None
+"""
+LEASE = "/apis/coordination.k8s.io/v1/namespaces/jitaccess-system/leases/jitaccess"
+EXTRA = (User("dave", ("leads", "developers")),)
+TEST_ROLES = Path(__file__).parents[1] / "grantable-roles.yaml"
+FAKETIME = next(
+    (path for path in map(str, sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))) if Path(path).exists()), ""
+)
+RUN = (sys.executable, "-m", "jitaccess")
+
+
+class _Plane(ControlPlane):
+    def _prepare(self) -> Files:
+        files = super()._prepare()
+        files.audit_policy.write_text(AUDIT_POLICY)
+        return files
+
+
+@dataclass
+class Replica:
+    """One operator process and the proxy in front of it."""
+
+    identity: str
+    process: Process
+    proxy: Proxy
+    clock: Path  # what libfaketime reads, where it is used
+
+    def set_clock(self, offset: str) -> None:
+        """Set the clock of this process alone, such as `-120s`."""
+        self.clock.write_text(f"{offset}\n")
+
+
+class ChaosSystem(System):
+    """A control plane with jitaccess installed, whose operators are started through proxies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plane = _Plane(users=EXTRA, audit=True)
+        self.rules = Rules()
+        self.journal = Journal()
+        self.replicas: list[Replica] = []
+        self._loop = Loop()
+        self._numbers = iter(range(1, 10_000))
+        self._token_config: Mapping[str, Any] = {}
+
+    def start(self) -> "ChaosSystem":
+        """Start and install; no operator is running yet."""
+        super().start()
+        self._stack.enter_context(self._loop)
+        self.plane.kubectl("apply", "-f", str(TEST_ROLES))
+        path = self.plane.service_account_kubeconfig("jitaccess-system", "jitaccess")
+        self._token_config = yaml.safe_load(path.read_text())
+        return self
+
+    def launch(self, program: Sequence[str] = RUN, *, fake_clock: bool = False) -> Replica:
+        """Start another operator behind a proxy of its own; it need not be ready yet."""
+        number = next(self._numbers)
+        proxy = Proxy(self.plane.server, self.plane.ca_file, self.rules, self.journal, lambda: _kill(process))
+        url = self._loop.run(proxy.start())
+        clock = self.plane.files.root / f"clock-{number}"
+        clock.write_text("+0\n")
+        flags = ["--health-address", "127.0.0.1:0", "--identity", f"o{number}", "--kubeconfig", str(self._config(number, url))]
+        environment = {"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1", **(_faketime(clock) if fake_clock else {})}
+        log = self.plane.files.root / f"operator-{number}.log"
+        process = Process(f"operator {number}", [*program, "run", *flags], log, env=environment).start()
+        self._stack.callback(process.kill)
+        replica = Replica(f"o{number}", process, proxy, clock)
+        self.replicas.append(replica)
+        return replica
+
+    def _config(self, number: int, url: str) -> Path:
+        config = {**self._token_config, "clusters": [{"name": "local", "cluster": {"server": url}}]}
+        return write_private(self.plane.files.kubeconfigs / f"operator-{number}.kubeconfig", yaml.safe_dump(config))
+
+    def dismiss(self, replica: Replica) -> None:
+        """End an operator and its proxy."""
+        replica.process.kill()
+        self._loop.run(replica.proxy.stop())
+        self.replicas.remove(replica)
+
+    def partition(self, replica: Replica, seconds: float) -> None:
+        """Cut an operator off from the API server for so long."""
+        with self.journal.during("operator cut off"):
+            self._loop.run(replica.proxy.partition(seconds))
+
+    def leads(self, replica: Replica) -> bool:
+        """Whether this operator says that it leads."""
+        return replica.process.running and self.health("/readyz", replica.process) == (200, "ok\n")
+
+    def stands_by(self, replica: Replica) -> bool:
+        """Whether this operator says that it could take over."""
+        return replica.process.running and self.health("/readyz", replica.process) == (200, "ok (standby)\n")
+
+    def leader(self) -> Replica | None:
+        """The operator that leads, if one says so."""
+        return next((replica for replica in list(self.replicas) if self.leads(replica)), None)
+
+    def free_lease(self, dead: Replica) -> None:
+        """Release the Lease in the name of an operator that is known to be dead, so that nobody has to wait for it."""
+        admin = Person(self.plane, "admin")
+        if admin.get(LEASE).get("spec", {}).get("holderIdentity") == dead.identity:
+            admin.call("PATCH", LEASE, {"spec": {"holderIdentity": ""}})
+        admin.close()
+
+    def errors(self) -> list[str]:
+        """What the operators that still run have logged and nobody expects: tracebacks."""
+        entries = [entry for replica in self.replicas for entry in self.log(replica.process)]
+        return [str(entry) for entry in entries if "exc_info" in entry]
+
+
+def _kill(process: Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _faketime(clock: Path) -> dict[str, str]:
+    # The wall clock alone is faked, as when an administrator or NTP sets it; what counts since the start of the machine goes on.
+    return {
+        "LD_PRELOAD": FAKETIME,
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }

@@ -1,0 +1,87 @@
+"""What happens in one schedule, drawn from a seed before anything happens: who does what when, and which write meets which fault."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chaos import faults
+
+LASTS = 9.0  # seconds in which people act
+MOST_WRITES = 60
+APPROVERS = ("bob", "carol", "dave")
+# What people do, and how often; what makes no sense at that moment is refused or finds nothing, as in life.
+WISHES = {
+    "deny": 2,
+    "revoke": 3,
+    "withdraw": 2,
+    "delete request": 2,
+    "narrow policy": 2,
+    "widen policy": 3,
+    "delete policy": 1,
+    "remake policy": 1,
+    "swap role": 2,
+    "unbind": 2,
+    "hold": 2,
+    "churn": 2,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Somebody does something at that second."""
+
+    at: float
+    what: str
+    who: str = ""
+    request: str = ""
+    words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One schedule, by its number."""
+
+    number: int
+    namespace: str
+    steps: tuple[Step, ...]
+    faults: dict[int, str] = field(default_factory=dict)  # by the number of the write in this namespace
+
+    def __str__(self) -> str:
+        lines = [f"  {step.at:5.2f} s  {step.who or 'admin':6} {step.what} {step.request} {' '.join(step.words)}" for step in self.steps]
+        return "\n".join([f"schedule {self.number} in {self.namespace}, faults by write: {self.faults}", *lines])
+
+
+def draw(seed: int, number: int, kinds: Sequence[str] = faults.ALL) -> Plan:
+    """Schedule `number` of that seed: always the same."""
+    dice = random.Random(f"{seed}/{number}")
+    names = [f"r{index}" for index in range(1, dice.randint(3, 5))]
+    steps = [step for name in names for step in _life(dice, name)]
+    wishes = dice.choices(list(WISHES), weights=list(WISHES.values()), k=dice.randint(3, 8))
+    steps += [_wish(dice, wish, dice.choice(names)) for wish in wishes]
+    drawn = {write: dice.choice(kinds) for write in range(1, MOST_WRITES) if dice.random() < 0.12} if kinds else {}
+    return Plan(number, f"chaos-{number}", tuple(sorted(steps, key=lambda step: step.at)), _few_deaths(dice, drawn))
+
+
+def _few_deaths(dice: random.Random, drawn: dict[int, str]) -> dict[int, str]:
+    # All schedules of a wave share their operators: each may kill one.
+    deadly = [write for write, kind in drawn.items() if kind in faults.DEADLY]
+    for write in dice.sample(deadly, max(0, len(deadly) - 1)):
+        drawn[write] = dice.choice(faults.HARMLESS)
+    return drawn
+
+
+def _life(dice: random.Random, name: str) -> list[Step]:
+    asked = dice.uniform(0, LASTS / 3)
+    role = dice.choice(("ClusterRole view", "ClusterRole view", "Role db-reader"))
+    lasts = dice.choice(("2s", "3s", "4s", "6s", "1500ms"))
+    approvers = dice.sample(APPROVERS, dice.choice((1, 1, 2, 2, 0)))
+    ask = Step(asked, "ask", "alice", name, (role, lasts))
+    return [ask, *(Step(asked + dice.uniform(0.1, 2.5), "approve", who, name) for who in approvers)]
+
+
+def _wish(dice: random.Random, wish: str, name: str) -> Step:
+    at = dice.uniform(0.5, LASTS)
+    if wish == "narrow policy":
+        return Step(at, wish, words=(dice.choice(("roles", "maxDuration", "requiredApprovals")),))
+    who = {"deny": "carol", "revoke": "bob", "withdraw": "alice", "churn": "alice"}.get(wish, "")
+    return Step(at, wish, who, name)

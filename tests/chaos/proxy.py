@@ -1,0 +1,189 @@
+"""A loopback proxy between one operator and the API server, which does to its writes what the rules say."""
+
+import asyncio
+import contextlib
+import json
+import ssl
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from chaos import faults
+from chaos.faults import Rules, Write, write_of
+from chaos.journal import Journal
+
+_HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "content-encoding", "accept-encoding"}
+_FOREVER = aiohttp.ClientTimeout(total=None)
+
+
+class Loop:
+    """An event loop in a thread of its own, for all proxies of a run."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run it there and wait for the result."""
+        future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return future.result(30)
+
+
+class Proxy:
+    """Listens on loopback for one operator; `kill` ends that operator at once."""
+
+    def __init__(self, server: str, authority: Path, rules: Rules, journal: Journal, kill: Callable[[], None]) -> None:
+        self._server = server
+        self._authority = authority
+        self._rules = rules
+        self._journal = journal
+        self._kill = kill
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._open: dict[int, web.Request] = {}
+        self._again: set[asyncio.Task[None]] = set()
+        self._partitioned = False
+
+    async def start(self) -> str:
+        """Listen; returns the URL for the operator's kubeconfig."""
+        tls = ssl.create_default_context(cafile=str(self._authority))
+        connector = aiohttp.TCPConnector(limit=0, ssl=tls)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=_FOREVER, auto_decompress=False)
+        application = web.Application(client_max_size=16 * 2**20)
+        application.router.add_route("*", "/{path:.*}", self._answer)
+        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        return f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Close everything."""
+        for task in self._again:
+            task.cancel()
+        self._abort_all()
+        if self._session:
+            await self._session.close()
+        if self._runner:
+            await self._runner.cleanup()
+
+    async def partition(self, seconds: float) -> None:
+        """Cut everything, watches too, and let nothing through for so long."""
+        self._partitioned = True
+        self._abort_all()
+        await asyncio.sleep(seconds)
+        self._partitioned = False
+
+    def _abort_all(self) -> None:
+        for request in list(self._open.values()):
+            _abort(request)
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if self._partitioned:
+            return _cut(request)
+        self._open[id(request)] = request
+        try:
+            return await self._pass(request)
+        except aiohttp.ClientError:
+            return _cut(request)
+        finally:
+            self._open.pop(id(request), None)
+
+    async def _pass(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        write = write_of(request.method, request.path, request.query_string, body)
+        if write is None:
+            return await self._stream(request, body)
+        fault = self._rules.fault_of(write)
+        if fault:
+            self._journal.note(f"{write.verb} {write.resource} {fault}", **_where(write, fault))
+        # Shielded: what is on its way arrives even if its sender dies.
+        return await asyncio.shield(asyncio.ensure_future(self._write(request, body, fault)))
+
+    async def _write(self, request: web.Request, body: bytes, fault: str) -> web.StreamResponse:
+        if fault in faults.REFUSALS:
+            return _refusal(*faults.REFUSALS[fault])
+        if fault == faults.KILL_BEFORE:
+            self._kill()
+        if fault in (faults.CUT, faults.KILL_BEFORE):
+            return _cut(request)
+        if fault == faults.DELAY:
+            await asyncio.sleep(faults.LATE_SECONDS)
+        answer = await self._forward(request, body)
+        if fault == faults.KILL_AFTER:
+            self._kill()
+        if fault in (faults.SWALLOW, faults.KILL_AFTER):
+            return _cut(request)
+        if fault == faults.LATE_ANSWER:
+            await asyncio.sleep(faults.LATE_SECONDS)
+        if fault == faults.TWICE:
+            task = asyncio.create_task(self._repeat(request, body))
+            self._again.add(task)
+            task.add_done_callback(self._again.discard)
+        return answer
+
+    async def _repeat(self, request: web.Request, body: bytes) -> None:
+        await asyncio.sleep(faults.AGAIN_SECONDS)
+        with contextlib.suppress(aiohttp.ClientError):
+            await self._forward(request, body, again=True)
+
+    async def _forward(self, request: web.Request, body: bytes, *, again: bool = False) -> web.Response:
+        async with self._call(request, body, again=again) as answer:
+            return web.Response(status=answer.status, body=await answer.read(), headers=_headers(answer.headers))
+
+    async def _stream(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        async with self._call(request, body) as answer:
+            if "watch" not in request.query:
+                return web.Response(status=answer.status, body=await answer.read(), headers=_headers(answer.headers))
+            response = web.StreamResponse(status=answer.status, headers=_headers(answer.headers))
+            await response.prepare(request)
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+            return response
+
+    def _call(self, request: web.Request, body: bytes, *, again: bool = False) -> Any:
+        assert self._session
+        headers = _headers(request.headers)
+        if again:
+            headers["User-Agent"] = f"{headers.get('User-Agent', '')} {faults.AGAIN}"
+        url = URL(f"{self._server}{request.raw_path}", encoded=True)
+        return self._session.request(request.method, url, data=body or None, headers=headers, allow_redirects=False)
+
+
+def _where(write: Write, fault: str) -> dict[str, Any]:
+    seconds = faults.LATE_SECONDS if fault in (faults.DELAY, faults.LATE_ANSWER) else 0.0
+    return {"seconds": seconds, "namespace": write.namespace, "request": write.request}
+
+
+def _headers(headers: Any) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in _HOP}
+
+
+def _abort(request: web.Request) -> None:
+    if request.transport:
+        request.transport.abort()
+
+
+def _cut(request: web.Request) -> web.Response:
+    _abort(request)
+    return web.Response(status=502)  # which nobody reads any more
+
+
+def _refusal(status: int, reason: str) -> web.Response:
+    message = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "refused by chaos", "reason": reason}
+    return web.Response(status=status, body=json.dumps({**message, "code": status}).encode(), content_type="application/json")

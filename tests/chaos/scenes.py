@@ -1,0 +1,122 @@
+"""The attacks that are no dice: a fault at each write of a life, the churn, a wrong clock, an end that is refused."""
+
+import itertools
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from chaos import faults
+from chaos.crowd import Crowd
+from chaos.judge import Case
+from chaos.keeper import Keeper
+from chaos.observer import Observer
+from chaos.plane import ChaosSystem
+from controlplane.process import Process
+
+SETTLED = ("Expired", "Revoked", "Denied", "Withdrawn", "TimedOut", "Failed")
+CHURNER = Path(__file__).with_name("churner.py")
+_numbers = itertools.count(1)
+
+
+def new_crowd(system: ChaosSystem, what: str, **policy: object) -> Crowd:
+    """People in a fresh namespace with a policy in force."""
+    crowd = Crowd(system.plane, f"{what}-{next(_numbers)}")
+    crowd.settle(**policy)
+    return crowd
+
+
+def life(crowd: Crowd, name: str, lasts: str, patience: float) -> None:
+    """Alice asks, bob approves, and it ends."""
+    crowd.granted(name, lasts)
+    crowd.until(name, SETTLED, patience)
+
+
+def deaths(system: ChaosSystem, keeper: Keeper, rows: Iterable[tuple[int, str]]) -> Case:
+    """One life after the other, whose operator dies at its n-th write: before it is sent, or before it is answered."""
+    crowd = new_crowd(system, "deaths")
+    with Observer(system) as observer:
+        for number, (nth, kind) in enumerate(rows, 1):
+            keeper.warm()
+            system.rules.nth_of(crowd.namespace, f"d{number}", nth, kind)
+            life(crowd, f"d{number}", "1s", 60)
+        observer.quiet()
+        return observer.case()
+
+
+def troubles(system: ChaosSystem, rows: Iterable[tuple[int, str]]) -> Case:
+    """Many lives at once, each of which meets one fault at its n-th write."""
+    crowd = new_crowd(system, "troubles")
+    with Observer(system) as observer:
+        names = []
+        for number, (nth, kind) in enumerate(rows, 1):
+            names.append(f"t{number}")
+            system.rules.nth_of(crowd.namespace, names[-1], nth, kind)
+            crowd.granted(names[-1], "2s")
+        for name in names:
+            crowd.until(name, SETTLED, 60)
+        observer.quiet()
+        return observer.case()
+
+
+def churn(system: ChaosSystem, *, lasts: str, seconds: float, connections: int = 9) -> tuple[Case, float]:
+    """Alice rewrites her request's annotation as fast as she can, before, during and after the grant; also writes a second."""
+    crowd = new_crowd(system, "churn")
+    crowd.ask("busy", lasts)
+    argv = [sys.executable, CHURNER, system.plane.kubeconfig("alice"), crowd.namespace, "busy", connections, seconds]
+    with (
+        Observer(system) as observer,
+        Process("churner", [str(word) for word in argv], system.plane.files.root / "churner.log") as churner,
+    ):
+        churner.wait_until(lambda: "started" in churner.output(), 20)
+        crowd.approve("busy")
+        churner.wait(seconds + 30)
+        rate = float(churner.output().split()[-1])
+        observer.quiet()
+        return observer.case(), rate
+
+
+def clock_step(system: ChaosSystem, keeper: Keeper, offset: str) -> Case:
+    """The operator's clock is set while a grant runs; an administrator takes the binding of another grant away after its end."""
+    crowd = new_crowd(system, "clock")
+    with Observer(system, clock_is_right=False) as observer:
+        crowd.granted("stepped", "4s")
+        crowd.until("stepped", ("Active",), 20)
+        time.sleep(1)
+        keeper.leader().set_clock(offset)
+        time.sleep(5)
+        after = crowd.bindings()
+        keeper.leader().set_clock("+0")
+        observer.quiet(10 if after else 40)
+        return observer.case()
+
+
+def refused_end(system: ChaosSystem, seconds: float = 6.0) -> Case:
+    """A grant whose end is refused for a while, as by a policy engine's delete protection."""
+    crowd = new_crowd(system, "refused")
+    with Observer(system) as observer:
+        rule = system.rules.add(
+            lambda write: (write.verb, write.resource, write.request) == ("DELETE", "rolebindings", "kept"),
+            lambda _: "refused with 403",
+        )
+        crowd.granted("kept", "1s")
+        time.sleep(1 + seconds)
+        system.rules.remove(rule)
+        observer.quiet()
+        return observer.case()
+
+
+def everywhere(kinds: Sequence[str], writes: Sequence[int]) -> list[tuple[int, str]]:
+    """Each kind of fault at each write."""
+    return list(itertools.product(writes, kinds))
+
+
+def at_once(crowds: Sequence[Crowd], work: Sequence[object]) -> None:
+    """Let all of them follow their plans at the same time."""
+    with ThreadPoolExecutor(len(crowds)) as pool:
+        for done in [pool.submit(crowd.follow, plan) for crowd, plan in zip(crowds, work, strict=True)]:  # type: ignore[arg-type]
+            done.result()
+
+
+DEADLY = faults.DEADLY
