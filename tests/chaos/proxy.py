@@ -124,7 +124,10 @@ class Proxy:
             return _cut(request)
         if fault == faults.DELAY:
             await asyncio.sleep(faults.LATE_SECONDS)
-        answer = await self._forward(request, body)
+        try:
+            answer = await self._forward(request, body)
+        except aiohttp.ClientError:
+            return _cut(request)
         if fault == faults.KILL_AFTER:
             self._kill()
         if fault in (faults.SWALLOW, faults.KILL_AFTER):

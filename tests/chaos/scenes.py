@@ -4,10 +4,8 @@ import itertools
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from chaos import faults
 from chaos.crowd import Crowd
 from chaos.judge import Case
 from chaos.keeper import Keeper
@@ -110,13 +108,3 @@ def refused_end(system: ChaosSystem, seconds: float = 6.0) -> Case:
 def everywhere(kinds: Sequence[str], writes: Sequence[int]) -> list[tuple[int, str]]:
     """Each kind of fault at each write."""
     return list(itertools.product(writes, kinds))
-
-
-def at_once(crowds: Sequence[Crowd], work: Sequence[object]) -> None:
-    """Let all of them follow their plans at the same time."""
-    with ThreadPoolExecutor(len(crowds)) as pool:
-        for done in [pool.submit(crowd.follow, plan) for crowd, plan in zip(crowds, work, strict=True)]:  # type: ignore[arg-type]
-            done.result()
-
-
-DEADLY = faults.DEADLY

@@ -1,0 +1,107 @@
+"""Many random schedules at once, each in its namespace, on one control plane; and what befalls all of them together."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from chaos import plans
+from chaos.crowd import Crowd
+from chaos.judge import Case, Delay, Violation, delays, judge
+from chaos.keeper import Keeper
+from chaos.observer import Observer
+from chaos.plane import ChaosSystem
+from chaos.plans import Plan
+
+# Longer than the 8 s of a Lease: whoever wakes was overtaken, if there is another.
+PAUSE_SECONDS = 10.0
+CUT_SECONDS = 3.0
+WAVE = 20  # schedules at once
+DISASTERS = ("nothing", "leader killed", "leader paused", "leader cut off", "API server restarted")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one wave."""
+
+    plans: Sequence[Plan]
+    disaster: str
+    violations: Sequence[Violation]
+    delays: Sequence[Delay]
+    grants: int
+
+    def guilty(self) -> list[Plan]:
+        """The schedules in which a promise was broken."""
+        broken = {violation.request.split("/")[0] for violation in self.violations}
+        return [plan for plan in self.plans if plan.namespace in broken]
+
+
+def disaster_of(seed: int, wave: int) -> str:
+    """What befalls everybody in that wave: each in turn, from a place that the seed says."""
+    return DISASTERS[(seed + wave) % len(DISASTERS)]
+
+
+def replicas_of(wave: int) -> int:
+    """One operator in every other wave, two in the rest."""
+    return 1 + wave % 2
+
+
+def run_wave(system: ChaosSystem, keeper: Keeper, drawn: Sequence[Plan], disaster: str, seed: int) -> Outcome:
+    """Run those schedules at once, wait until nothing is left, and judge."""
+    crowds = [Crowd(system.plane, plan.namespace) for plan in drawn]
+    with ThreadPoolExecutor(len(drawn) + 1) as pool, Observer(system) as observer:
+        list(pool.map(Crowd.settle, crowds))
+        for plan in drawn:
+            _obey(system, plan)
+        struck = pool.submit(strike, system, keeper, disaster, random.Random(seed).uniform(2, 4))
+        list(pool.map(Crowd.follow, crowds, drawn))
+        struck.result()
+        observer.quiet()
+        case = observer.case()
+    for crowd in crowds:
+        crowd.close()
+    return _outcome(drawn, disaster, case)
+
+
+def strike(system: ChaosSystem, keeper: Keeper, disaster: str, after: float) -> None:
+    """Let it happen after so many seconds."""
+    time.sleep(after)
+    acts: dict[str, Callable[[], None]] = {
+        "leader killed": lambda: keeper.leader().process.kill(),
+        "leader paused": lambda: pause_leader(system, keeper),
+        "leader cut off": lambda: system.partition(keeper.leader(), CUT_SECONDS),
+        "API server restarted": lambda: restart_apiserver(system),
+    }
+    acts.get(disaster, lambda: None)()
+
+
+def pause_leader(system: ChaosSystem, keeper: Keeper, seconds: float = PAUSE_SECONDS) -> None:
+    """Stop the leader where it is (SIGSTOP), and let it go on when its Lease has long run out."""
+    leader = keeper.leader()
+    with system.journal.during("leader paused"):
+        leader.process.pause()
+        time.sleep(seconds)
+        leader.process.resume()
+        keeper.leader()
+
+
+def restart_apiserver(system: ChaosSystem) -> None:
+    """Stop the API server and start it again."""
+    with system.journal.during("API server restarted"):
+        system.plane.restart_apiserver()
+
+
+def _obey(system: ChaosSystem, plan: Plan) -> None:
+    drawn = plan.faults
+    system.rules.add(lambda write: write.namespace == plan.namespace, lambda seen: drawn.get(seen, ""))
+
+
+def _outcome(drawn: Sequence[Plan], disaster: str, case: Case) -> Outcome:
+    grants = sum(bool(request.bindings) for request in case.history.requests.values())
+    return Outcome(drawn, disaster, judge(case), delays(case), grants)
+
+
+def wave_of(seed: int, wave: int, size: int = WAVE, last: int = 10**9) -> list[Plan]:
+    """The schedules of that wave."""
+    return [plans.draw(seed, number) for number in range(wave * size, min((wave + 1) * size, last))]
