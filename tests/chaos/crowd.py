@@ -134,8 +134,8 @@ class Crowd:
         acts: dict[str, Callable[[Step], object]] = {
             "ask": lambda step: self.ask(step.request, step.words[1], step.words[0]),
             "delete request": lambda step: self.admin("DELETE", self._request(step.request)),
-            "narrow policy": lambda step: self._patch_policy({step.words[0]: _NARROWER[step.words[0]]}),
-            "widen policy": lambda _: self._patch_policy(policy_manifest()["spec"]),
+            "narrow policy": lambda step: self.change_policy({step.words[0]: _NARROWER[step.words[0]]}),
+            "widen policy": lambda _: self.change_policy(policy_manifest()["spec"]),
             "delete policy": lambda _: self._delete_policy(),
             "remake policy": lambda _: self._remake_policy(),
             "swap role": lambda _: self._swap(),
@@ -149,7 +149,8 @@ class Crowd:
     def _request(self, name: str) -> str:
         return jit(self.namespace, "accessrequests", name)
 
-    def _patch_policy(self, spec: Mapping[str, Any]) -> None:
+    def change_policy(self, spec: Mapping[str, Any]) -> None:
+        """An administrator changes the policy."""
         self.admin("PATCH", jit(self.namespace, "accesspolicies", POLICY), {"spec": spec})
 
     def _delete_policy(self) -> None:

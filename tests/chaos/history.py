@@ -42,6 +42,7 @@ class Binding:
     granted_at: str
     expires_at: str
     again: bool  # it was made by a request that the network repeated, which no operator can help
+    ends: list[str] = field(default_factory=list)  # every end that it ever carried
     ended: float | None = None
     by: str = ""
 
@@ -186,6 +187,7 @@ def _read_new_binding(history: History, event: Event, found: Mapping[str, Any]) 
         annotations.get(GRANTED_AT, ""),
         annotations.get(EXPIRES_AT, ""),
         AGAIN in event.get("userAgent", ""),
+        [annotations.get(EXPIRES_AT, "")],
     )
     request = history.requests.get(uid)
     (request.bindings if request else history.strangers).append(binding)
@@ -194,6 +196,8 @@ def _read_new_binding(history: History, event: Event, found: Mapping[str, Any]) 
 def _follow(binding: Binding, event: Event, found: Mapping[str, Any]) -> None:
     """It is over when it is gone, or when nobody is named in it any more; a finalizer alone keeps it giving access."""
     metadata = found.get("metadata") or {}
+    if carried := (metadata.get("annotations") or {}).get(EXPIRES_AT):
+        binding.ends.append(carried)
     kept = bool(metadata.get("finalizers"))
     gone = event["verb"] == "delete" and not kept or "deletionTimestamp" in metadata and not kept
     empty = bool(found) and not found.get("subjects")

@@ -119,11 +119,12 @@ def _approved_under_this_policy(case: Case, request: Request) -> Iterator[Violat
 
 
 def _end_stays(case: Case, request: Request) -> Iterator[Violation]:
-    ends = [str(record.status["expiresAt"]) for record in request.records if record.status.get("expiresAt")]
-    ends += [binding.expires_at for binding in request.bindings]
-    for before, after in pairwise(ends):
-        if before and after and seconds(after) > seconds(before):
-            yield Violation("3", str(request), f"the end moved from {before} to {after}")
+    written = [str(record.status.get("expiresAt", "")) for record in request.records]
+    for ends in (written, [end for binding in request.bindings for end in binding.ends]):
+        known = [end for end in ends if end]
+        for before, after in pairwise(known):
+            if seconds(after) > seconds(before):
+                yield Violation("3", str(request), f"the end moved from {before} to {after}")
     if case.clock_is_right:
         yield from _made_too_late(request)
 
@@ -233,7 +234,8 @@ def _said_loudly(case: Case, request: Request) -> Iterator[Violation]:
         for disturbance in case.journal.disturbances
         if disturbance.request == request.name
         and disturbance.namespace == request.namespace
-        and disturbance.what.startswith("DELETE rolebindings refused")
+        and "rolebindings refused" in disturbance.what
+        and not disturbance.what.startswith("POST")
     ]
     if not refused or request.deleted:
         return
@@ -248,7 +250,7 @@ def _said_loudly(case: Case, request: Request) -> Iterator[Violation]:
 
 def _condition_changed(request: Request, start: float, end: float) -> bool:
     return any(
-        before.status.get("conditions") != after.status.get("conditions")
+        (before.status.get("conditions") or []) != (after.status.get("conditions") or [])
         for before, after in pairwise(request.records)
         if start <= after.done <= end and not after.status.get("settled")
     )

@@ -52,7 +52,8 @@ class Observer:
     def _left(self) -> bool:
         status, bindings = self._admin.call("GET", _GRANTS)
         again, requests = self._admin.call("GET", _UNSETTLED)
-        return status != 200 or again != 200 or bool(bindings["items"]) or bool(requests["items"])
+        given = [item for item in bindings.get("items", []) if item.get("subjects")]
+        return status != 200 or again != 200 or bool(given) or bool(requests["items"])
 
     def _look(self) -> None:
         onlooker = Person(self._system.plane, "admin")

@@ -91,16 +91,40 @@ def clock_step(system: ChaosSystem, keeper: Keeper, offset: str) -> Case:
 
 
 def refused_end(system: ChaosSystem, seconds: float = 6.0) -> Case:
-    """A grant whose end is refused for a while, as by a policy engine's delete protection."""
+    """A grant whose end is refused for a while: its binding can neither be deleted nor emptied."""
     crowd = new_crowd(system, "refused")
     with Observer(system) as observer:
         rule = system.rules.add(
-            lambda write: (write.verb, write.resource, write.request) == ("DELETE", "rolebindings", "kept"),
+            lambda write: (write.resource, write.request) == ("rolebindings", "kept") and write.verb != "POST",
             lambda _: "refused with 403",
         )
         crowd.granted("kept", "1s")
         time.sleep(1 + seconds)
         system.rules.remove(rule)
+        observer.quiet()
+        return observer.case()
+
+
+def revoked(system: ChaosSystem) -> Case:
+    """A grant that is revoked long before its end."""
+    crowd = new_crowd(system, "revoked")
+    with Observer(system) as observer:
+        crowd.granted("unwanted", "5s")
+        crowd.until("unwanted", ("Active",), 20)
+        crowd.decide("bob", "revoke", "unwanted")
+        observer.quiet()
+        return observer.case()
+
+
+def looked_at(system: ChaosSystem) -> Case:
+    """A grant that the operator has to look at while it lasts, since its policy changes and still allows it."""
+    crowd = new_crowd(system, "looked-at")
+    with Observer(system) as observer:
+        crowd.granted("watched", "3s")
+        crowd.until("watched", ("Active",), 20)
+        for most in ("2m", "3m"):
+            crowd.change_policy({"maxDuration": most})
+            time.sleep(0.7)
         observer.quiet()
         return observer.case()
 

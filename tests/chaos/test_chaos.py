@@ -1,0 +1,96 @@
+"""The real operator under faults, in a minute and a half; `make chaos` runs the same for longer, with another seed."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos import scenes, waves
+from chaos.faults import KILL_AFTER
+from chaos.judge import Case, judge
+from chaos.keeper import Keeper
+from chaos.plane import FAKETIME, ChaosSystem
+
+SEED = int(os.environ.get("CHAOS_SEED", "1"))
+SCHEDULES = 12
+LIFE = range(1, 8)  # the writes of a life
+WITH_BUG = (sys.executable, str(Path(__file__).with_name("bugs.py")))
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[ChaosSystem]:
+    """A control plane of its own; each test brings its operators."""
+    with ChaosSystem() as system:
+        yield system
+
+
+def violations(case: Case) -> list[str]:
+    """What the judge says of a case in which something happened."""
+    assert case.history.requests, "the audit log tells of no request: nothing was tested"
+    return [str(violation) for violation in judge(case)]
+
+
+def bindings(case: Case) -> int:
+    """How many bindings there were."""
+    return sum(len(request.bindings) for request in case.history.requests.values())
+
+
+def test_whoever_dies_at_any_write_is_replaced_and_every_promise_holds(system: ChaosSystem) -> None:
+    with Keeper(system, replicas=2) as keeper:
+        case = scenes.deaths(system, keeper, [(nth, KILL_AFTER) for nth in LIFE])
+    killed = [disturbance for disturbance in case.journal.disturbances if KILL_AFTER in disturbance.what]
+    assert len(killed) >= len(LIFE) - 1, f"expected an operator killed at each write, found {killed}"
+    assert violations(case) == []
+
+
+def test_random_people_and_random_faults_break_no_promise(system: ChaosSystem) -> None:
+    drawn = waves.wave_of(SEED, 0, SCHEDULES)
+    with Keeper(system, replicas=2) as keeper:
+        outcome = waves.run_wave(system, keeper, drawn, "leader killed", SEED)
+        assert system.errors() == []
+    assert outcome.grants >= SCHEDULES / 2, f"expected a grant in most schedules, found {outcome.grants} in {SCHEDULES}"
+    told = "\n".join([*map(str, outcome.violations), *map(str, outcome.guilty())])
+    assert not outcome.violations, f"seed {SEED}:\n{told}"
+
+
+def test_a_requester_who_writes_as_fast_as_possible_gains_nothing(system: ChaosSystem) -> None:
+    with Keeper(system):
+        case, rate = scenes.churn(system, lasts="3s", seconds=8)
+    print(f"{rate:.0f} writes a second on one request")
+    assert bindings(case) == 1, "one grant, one binding"
+    assert violations(case) == []
+
+
+def test_an_end_that_is_refused_is_said_loudly_and_not_called_over(system: ChaosSystem) -> None:
+    with Keeper(system):
+        case = scenes.refused_end(system)
+    assert bindings(case) == 1, "there was a grant to end"
+    assert violations(case) == []
+
+
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed: nothing steps the operator's clock (Debian: faketime)")
+@pytest.mark.parametrize("offset", [pytest.param("-120s", id="set-back"), pytest.param("+120s", id="set-ahead")])
+def test_a_clock_that_is_set_in_the_middle_of_a_grant_makes_it_no_longer(system: ChaosSystem, offset: str) -> None:
+    with Keeper(system, fake_clock=True) as keeper:
+        case = scenes.clock_step(system, keeper, offset)
+    assert bindings(case) == 1, "one grant, one binding"
+    assert violations(case) == []
+
+
+@pytest.mark.parametrize(
+    ("bug", "scene", "invariant"),
+    [
+        pytest.param("record-after-binding", scenes.looked_at, "1", id="the-record-comes-after-the-binding"),
+        pytest.param("later-end", scenes.looked_at, "3", id="each-look-moves-the-end"),
+        pytest.param("deaf-to-revocations", scenes.revoked, "4", id="revocations-are-not-looked-at"),
+        pytest.param("called-over", scenes.refused_end, "5", id="what-the-api-server-keeps-is-taken-for-gone"),
+    ],
+)
+def test_a_bug_in_the_operator_is_found(
+    system: ChaosSystem, bug: str, scene: Callable[[ChaosSystem], Case], invariant: str
+) -> None:
+    with Keeper(system, program=(*WITH_BUG, bug)):
+        found = judge(scene(system))
+    assert invariant in {violation.invariant for violation in found}, list(map(str, found))

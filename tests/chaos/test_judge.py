@@ -1,0 +1,360 @@
+"""The judge can fail: every promise, broken in a log made up by hand, is noticed; and what looks like it but is none, is not."""
+
+from collections.abc import Callable
+
+import pytest
+
+from chaos.judge import judge
+from chaos.logs import EXPIRED, GRANTED, REQUESTED, START, Log, begun, ended, stamp, times
+
+REFUSED = "DELETE rolebindings refused with 403"
+
+
+def record_after_binding() -> Log:
+    """The order of writes that lets a crash lose a grant."""
+    log = Log()
+    log.policy(0)
+    log.ask(1)
+    log.decide(2, approvals="bob: ok")
+    log.bind(3)
+    log.record(3.1, "Active", [REQUESTED, GRANTED], **times())
+    return ended(log)
+
+
+def record_without_end() -> Log:
+    """A record that does not say until when."""
+    log = Log()
+    log.policy(0)
+    log.ask(1)
+    log.decide(2, approvals="bob: ok")
+    log.record(3, "Active", [REQUESTED, GRANTED], grantedAt=stamp(3))
+    log.bind(3.1)
+    return ended(log)
+
+
+def nobodys_grant() -> Log:
+    """A binding with our labels for a request that never was."""
+    log = ended(begun())
+    log.bind(20, of="22222222-bbbb", uid="b2")
+    return log
+
+
+def untold() -> Log:
+    """The last record forgets that there was access."""
+    log = begun()
+    log.delete(13.1, "rolebindings", "b1")
+    log.record(13.2, "Expired", [REQUESTED, EXPIRED], **times())
+    return log
+
+
+def endless_record() -> Log:
+    """The last record does not tell the end."""
+    log = begun()
+    log.delete(13.1, "rolebindings", "b1")
+    log.record(13.2, "Denied", [REQUESTED, GRANTED, {"state": "Denied", "reason": "DeniedByApprover"}], **times())
+    return log
+
+
+def granted_again() -> Log:
+    """The old approval starts a second grant."""
+    log = begun()
+    log.delete(13.1, "rolebindings", "b1")
+    log.record(14, "Active", [REQUESTED, GRANTED], **times(14, 24))
+    log.bind(14.1, since=14, until=24, uid="b2")
+    log.delete(24.1, "rolebindings", "b2")
+    log.record(24.2, "Expired", [REQUESTED, GRANTED, EXPIRED], **times(14, 24))
+    return log
+
+
+def inherited_approval() -> Log:
+    """The approval was given under a policy that has been deleted."""
+    log = Log()
+    log.policy(0)
+    log.ask(1)
+    log.decide(2, approvals="bob: ok")
+    log.delete(2.1, "accesspolicies", "policy-1", user="admin")
+    log.policy(2.2, uid="policy-2")
+    log.record(4, "Active", [REQUESTED, GRANTED], **times(4, 14))
+    log.bind(4.1, since=4, until=14)
+    log.delete(14.1, "rolebindings", "b1")
+    log.record(14.2, "Expired", [REQUESTED, GRANTED, EXPIRED], **times(4, 14))
+    return log
+
+
+def longer_record() -> Log:
+    """The record's end moves."""
+    log = begun()
+    log.record(5, "Active", [REQUESTED, GRANTED], **times(3, 15))
+    return ended(log)
+
+
+def longer_binding() -> Log:
+    """The binding's end moves."""
+    log = begun()
+    log.rebind(5, until=15)
+    return ended(log)
+
+
+def made_too_late() -> Log:
+    """A binding is asked for after its end."""
+    log = Log()
+    log.policy(0)
+    log.ask(1)
+    log.decide(2, approvals="bob: ok")
+    log.record(3, "Active", [REQUESTED, GRANTED], **times())
+    log.bind(13.5)
+    return ended(log, 13.6)
+
+
+def settled_twice() -> Log:
+    """What is settled becomes something else."""
+    log = ended(begun())
+    log.record(20, "Revoked", [REQUESTED, GRANTED, EXPIRED], **times(), settledAt=stamp(20))
+    return log
+
+
+def rewritten() -> Log:
+    """What is on record changes."""
+    log = begun()
+    log.record(5, "Active", [{"state": "Pending", "reason": "Approved"}, GRANTED], **times())
+    return ended(log)
+
+
+def overstayed() -> Log:
+    """Two seconds too long, with nothing wrong."""
+    return ended(begun(), 15.0)
+
+
+def overstayed_long() -> Log:
+    """Longer than the second line, though the operator was dead."""
+    log = ended(begun(), 120.0)
+    log.wrong(10, 119, "an operator was dead")
+    return log
+
+
+def not_recovered() -> Log:
+    """The operator was dead for a second, and needed half a minute more."""
+    log = ended(begun(), 43.0)
+    log.wrong(12, 13, "an operator was dead")
+    return log
+
+
+def revocation_ignored() -> Log:
+    """Revoked at 5, gone at 13."""
+    log = begun()
+    log.decide(5, approvals="bob: ok", revocations="bob: enough")
+    return ended(log)
+
+
+def denial_ignored() -> Log:
+    """Denied at 5, gone at 13."""
+    log = begun()
+    log.decide(5, approvals="bob: ok", denials="carol: no")
+    return ended(log)
+
+
+def denied_before() -> Log:
+    """Denied before it began, and not ended at once."""
+    log = Log()
+    log.policy(0)
+    log.ask(1)
+    log.decide(2, approvals="bob: ok", denials="carol: no")
+    log.record(3, "Active", [REQUESTED, GRANTED], **times())
+    log.bind(3.1)
+    return ended(log)
+
+
+def deletion_ignored() -> Log:
+    """The request is deleted at 5, the binding at 13."""
+    log = begun()
+    log.delete(5, "accessrequests", "11111111-aaaa", user="admin")
+    return ended(log)
+
+
+def policy_gone() -> Log:
+    """The policy is deleted at 5."""
+    log = begun()
+    log.delete(5, "accesspolicies", "policy-1", user="admin")
+    return ended(log)
+
+
+def policy_remade() -> Log:
+    """The policy is deleted and made again under its name at 5."""
+    log = policy_gone()
+    log.policy(5.1, uid="policy-2")
+    return log
+
+
+def policy_narrowed(**change: object) -> Callable[[], Log]:
+    """The policy is narrowed at 5."""
+
+    def doctored() -> Log:
+        log = begun()
+        log.policy(5, verb="patch", **change)
+        return ended(log)
+
+    return doctored
+
+
+def kept_by_finalizer() -> Log:
+    """Deleted, but a finalizer keeps it, and RBAC honours it."""
+    log = begun()
+    log.rebind(13.1, deletionTimestamp=stamp(13), finalizers=["example.com/hold"])
+    log.record(13.2, "Expired", [REQUESTED, GRANTED, EXPIRED], **times())
+    return log
+
+
+def called_over() -> Log:
+    """Settled a moment before the binding was gone."""
+    log = begun()
+    log.record(13.1, "Expired", [REQUESTED, GRANTED, EXPIRED], **times())
+    log.delete(13.2, "rolebindings", "b1")
+    return log
+
+
+def made_after_settled() -> Log:
+    """Settled, and then a binding comes."""
+    log = begun()
+    log.delete(12.1, "rolebindings", "b1")
+    log.record(12.2, "Expired", [REQUESTED, GRANTED, EXPIRED], **times())
+    log.bind(12.3, uid="b2")
+    log.delete(12.4, "rolebindings", "b2")
+    return log
+
+
+def refused(*, warned: bool, recorded: bool) -> Log:
+    """The end is refused from 13 to 18."""
+    log = begun()
+    for at in (13.0, 14.0, 18.0):
+        log.wrong(at, at, REFUSED)
+    if warned:
+        log.warn(14)
+    conditions = [{"type": "Granted", "reason": "NotEnded"}] if recorded else []
+    log.record(14.5, "Active", [REQUESTED, GRANTED], **times(), conditions=conditions)
+    return ended(log, 18.1)
+
+
+def never_settled() -> Log:
+    """The binding went, the record did not follow."""
+    log = begun()
+    log.delete(13.1, "rolebindings", "b1")
+    return log
+
+
+def wrong_clock(gone: float) -> Callable[[], Log]:
+    """The operator's clock was set back two minutes, so nobody believes its times."""
+
+    def doctored() -> Log:
+        log = ended(begun(), gone)
+        log.clock_is_right = False
+        return log
+
+    return doctored
+
+
+@pytest.mark.parametrize(
+    ("doctored", "invariant", "words"),
+    [
+        pytest.param(record_after_binding, "1", "while the record said ('', '')", id="the-record-comes-after-the-binding"),
+        pytest.param(record_without_end, "1", "while the record said", id="the-record-does-not-say-until-when"),
+        pytest.param(nobodys_grant, "1", "nobody made", id="a-grant-for-a-request-that-never-was"),
+        pytest.param(untold, "1", "does not tell of it", id="the-history-forgets-that-there-was-access"),
+        pytest.param(endless_record, "1", "tells no end", id="the-history-tells-no-end-of-the-access"),
+        pytest.param(granted_again, "2", "expected one grant", id="one-approval-starts-two-grants"),
+        pytest.param(inherited_approval, "2", "0 approvals under this policy", id="an-approval-outlives-its-policy"),
+        pytest.param(longer_record, "3", "the end moved", id="the-recorded-end-moves-later"),
+        pytest.param(longer_binding, "3", "the end moved", id="the-end-in-the-binding-moves-later"),
+        pytest.param(made_too_late, "3", "after its own end", id="a-binding-is-made-after-its-end"),
+        pytest.param(settled_twice, "3", "then it became", id="a-settled-request-becomes-something-else"),
+        pytest.param(rewritten, "3", "what was on record changed", id="the-history-is-rewritten"),
+        pytest.param(overstayed, "4", "expired", id="two-seconds-too-long-in-calm"),
+        pytest.param(overstayed_long, "4", "expired", id="too-long-even-for-a-dead-operator"),
+        pytest.param(not_recovered, "4", "expired", id="too-long-after-the-operator-was-back"),
+        pytest.param(revocation_ignored, "4", "denied or revoked", id="a-revocation-is-ignored"),
+        pytest.param(denial_ignored, "4", "denied or revoked", id="a-denial-is-ignored"),
+        pytest.param(denied_before, "4", "denied or revoked", id="a-grant-begins-though-it-was-denied"),
+        pytest.param(deletion_ignored, "4", "request deleted", id="the-request-is-gone-and-its-binding-stays"),
+        pytest.param(policy_gone, "4", "policy deleted", id="the-policy-is-gone-and-its-grant-stays"),
+        pytest.param(policy_remade, "4", "policy deleted and made again", id="a-grant-survives-into-a-new-policy"),
+        pytest.param(policy_narrowed(maxDuration="1s"), "4", "longer than", id="the-policy-allows-less-time"),
+        pytest.param(policy_narrowed(roles=[]), "4", "no longer offered", id="the-policy-offers-the-role-no-longer"),
+        pytest.param(policy_narrowed(requiredApprovals=2), "4", "more approvals", id="the-policy-asks-for-more-approvals"),
+        pytest.param(wrong_clock(15.0), "4", "expected at most", id="longer-than-asked-by-the-api-servers-clock"),
+        pytest.param(kept_by_finalizer, "5", "still gave access", id="a-finalizer-keeps-a-binding-that-names-somebody"),
+        pytest.param(called_over, "5", "still gave access", id="settled-before-the-binding-was-gone"),
+        pytest.param(made_after_settled, "5", "was made", id="a-binding-is-made-after-the-request-was-settled"),
+        pytest.param(lambda: refused(warned=False, recorded=True), "5", "no Warning", id="a-refused-end-without-an-event"),
+        pytest.param(lambda: refused(warned=True, recorded=False), "5", "no condition", id="a-refused-end-without-a-condition"),
+        pytest.param(never_settled, "5", "never settled", id="a-grant-that-is-never-settled"),
+    ],
+)
+def test_a_broken_promise_is_noticed(doctored: Callable[[], Log], invariant: str, words: str) -> None:
+    found = judge(doctored().case())
+    assert any(violation.invariant == invariant and words in violation.said for violation in found), list(map(str, found))
+
+
+def dead_within_bounds() -> Log:
+    """The operator was dead for a minute, and garbage collection came first."""
+    log = ended(begun(), 60.0)
+    log.wrong(5, 59, "an operator was dead")
+    return log
+
+
+def slow_server() -> Log:
+    """The API server itself answered nobody for a second."""
+    log = ended(begun(), 14.2)
+    log.journal.stalls.append((START + 14, 1.0))
+    return log
+
+
+def emptied() -> Log:
+    """A finalizer keeps the binding, which names nobody any more."""
+    log = begun()
+    log.rebind(13.1, subjects=[], deletionTimestamp=stamp(13), finalizers=["example.com/hold"])
+    log.record(13.2, "Expired", [REQUESTED, GRANTED, EXPIRED], **times())
+    return log
+
+
+def delivered_again() -> Log:
+    """The network makes the binding anew after its end, and it is removed at once."""
+    log = ended(begun())
+    log.bind(16, uid="b2", agent="jitaccess/o1 (delivered again)")
+    log.delete(16.3, "rolebindings", "b2")
+    return log
+
+
+def put_back() -> Log:
+    """Deleted by an administrator, and put back for the rest of its time."""
+    log = begun()
+    log.delete(5, "rolebindings", "b1", user="admin")
+    log.bind(5.1, uid="b2")
+    log.delete(13.1, "rolebindings", "b2")
+    log.record(13.2, "Expired", [REQUESTED, GRANTED, EXPIRED], **times())
+    return log
+
+
+def narrowed_for_a_moment() -> Log:
+    """Narrowed, and widened again before anybody could look."""
+    log = begun()
+    log.policy(5, verb="patch", maxDuration="1s")
+    log.policy(5.3, verb="patch")
+    return ended(log)
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        pytest.param(lambda: ended(begun()), id="a-plain-life"),
+        pytest.param(lambda: ended(begun(), 13.8), id="less-than-a-second-late"),
+        pytest.param(dead_within_bounds, id="a-dead-operator-and-the-second-line"),
+        pytest.param(slow_server, id="as-late-as-the-api-server-itself"),
+        pytest.param(emptied, id="a-kept-binding-that-names-nobody"),
+        pytest.param(delivered_again, id="a-repeated-request-whose-binding-is-removed-at-once"),
+        pytest.param(put_back, id="put-back-for-the-rest-of-its-time"),
+        pytest.param(narrowed_for_a_moment, id="a-policy-narrowed-for-a-moment"),
+        pytest.param(lambda: refused(warned=True, recorded=True), id="a-refused-end-that-is-said-loudly"),
+        pytest.param(wrong_clock(13.0), id="a-wrong-clock-and-the-right-time"),
+    ],
+)
+def test_a_kept_promise_is_no_violation(honest: Callable[[], Log]) -> None:
+    assert list(map(str, judge(honest().case()))) == []
