@@ -54,3 +54,7 @@ lock: setup ## pin the development dependencies anew (needs uv)
 
 clean: ## remove what was set up in this folder
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: chaos
+chaos: setup controlplane ## attack the real system for minutes (SEED=, SCHEDULES=200, ONLY= replays one schedule)
+	@PYTHONPATH=deploy/local:tests $(BIN)/python -m chaos $(if $(SEED),--seed $(SEED)) $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(ONLY),--only $(ONLY))

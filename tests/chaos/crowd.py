@@ -112,6 +112,13 @@ class Crowd:
         listed = self._people["admin"].get(rbac(self.namespace, "rolebindings") + "?labelSelector=jitaccess.dev/component=grant")
         return list(listed.get("items", []))
 
+    def until_unbound(self, timeout: float) -> None:
+        """Wait until nobody has access here."""
+        deadline = time.monotonic() + timeout
+        while any(binding.get("subjects") for binding in self.bindings()):
+            assert time.monotonic() < deadline, f"expected no binding in {self.namespace} within {timeout:.0f} s: {self.bindings()}"
+            time.sleep(0.2)
+
     def follow(self, plan: Plan) -> None:
         """Do everything in the plan at its time; whatever is refused is part of the game."""
         start = time.monotonic()

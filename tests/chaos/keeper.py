@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Self
 
 from chaos.plane import RUN, ChaosSystem, Replica
@@ -32,6 +33,8 @@ class Keeper:
         self._program = program
         self._fake_clock = fake_clock
         self._stop = threading.Event()
+        self._present = threading.Event()
+        self._present.set()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
     def __enter__(self) -> Self:
@@ -66,6 +69,15 @@ class Keeper:
             time.sleep(_LOOK_EVERY)
         return found
 
+    @contextmanager
+    def absent(self) -> Iterator[None]:
+        """Whoever dies now is not replaced before the block ends."""
+        self._present.clear()
+        try:
+            yield
+        finally:
+            self._present.set()
+
     def warm(self) -> None:
         """Wait until all operators are there, one leading, the others standing by."""
         leader, deadline = self.leader(), time.monotonic() + PATIENCE
@@ -82,7 +94,7 @@ class Keeper:
 
     def _keep(self) -> None:
         while not self._stop.wait(_LOOK_EVERY):
-            if dead := [replica for replica in self.system.replicas if not replica.process.running]:
+            if self._present.is_set() and (dead := [replica for replica in self.system.replicas if not replica.process.running]):
                 self._replace(dead)
 
     def _replace(self, dead: list[Replica]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from chaos.crowd import Crowd
-from chaos.judge import Case
+from chaos.judge import SECOND_LINE, Case
 from chaos.keeper import Keeper
 from chaos.observer import Observer
 from chaos.plane import ChaosSystem
@@ -101,6 +101,21 @@ def refused_end(system: ChaosSystem, seconds: float = 6.0) -> Case:
         crowd.granted("kept", "1s")
         time.sleep(1 + seconds)
         system.rules.remove(rule)
+        observer.quiet()
+        return observer.case()
+
+
+def nobody_there(system: ChaosSystem, keeper: Keeper) -> Case:
+    """All operators die while a grant lasts, and none comes back until the second line has ended it."""
+    crowd = new_crowd(system, "nobody")
+    with Observer(system) as observer:
+        crowd.granted("alone", "3s")
+        crowd.until("alone", ("Active",), 20)
+        with keeper.absent(), system.journal.during("nobody was there"):
+            for replica in system.replicas:
+                replica.process.kill()
+            crowd.until_unbound(SECOND_LINE + 10)
+        keeper.leader()
         observer.quiet()
         return observer.case()
 

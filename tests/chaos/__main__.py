@@ -1,0 +1,105 @@
+"""`make chaos`: every attack and many random schedules; says which promise held, how well, and how to replay what did not."""
+
+import argparse
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from chaos import faults, scenes, waves
+from chaos.figures import Figures
+from chaos.judge import Case
+from chaos.keeper import Keeper
+from chaos.plane import FAKETIME, ChaosSystem
+
+LIFE = range(1, 9)  # one more than a plain life has writes
+
+
+class Run:
+    """One run of everything, with its figures."""
+
+    def __init__(self, system: ChaosSystem, seed: int) -> None:
+        self.system = system
+        self.seed = seed
+        self.figures = Figures()
+
+    def scene(self, name: str, act: Callable[[Keeper], Case], *, replicas: int = 1, fake_clock: bool = False) -> None:
+        """Play one scene with fresh operators, and judge it."""
+        start = time.monotonic()
+        with Keeper(self.system, replicas=replicas, fake_clock=fake_clock) as keeper:
+            found = self.figures.add_case(name, act(keeper))
+        self._say(name, found, start)
+
+    def wave(self, wave: int, schedules: int, only: int | None = None) -> None:
+        """Play one wave of random schedules, or only one of them."""
+        start = time.monotonic()
+        drawn = [plan for plan in waves.wave_of(self.seed, wave, last=schedules) if only in (None, plan.number)]
+        replicas, disaster = waves.replicas_of(wave), waves.disaster_of(self.seed, wave)
+        with Keeper(self.system, replicas=replicas) as keeper:
+            outcome = waves.run_wave(self.system, keeper, drawn, disaster, self.seed)
+            errors = self.system.errors()
+        self.figures.add_outcome(outcome)
+        name = f"schedules {drawn[0].number} to {drawn[-1].number}, {replicas} replicas, {disaster}, {outcome.grants} grants"
+        self._say(name, [*map(str, outcome.violations), *errors], start)
+        for plan in outcome.guilty():
+            print(f"replay it: make chaos SEED={self.seed} ONLY={plan.number}")
+            if only is not None or len(outcome.guilty()) == 1:
+                print(plan)
+
+    def _say(self, name: str, found: Sequence[str], start: float) -> None:
+        print(f"{'BROKEN' if found else 'held  '}  {name} ({time.monotonic() - start:.0f} s)", flush=True)
+        for line in found:
+            print(f"        {line}", flush=True)
+
+
+def attacks(run: Run) -> None:
+    """Everything that is no dice."""
+    for replicas in (1, 2):
+        name = f"killed at each write, before and after it, {replicas} replicas"
+        run.scene(name, lambda keeper: scenes.deaths(run.system, keeper, _rows(faults.DEADLY)), replicas=replicas)
+    run.scene("each other fault at each write", lambda _: scenes.troubles(run.system, _rows(faults.HARMLESS)))
+    run.scene("an end that is refused", lambda _: scenes.refused_end(run.system))
+    run.scene("churn from nine connections", lambda _: _churn(run))
+    run.scene("nobody there at the end", lambda keeper: scenes.nobody_there(run.system, keeper))
+    if not FAKETIME:
+        print("skipped clock steps: libfaketime is not installed (Debian: faketime)")
+        return
+    for offset in ("-120s", "+120s"):
+        run.scene(
+            f"clock set by {offset}", lambda keeper, offset=offset: scenes.clock_step(run.system, keeper, offset), fake_clock=True
+        )
+
+
+def _churn(run: Run) -> Case:
+    case, rate = scenes.churn(run.system, lasts="10s", seconds=20)
+    print(f"        {rate:.0f} writes a second on one request")
+    return case
+
+
+def _rows(kinds: Iterable[str]) -> list[tuple[int, str]]:
+    return scenes.everywhere(list(kinds), LIFE)
+
+
+def main() -> int:
+    """Run, and return 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--schedules", type=int, default=200)
+    parser.add_argument("--only", type=int, default=None, metavar="SCHEDULE")
+    options = parser.parse_args()
+    seed = secrets.randbelow(10**6) if options.seed is None else options.seed
+    print(f"SEED={seed} SCHEDULES={options.schedules}", flush=True)
+    with ChaosSystem() as system:
+        run = Run(system, seed)
+        if options.only is not None:
+            run.wave(options.only // waves.WAVE, options.only + 1, options.only)
+        else:
+            attacks(run)
+            for wave in range(-(-options.schedules // waves.WAVE)):
+                run.wave(wave, options.schedules)
+    print(run.figures.table())
+    return 1 if run.figures.violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
