@@ -1,4 +1,4 @@
-"""The operator with a bug put into it, for the judge to find: `python bugs.py BUG run ...` is `jitaccess run ...` with that bug."""
+"""The operator with a bug put into it, for the judge to find: `python bugs.py BUG run ...` is `jitaccess run ...` with it."""
 
 import sys
 from collections.abc import Callable

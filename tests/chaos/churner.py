@@ -1,4 +1,4 @@
-"""Rewrites one request's annotation as fast as it can, from many connections: churner.py KUBECONFIG NAMESPACE REQUEST CONNECTIONS SECONDS."""
+"""Rewrites one request's annotation as fast as it can: churner.py KUBECONFIG NAMESPACE REQUEST CONNECTIONS SECONDS."""
 
 import base64
 import http.client

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from chaos.client import Answer, Person, jit, rbac
 from chaos.plans import Plan, Step
@@ -116,7 +116,9 @@ class Crowd:
         """Wait until nobody has access here."""
         deadline = time.monotonic() + timeout
         while any(binding.get("subjects") for binding in self.bindings()):
-            assert time.monotonic() < deadline, f"expected no binding in {self.namespace} within {timeout:.0f} s: {self.bindings()}"
+            assert time.monotonic() < deadline, (
+                f"expected no binding in {self.namespace} within {timeout:.0f} s: {self.bindings()}"
+            )
             time.sleep(0.2)
 
     def follow(self, plan: Plan) -> None:
@@ -129,7 +131,10 @@ class Crowd:
             self._until(at)
             self._finalizers(name, [])
 
-    def close(self) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Close all connections."""
         for person in self._people.values():
             person.close()

@@ -199,7 +199,7 @@ def _follow(binding: Binding, event: Event, found: Mapping[str, Any]) -> None:
     if carried := (metadata.get("annotations") or {}).get(EXPIRES_AT):
         binding.ends.append(carried)
     kept = bool(metadata.get("finalizers"))
-    gone = event["verb"] == "delete" and not kept or "deletionTimestamp" in metadata and not kept
+    gone = (event["verb"] == "delete" and not kept) or ("deletionTimestamp" in metadata and not kept)
     empty = bool(found) and not found.get("subjects")
     if gone or empty:
         binding.ended = _done(event) if binding.ended is None else binding.ended

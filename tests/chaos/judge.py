@@ -160,8 +160,8 @@ def _gone_in_time(case: Case, request: Request) -> Iterator[Violation]:
             if (binding.ended or case.finished) > limit:
                 late = (binding.ended or case.finished) - due
                 after = "gone" if binding.ended else "still there"
-                disturbed = _disturbances(case, request, due, binding) or "nothing"
-                said = f"{why}: binding {binding.name} {after} {late:.3f} s later, expected at most {limit - due:.3f} s; {disturbed} was wrong"
+                wrong = f"{_disturbances(case, request, due, binding) or 'nothing'} was wrong"
+                said = f"{why}: binding {binding.name} {after} {late:.3f} s later, expected at most {limit - due:.3f} s; {wrong}"
                 yield Violation("4", str(request), said)
 
 
@@ -229,14 +229,7 @@ def _not_called_over(case: Case, request: Request) -> Iterator[Violation]:
 
 def _said_loudly(case: Case, request: Request) -> Iterator[Violation]:
     """An end that was refused for longer than SILENCE shows in a condition and in a Warning."""
-    refused = [
-        disturbance.start
-        for disturbance in case.journal.disturbances
-        if disturbance.request == request.name
-        and disturbance.namespace == request.namespace
-        and "rolebindings refused" in disturbance.what
-        and not disturbance.what.startswith("POST")
-    ]
+    refused = _refused_ends(case, request)
     if not refused or request.deleted:
         return
     end = max((binding.ended or case.finished for binding in request.bindings), default=0.0)
@@ -246,6 +239,19 @@ def _said_loudly(case: Case, request: Request) -> Iterator[Violation]:
         yield Violation("5", str(request), f"its end was refused for {end - refused[0]:.1f} s, and no Warning Event says so")
     if not _condition_changed(request, refused[0], end):
         yield Violation("5", str(request), f"its end was refused for {end - refused[0]:.1f} s, and no condition says so")
+
+
+def _refused_ends(case: Case, request: Request) -> list[float]:
+    """When the API server, or the proxy in its name, did not let the operator end what was to end."""
+    due = min((due for binding in request.bindings for _, due in _dues(case, request, binding)), default=case.finished)
+    return [
+        disturbance.start
+        for disturbance in case.journal.disturbances
+        if (disturbance.namespace, disturbance.request) == (request.namespace, request.name)
+        and "rolebindings refused" in disturbance.what
+        and not disturbance.what.startswith("POST")
+        and disturbance.start >= due
+    ]
 
 
 def _condition_changed(request: Request, start: float, end: float) -> bool:

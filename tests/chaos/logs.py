@@ -92,7 +92,7 @@ class Log:
         name = {"rolebindings": "jit-inc-42", "accessrequests": NAME, "accesspolicies": "debug"}[resource]
         self.write(at, "delete", resource, name, {"kind": "Status", "details": {"uid": uid}}, user=user)
 
-    def warn(self, at: float) -> None:
+    def warning(self, at: float) -> None:
         """A Warning Event about the request."""
         self.write(at, "create", "events", "e", {"type": "Warning", "involvedObject": {"uid": UID}})
 

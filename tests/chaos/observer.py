@@ -5,7 +5,6 @@ import time
 from typing import Self
 
 from chaos.client import Person
-from chaos.faults import AGAIN_SECONDS
 from chaos.history import read_history
 from chaos.judge import Case
 from chaos.plane import ChaosSystem
@@ -37,11 +36,11 @@ class Observer:
         self._thread.join(30)
         self._admin.close()
 
-    def quiet(self, timeout: float = QUIET) -> None:
+    def quiet(self, timeout: float = QUIET, *, at_least: float = 0.0) -> None:
         """Heal what is broken, and wait until no grant is left and every grant is settled, or the time is up."""
         self._system.rules.clear()
         healed = time.monotonic()
-        while time.monotonic() < healed + timeout and (self._left() or time.monotonic() < healed + AGAIN_SECONDS + 1):
+        while (waited := time.monotonic() - healed) < timeout and (waited < at_least or self._left()):
             time.sleep(LOOK_EVERY)
 
     def case(self) -> Case:

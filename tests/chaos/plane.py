@@ -116,7 +116,7 @@ class ChaosSystem(System):
     def dismiss(self, replica: Replica) -> None:
         """End an operator and its proxy."""
         replica.process.kill()
-        self._loop.run(replica.proxy.stop())
+        self._loop.begin(replica.proxy.stop())
         self.replicas.remove(replica)
 
     def partition(self, replica: Replica, seconds: float) -> None:

@@ -47,7 +47,10 @@ class Plan:
     faults: dict[int, str] = field(default_factory=dict)  # by the number of the write in this namespace
 
     def __str__(self) -> str:
-        lines = [f"  {step.at:5.2f} s  {step.who or 'admin':6} {step.what} {step.request} {' '.join(step.words)}" for step in self.steps]
+        lines = [
+            f"  {step.at:5.2f} s  {step.who or 'admin':6} {step.what} {step.request} {' '.join(step.words)}"
+            for step in self.steps
+        ]
         return "\n".join([f"schedule {self.number} in {self.namespace}, faults by write: {self.faults}", *lines])
 
 

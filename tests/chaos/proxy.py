@@ -6,9 +6,9 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -22,11 +22,15 @@ _HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive
 _FOREVER = aiohttp.ClientTimeout(total=None)
 
 
+T = TypeVar("T")
+
+
 class Loop:
     """An event loop in a thread of its own, for all proxies of a run."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._begun: list[Future[Any]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxies", daemon=True)
 
     def __enter__(self) -> Self:
@@ -34,14 +38,20 @@ class Loop:
         return self
 
     def __exit__(self, *_: object) -> None:
+        wait(self._begun, 20)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run it there and wait for the result."""
+        return self.begin(work).result(30)
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        """Run it there, without waiting; it is waited for at the end of all."""
         future: Future[Any] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return future.result(30)
+        self._begun.append(future)
+        return future
 
 
 class Proxy:
@@ -56,7 +66,7 @@ class Proxy:
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
         self._open: dict[int, web.Request] = {}
-        self._again: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Future[Any]] = set()
         self._partitioned = False
 
     async def start(self) -> str:
@@ -73,10 +83,11 @@ class Proxy:
         return f"http://{host}:{port}"
 
     async def stop(self) -> None:
-        """Close everything."""
-        for task in self._again:
-            task.cancel()
+        """Cut everything, let arrive what is under way, and close."""
+        self._partitioned = True
         self._abort_all()
+        while self._under_way:
+            await asyncio.wait(self._under_way)
         if self._session:
             await self._session.close()
         if self._runner:
@@ -113,7 +124,13 @@ class Proxy:
         if fault:
             self._journal.note(f"{write.verb} {write.resource} {fault}", **_where(write, fault))
         # Shielded: what is on its way arrives even if its sender dies.
-        return await asyncio.shield(asyncio.ensure_future(self._write(request, body, fault)))
+        return await asyncio.shield(self._keep(self._write(request, body, fault)))
+
+    def _keep(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        task = asyncio.create_task(work)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task
 
     async def _write(self, request: web.Request, body: bytes, fault: str) -> web.StreamResponse:
         if fault in faults.REFUSALS:
@@ -135,9 +152,7 @@ class Proxy:
         if fault == faults.LATE_ANSWER:
             await asyncio.sleep(faults.LATE_SECONDS)
         if fault == faults.TWICE:
-            task = asyncio.create_task(self._repeat(request, body))
-            self._again.add(task)
-            task.add_done_callback(self._again.discard)
+            self._keep(self._repeat(request, body))
         return answer
 
     async def _repeat(self, request: web.Request, body: bytes) -> None:

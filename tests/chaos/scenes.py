@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from chaos.crowd import Crowd
+from chaos.faults import AGAIN_SECONDS
 from chaos.judge import SECOND_LINE, Case
 from chaos.keeper import Keeper
 from chaos.observer import Observer
@@ -33,8 +34,7 @@ def life(crowd: Crowd, name: str, lasts: str, patience: float) -> None:
 
 def deaths(system: ChaosSystem, keeper: Keeper, rows: Iterable[tuple[int, str]]) -> Case:
     """One life after the other, whose operator dies at its n-th write: before it is sent, or before it is answered."""
-    crowd = new_crowd(system, "deaths")
-    with Observer(system) as observer:
+    with new_crowd(system, "deaths") as crowd, Observer(system) as observer:
         for number, (nth, kind) in enumerate(rows, 1):
             keeper.warm()
             system.rules.nth_of(crowd.namespace, f"d{number}", nth, kind)
@@ -45,8 +45,7 @@ def deaths(system: ChaosSystem, keeper: Keeper, rows: Iterable[tuple[int, str]])
 
 def troubles(system: ChaosSystem, rows: Iterable[tuple[int, str]]) -> Case:
     """Many lives at once, each of which meets one fault at its n-th write."""
-    crowd = new_crowd(system, "troubles")
-    with Observer(system) as observer:
+    with new_crowd(system, "troubles") as crowd, Observer(system) as observer:
         names = []
         for number, (nth, kind) in enumerate(rows, 1):
             names.append(f"t{number}")
@@ -54,46 +53,46 @@ def troubles(system: ChaosSystem, rows: Iterable[tuple[int, str]]) -> Case:
             crowd.granted(names[-1], "2s")
         for name in names:
             crowd.until(name, SETTLED, 60)
-        observer.quiet()
+        observer.quiet(at_least=AGAIN_SECONDS + 1)
         return observer.case()
 
 
 def churn(system: ChaosSystem, *, lasts: str, seconds: float, connections: int = 9) -> tuple[Case, float]:
     """Alice rewrites her request's annotation as fast as she can, before, during and after the grant; also writes a second."""
-    crowd = new_crowd(system, "churn")
-    crowd.ask("busy", lasts)
-    argv = [sys.executable, CHURNER, system.plane.kubeconfig("alice"), crowd.namespace, "busy", connections, seconds]
-    with (
-        Observer(system) as observer,
-        Process("churner", [str(word) for word in argv], system.plane.files.root / "churner.log") as churner,
-    ):
-        churner.wait_until(lambda: "started" in churner.output(), 20)
+    with new_crowd(system, "churn") as crowd, Observer(system) as observer:
+        crowd.ask("busy", lasts)
+        busy = churner(system, crowd, connections, seconds)
+        busy.wait_until(lambda: "started" in busy.output(), 20)
         crowd.approve("busy")
-        churner.wait(seconds + 30)
-        rate = float(churner.output().split()[-1])
+        busy.wait(seconds + 30)
+        rate = float(busy.output().split()[-1])
         observer.quiet()
         return observer.case(), rate
 
 
+def churner(system: ChaosSystem, crowd: Crowd, connections: int, seconds: float) -> Process:
+    """The process that rewrites the request `busy`, in alice's name."""
+    argv = [sys.executable, CHURNER, system.plane.kubeconfig("alice"), crowd.namespace, "busy", connections, seconds]
+    return Process("churner", [str(word) for word in argv], system.plane.files.root / f"churner-{crowd.namespace}.log").start()
+
+
 def clock_step(system: ChaosSystem, keeper: Keeper, offset: str) -> Case:
-    """The operator's clock is set while a grant runs; an administrator takes the binding of another grant away after its end."""
-    crowd = new_crowd(system, "clock")
-    with Observer(system, clock_is_right=False) as observer:
-        crowd.granted("stepped", "4s")
+    """The operator's wall clock is set while a grant runs, and set right again after its end."""
+    with new_crowd(system, "clock") as crowd, Observer(system, clock_is_right=False) as observer:
+        crowd.granted("stepped", "3s")
         crowd.until("stepped", ("Active",), 20)
-        time.sleep(1)
+        time.sleep(0.5)
         keeper.leader().set_clock(offset)
-        time.sleep(5)
+        time.sleep(4)
         after = crowd.bindings()
         keeper.leader().set_clock("+0")
         observer.quiet(10 if after else 40)
         return observer.case()
 
 
-def refused_end(system: ChaosSystem, seconds: float = 6.0) -> Case:
+def refused_end(system: ChaosSystem, seconds: float = 4.5) -> Case:
     """A grant whose end is refused for a while: its binding can neither be deleted nor emptied."""
-    crowd = new_crowd(system, "refused")
-    with Observer(system) as observer:
+    with new_crowd(system, "refused") as crowd, Observer(system) as observer:
         rule = system.rules.add(
             lambda write: (write.resource, write.request) == ("rolebindings", "kept") and write.verb != "POST",
             lambda _: "refused with 403",
@@ -101,14 +100,13 @@ def refused_end(system: ChaosSystem, seconds: float = 6.0) -> Case:
         crowd.granted("kept", "1s")
         time.sleep(1 + seconds)
         system.rules.remove(rule)
-        observer.quiet()
+        observer.quiet(10)
         return observer.case()
 
 
 def nobody_there(system: ChaosSystem, keeper: Keeper) -> Case:
     """All operators die while a grant lasts, and none comes back until the second line has ended it."""
-    crowd = new_crowd(system, "nobody")
-    with Observer(system) as observer:
+    with new_crowd(system, "nobody") as crowd, Observer(system) as observer:
         crowd.granted("alone", "3s")
         crowd.until("alone", ("Active",), 20)
         with keeper.absent(), system.journal.during("nobody was there"):
@@ -122,8 +120,7 @@ def nobody_there(system: ChaosSystem, keeper: Keeper) -> Case:
 
 def revoked(system: ChaosSystem) -> Case:
     """A grant that is revoked long before its end."""
-    crowd = new_crowd(system, "revoked")
-    with Observer(system) as observer:
+    with new_crowd(system, "revoked") as crowd, Observer(system) as observer:
         crowd.granted("unwanted", "5s")
         crowd.until("unwanted", ("Active",), 20)
         crowd.decide("bob", "revoke", "unwanted")
@@ -133,8 +130,7 @@ def revoked(system: ChaosSystem) -> Case:
 
 def looked_at(system: ChaosSystem) -> Case:
     """A grant that the operator has to look at while it lasts, since its policy changes and still allows it."""
-    crowd = new_crowd(system, "looked-at")
-    with Observer(system) as observer:
+    with new_crowd(system, "looked-at") as crowd, Observer(system) as observer:
         crowd.granted("watched", "3s")
         crowd.until("watched", ("Active",), 20)
         for most in ("2m", "3m"):

@@ -228,7 +228,7 @@ def refused(*, warned: bool, recorded: bool) -> Log:
     for at in (13.0, 14.0, 18.0):
         log.wrong(at, at, REFUSED)
     if warned:
-        log.warn(14)
+        log.warning(14)
     conditions = [{"type": "Granted", "reason": "NotEnded"}] if recorded else []
     log.record(14.5, "Active", [REQUESTED, GRANTED], **times(), conditions=conditions)
     return ended(log, 18.1)

@@ -4,10 +4,12 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from chaos import plans
 from chaos.crowd import Crowd
+from chaos.faults import AGAIN_SECONDS
 from chaos.judge import Case, Delay, Violation, delays, judge
 from chaos.keeper import Keeper
 from chaos.observer import Observer
@@ -49,18 +51,18 @@ def replicas_of(wave: int) -> int:
 
 def run_wave(system: ChaosSystem, keeper: Keeper, drawn: Sequence[Plan], disaster: str, seed: int) -> Outcome:
     """Run those schedules at once, wait until nothing is left, and judge."""
-    crowds = [Crowd(system.plane, plan.namespace) for plan in drawn]
-    with ThreadPoolExecutor(len(drawn) + 1) as pool, Observer(system) as observer:
+    with ExitStack() as stack:
+        crowds = [stack.enter_context(Crowd(system.plane, plan.namespace)) for plan in drawn]
+        pool = stack.enter_context(ThreadPoolExecutor(len(drawn) + 1))
+        observer = stack.enter_context(Observer(system))
         list(pool.map(Crowd.settle, crowds))
         for plan in drawn:
             _obey(system, plan)
         struck = pool.submit(strike, system, keeper, disaster, random.Random(seed).uniform(2, 4))
         list(pool.map(Crowd.follow, crowds, drawn))
         struck.result()
-        observer.quiet()
+        observer.quiet(at_least=AGAIN_SECONDS + 1)
         case = observer.case()
-    for crowd in crowds:
-        crowd.close()
     return _outcome(drawn, disaster, case)
 
 
@@ -68,12 +70,17 @@ def strike(system: ChaosSystem, keeper: Keeper, disaster: str, after: float) -> 
     """Let it happen after so many seconds."""
     time.sleep(after)
     acts: dict[str, Callable[[], None]] = {
-        "leader killed": lambda: keeper.leader().process.kill(),
+        "leader killed": lambda: kill_leader(keeper),
         "leader paused": lambda: pause_leader(system, keeper),
         "leader cut off": lambda: system.partition(keeper.leader(), CUT_SECONDS),
         "API server restarted": lambda: restart_apiserver(system),
     }
     acts.get(disaster, lambda: None)()
+
+
+def kill_leader(keeper: Keeper) -> None:
+    """End the leader at once (SIGKILL)."""
+    keeper.leader().process.kill()
 
 
 def pause_leader(system: ChaosSystem, keeper: Keeper, seconds: float = PAUSE_SECONDS) -> None:
