@@ -110,7 +110,7 @@ def _granted_once(case: Case, request: Request) -> Iterator[Violation]:
 
 
 def _approved_under_this_policy(case: Case, request: Request) -> Iterator[Violation]:
-    for binding in request.bindings:
+    for binding in filter(lambda binding: not binding.again, request.bindings):
         if said := approvals_under_another(case.history, request, binding.created):
             yield Violation("2", str(request), f"binding {binding.name} was made by {said}")
 

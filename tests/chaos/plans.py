@@ -1,4 +1,4 @@
-"""What happens in one schedule, drawn from a seed before anything happens: who does what when, and which write meets which fault."""
+"""What happens in one schedule, drawn from a seed before anything happens: who does what when, and the fault of each write."""
 
 import random
 from collections.abc import Sequence
