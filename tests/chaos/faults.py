@@ -26,7 +26,8 @@ ALL = (*DEADLY, *HARMLESS)
 
 LATE_SECONDS = 1.5
 AGAIN_SECONDS = 3.0
-AGAIN = "(delivered again)"  # what the audit log's userAgent says of a request that the network repeated
+# What the audit log's userAgent says of a request that the network repeated, or kept for a while.
+AGAIN, LATE = "(delivered again)", "(delivered late)"
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")
 _UNCOUNTED = ("leases", "events", "selfsubjectreviews", "subjectaccessreviews")
 

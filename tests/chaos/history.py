@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from chaos.faults import AGAIN
+from chaos.faults import AGAIN, LATE
 
 Event = Mapping[str, Any]
 REQUEST_UID = "jitaccess.dev/request-uid"
@@ -41,7 +41,7 @@ class Binding:
     created: float
     granted_at: str
     expires_at: str
-    again: bool  # it was made by a request that the network repeated, which no operator can help
+    astray: bool  # it was made by a request that the network repeated or held up, which no operator can help
     ends: list[str] = field(default_factory=list)  # every end that it ever carried
     ended: float | None = None
     by: str = ""
@@ -186,7 +186,7 @@ def _read_new_binding(history: History, event: Event, found: Mapping[str, Any]) 
         _done(event),
         annotations.get(GRANTED_AT, ""),
         annotations.get(EXPIRES_AT, ""),
-        AGAIN in event.get("userAgent", ""),
+        any(mark in event.get("userAgent", "") for mark in (AGAIN, LATE)),
         [annotations.get(EXPIRES_AT, "")],
     )
     request = history.requests.get(uid)

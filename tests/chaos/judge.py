@@ -12,6 +12,7 @@ from chaos.policies import approvals_under_another, duration, forbidden_since
 CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the API server itself was late
 RECOVERY = 15.0  # seconds after the last disturbance
 SECOND_LINE = 30.0 + 60.0  # seconds: the Job's time to live, and the garbage collector's turn
+ON_THE_WAY = 0.1  # seconds that a request may take to the API server
 SILENCE = 3.0  # seconds for which a refused end may stay unannounced
 SETTLED_FACTS = ("state", "settled", "grantedAt", "expiresAt", "settledAt")
 
@@ -110,7 +111,7 @@ def _granted_once(case: Case, request: Request) -> Iterator[Violation]:
 
 
 def _approved_under_this_policy(case: Case, request: Request) -> Iterator[Violation]:
-    for binding in filter(lambda binding: not binding.again, request.bindings):
+    for binding in filter(lambda binding: not binding.astray, request.bindings):
         if said := approvals_under_another(case.history, request, binding.created):
             yield Violation("2", str(request), f"binding {binding.name} was made by {said}")
 
@@ -132,7 +133,7 @@ def _end_stays(case: Case, request: Request) -> Iterator[Violation]:
 def _made_too_late(request: Request) -> Iterator[Violation]:
     for binding in request.bindings:
         late = binding.sent - seconds(binding.expires_at) if binding.expires_at else 0.0
-        if late >= 0 and not binding.again:
+        if late > ON_THE_WAY and not binding.astray:
             yield Violation("3", str(request), f"binding {binding.name} was asked for {late:.3f} s after its own end")
 
 
@@ -167,7 +168,7 @@ def _gone_in_time(case: Case, request: Request) -> Iterator[Violation]:
 
 def _not_longer_than_asked(case: Case, request: Request) -> Iterator[Violation]:
     """By the API server's clock alone, whatever the operator's clock says."""
-    had = sum((binding.ended or case.finished) - binding.created for binding in request.bindings if not binding.again)
+    had = sum((binding.ended or case.finished) - binding.created for binding in request.bindings if not binding.astray)
     asked = duration(str(request.spec.get("duration", "0s")))
     if not request.bindings:
         return
@@ -219,7 +220,7 @@ def _disturbances(case: Case, request: Request, due: float, binding: Binding) ->
 def _not_called_over(case: Case, request: Request) -> Iterator[Violation]:
     settled = next((record for record in request.records if record.status.get("settled")), None)
     for binding in request.bindings:
-        if not settled or binding.again:
+        if not settled or binding.astray:
             continue
         if binding.version > settled.version:
             yield Violation("5", str(request), f"settled as {settled.status.get('state')}, and then {binding.name} was made")

@@ -18,7 +18,7 @@ from chaos import faults
 from chaos.faults import Rules, Write, write_of
 from chaos.journal import Journal
 
-_HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "content-encoding", "accept-encoding"}
+_HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive"}
 _FOREVER = aiohttp.ClientTimeout(total=None)
 
 
@@ -142,7 +142,7 @@ class Proxy:
         if fault == faults.DELAY:
             await asyncio.sleep(faults.LATE_SECONDS)
         try:
-            answer = await self._forward(request, body)
+            answer = await self._forward(request, body, faults.LATE if fault == faults.DELAY else "")
         except aiohttp.ClientError:
             return _cut(request)
         if fault == faults.KILL_AFTER:
@@ -158,10 +158,10 @@ class Proxy:
     async def _repeat(self, request: web.Request, body: bytes) -> None:
         await asyncio.sleep(faults.AGAIN_SECONDS)
         with contextlib.suppress(aiohttp.ClientError):
-            await self._forward(request, body, again=True)
+            await self._forward(request, body, mark=faults.AGAIN)
 
-    async def _forward(self, request: web.Request, body: bytes, *, again: bool = False) -> web.Response:
-        async with self._call(request, body, again=again) as answer:
+    async def _forward(self, request: web.Request, body: bytes, mark: str = "") -> web.Response:
+        async with self._call(request, body, mark) as answer:
             return web.Response(status=answer.status, body=await answer.read(), headers=_headers(answer.headers))
 
     async def _stream(self, request: web.Request, body: bytes) -> web.StreamResponse:
@@ -174,11 +174,10 @@ class Proxy:
                 await response.write(chunk)
             return response
 
-    def _call(self, request: web.Request, body: bytes, *, again: bool = False) -> Any:
+    def _call(self, request: web.Request, body: bytes, mark: str = "") -> Any:
         assert self._session
         headers = _headers(request.headers)
-        if again:
-            headers["User-Agent"] = f"{headers.get('User-Agent', '')} {faults.AGAIN}"
+        headers["User-Agent"] = f"{headers.get('User-Agent', '')} {mark}".strip()
         url = URL(f"{self._server}{request.raw_path}", encoded=True)
         return self._session.request(request.method, url, data=body or None, headers=headers, allow_redirects=False)
 
