@@ -9,7 +9,8 @@ from chaos.history import Binding, History, Record, Request, seconds
 from chaos.journal import Disturbance, Journal
 from chaos.policies import approvals_under_another, duration, forbidden_since
 
-CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the API server itself was late
+CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the machine itself was late
+CALLS = 5  # that an end takes in a row, each of which a busy machine holds up as it holds up an onlooker's
 RECOVERY = 15.0  # seconds after the last disturbance
 SECOND_LINE = 30.0 + 60.0  # seconds: the Job's time to live, and the garbage collector's turn
 ON_THE_WAY = 0.1  # seconds that a request may take to the API server
@@ -190,7 +191,7 @@ def _dues(case: Case, request: Request, binding: Binding) -> list[tuple[str, flo
 
 
 def _bound(case: Case, request: Request, due: float, binding: Binding) -> float:
-    calm = CALM + 2 * case.journal.stall(due - CALM, due + CALM)
+    calm = CALM + CALLS * case.journal.stall(due - CALM, due + 2 * CALM)
     wrong = _concerning(case, request, due, binding)
     if not wrong:
         return calm

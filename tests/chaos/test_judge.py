@@ -1,6 +1,7 @@
 """The judge can fail: every promise, broken in a log made up by hand, is noticed; and what looks like it but is none, is not."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -185,7 +186,7 @@ def policy_remade() -> Log:
     return log
 
 
-def policy_narrowed(**change: object) -> Callable[[], Log]:
+def policy_narrowed(**change: Any) -> Callable[[], Log]:
     """The policy is narrowed at 5."""
 
     def doctored() -> Log:
