@@ -149,6 +149,7 @@ class Crowd:
             "narrow policy": lambda step: self.change_policy({step.words[0]: _NARROWER[step.words[0]]}),
             "widen policy": lambda _: self.change_policy(policy_manifest()["spec"]),
             "delete policy": lambda _: self._delete_policy(),
+            "make policy": lambda _: self.admin("POST", jit(self.namespace, "accesspolicies"), policy_manifest()),
             "remake policy": lambda _: self._remake_policy(),
             "swap role": lambda _: self._swap(),
             "unbind": lambda step: self._unbind(step.request),

@@ -18,6 +18,7 @@ WISHES = {
     "narrow policy": 2,
     "widen policy": 3,
     "delete policy": 1,
+    "make policy": 2,
     "remake policy": 1,
     "swap role": 2,
     "unbind": 2,
@@ -57,7 +58,7 @@ class Plan:
 def draw(seed: int, number: int, kinds: Sequence[str] = faults.ALL) -> Plan:
     """Schedule `number` of that seed: always the same."""
     dice = random.Random(f"{seed}/{number}")
-    names = [f"r{index}" for index in range(1, dice.randint(3, 5))]
+    names = [f"r{index}" for index in range(1, dice.randint(4, 7))]
     steps = [step for name in names for step in _life(dice, name)]
     wishes = dice.choices(list(WISHES), weights=list(WISHES.values()), k=dice.randint(3, 8))
     steps += [_wish(dice, wish, dice.choice(names)) for wish in wishes]
@@ -74,7 +75,7 @@ def _few_deaths(dice: random.Random, drawn: dict[int, str]) -> dict[int, str]:
 
 
 def _life(dice: random.Random, name: str) -> list[Step]:
-    asked = dice.uniform(0, LASTS / 3)
+    asked = dice.uniform(0, LASTS / 2)
     role = dice.choice(("ClusterRole view", "ClusterRole view", "Role db-reader"))
     lasts = dice.choice(("2s", "3s", "4s", "6s", "1500ms"))
     approvers = dice.sample(APPROVERS, dice.choice((1, 1, 2, 2, 0)))
