@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from chaos import faults, scenes, waves
+from chaos.bounds import Case
 from chaos.figures import Figures
-from chaos.judge import Case
 from chaos.keeper import Keeper
 from chaos.plane import FAKETIME, ChaosSystem
 
@@ -65,9 +65,15 @@ def attacks(run: Run) -> None:
         print("skipped clock steps: libfaketime is not installed (Debian: faketime)")
         return
     for offset in ("-120s", "+120s"):
-        run.scene(
-            f"clock set by {offset}", lambda keeper, offset=offset: scenes.clock_step(run.system, keeper, offset), fake_clock=True
-        )
+
+        def step(keeper: Keeper, offset: str = offset) -> Case:
+            return scenes.clock_step(run.system, keeper, offset)
+
+        def born(keeper: Keeper, offset: str = offset) -> Case:
+            return scenes.wrong_clock_from_birth(run.system, keeper, offset)
+
+        run.scene(f"clock set by {offset}", step, fake_clock=True)
+        run.scene(f"killed, and the successor's clock is off by {offset}", born, fake_clock=True)
 
 
 def _churn(run: Run) -> Case:

@@ -6,30 +6,34 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import jitaccess.domain.lifecycle
+import jitaccess.reconcile.ending
+import jitaccess.reconcile.requests
 from jitaccess.app.command import main
-from jitaccess.domain import lifecycle
-from jitaccess.reconcile import requests
-from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.removal import NotEnded
-from jitaccess.reconcile.requests import RequestReconciler
+
+# What is replaced by name has no types that could be kept.
+LIFECYCLE: Any = jitaccess.domain.lifecycle
+REQUESTS: Any = jitaccess.reconcile.requests
+ENDINGS: Any = jitaccess.reconcile.ending.Endings
 
 
 def record_after_binding() -> None:
     """Make the binding, and then record the grant."""
-    begin = RequestReconciler._begin
+    begin = REQUESTS.RequestReconciler._begin
 
     async def bind_first(self: Any, facts: Any, guard: Any) -> None:
-        verdict = requests.decide(facts.request, facts.policy, self._now(), facts.role.shown)
+        verdict = REQUESTS.decide(facts.request, facts.policy, self._now(), facts.role.shown)
         if verdict.grant:
             await self._grants.bind(verdict.grant, guard.job)
         await begin(self, facts, guard)
 
-    RequestReconciler._begin = bind_first  # type: ignore[method-assign]
+    REQUESTS.RequestReconciler._begin = bind_first
 
 
 def later_end() -> None:
     """Each look at a grant that runs moves its end by a second."""
-    decide = lifecycle.decide
+    decide = LIFECYCLE.decide
 
     def generous(request: Any, *facts: Any) -> Any:
         verdict = decide(request, *facts)
@@ -38,25 +42,25 @@ def later_end() -> None:
             return replace(verdict, grant=later)
         return verdict
 
-    requests.decide = generous
+    REQUESTS.decide = generous
 
 
 def deaf_to_revocations() -> None:
     """A revocation of a grant that runs is not looked at."""
-    lifecycle._revoked = lambda _: None  # type: ignore[assignment]
+    LIFECYCLE._revoked = lambda *_: None
 
 
 def called_over() -> None:
     """A binding that the API server keeps is taken for gone."""
-    remove = Endings._remove_binding
+    remove = ENDINGS._remove_binding
 
-    async def optimist(self: Any, key: Any, uid: str) -> Any:
+    async def optimist(self: Any, *what: Any) -> Any:
         try:
-            return await remove(self, key, uid)
+            return await remove(self, *what)
         except NotEnded:
             return None
 
-    Endings._remove_binding = optimist  # type: ignore[method-assign]
+    ENDINGS._remove_binding = optimist
 
 
 BUGS: dict[str, Callable[[], None]] = {

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 
-from chaos.judge import Case, Delay, delays, judge
+from chaos.bounds import Case, Delay, delays
+from chaos.judge import judge
 from chaos.waves import Outcome
 
 # By the first that is among what was wrong; the rest are faults of single writes.

@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from chaos.history import Binding, History, Record, Request, seconds
-from chaos.journal import Disturbance, Journal
-from chaos.policies import approvals_under_another, duration, forbidden_since
+from chaos.bounds import CALM, Case, bound, disturbances, dues
+from chaos.history import Binding, Record, Request, seconds
+from chaos.policies import approvals_under_another, duration
 
-CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the machine itself was late
-CALLS = 5  # that an end takes in a row, each of which a busy machine holds up as it holds up an onlooker's
-RECOVERY = 15.0  # seconds after the last disturbance
-SECOND_LINE = 30.0 + 60.0  # seconds: the Job's time to live, and the garbage collector's turn
 ON_THE_WAY = 0.1  # seconds that a request may take to the API server
 SILENCE = 3.0  # seconds for which a refused end may stay unannounced
 SETTLED_FACTS = ("state", "settled", "grantedAt", "expiresAt", "settledAt")
@@ -30,26 +26,6 @@ class Violation:
         return f"({self.invariant}) {self.request}: {self.said}"
 
 
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """How long after it was due a binding gave access, and what was wrong meanwhile."""
-
-    request: str
-    why: str
-    seconds: float
-    disturbed: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What the judge looks at: the log, what was done to the operator, and whether its wall clock was right."""
-
-    history: History
-    journal: Journal
-    finished: float
-    clock_is_right: bool = True
-
-
 def judge(case: Case) -> list[Violation]:
     """Every violation of the invariants in that case."""
     found = [
@@ -60,17 +36,6 @@ def judge(case: Case) -> list[Violation]:
         for rule in _RULES:
             found += rule(case, request)
     return found
-
-
-def delays(case: Case) -> list[Delay]:
-    """How long each binding outlived what should have ended it, for the figures."""
-    return [
-        Delay(str(request), why, (binding.ended or case.finished) - due, _disturbances(case, request, due, binding))
-        for request in case.history.requests.values()
-        for binding in request.bindings
-        for why, due in _dues(case, request, binding)[:1]
-        if binding.ended is None or binding.ended >= due
-    ]
 
 
 # --- (1) whenever a binding exists, a durable record says so, with its end
@@ -157,14 +122,26 @@ def _facts(status: Mapping[str, Any]) -> dict[str, Any]:
 
 def _gone_in_time(case: Case, request: Request) -> Iterator[Violation]:
     for binding in request.bindings:
-        for why, due in _dues(case, request, binding):
-            limit = due + _bound(case, request, due, binding)
+        for why, due in dues(case, request, binding):
+            limit = due + bound(case, request, due, binding.ended)
             if (binding.ended or case.finished) > limit:
                 late = (binding.ended or case.finished) - due
                 after = "gone" if binding.ended else "still there"
-                wrong = f"{_disturbances(case, request, due, binding) or 'nothing'} was wrong"
+                wrong = f"{disturbances(case, request, due, binding) or 'nothing'} was wrong"
                 said = f"{why}: binding {binding.name} {after} {late:.3f} s later, expected at most {limit - due:.3f} s; {wrong}"
                 yield Violation("4", str(request), said)
+
+
+def _recorded_in_time(case: Case, request: Request) -> Iterator[Violation]:
+    """The record of an end follows as fast as the end itself."""
+    settled = next((record for record in request.records if record.status.get("settled")), None)
+    if request.deleted or not settled or not request.bindings or request.bindings[-1].ended is None:
+        return
+    last = request.bindings[-1]
+    due = max([last.ended or 0.0, *(due for _, due in dues(case, request, last)[:1])])
+    late, most = settled.done - due, bound(case, request, due, settled.done)
+    if late > most:
+        yield Violation("4", str(request), f"its end was recorded {late:.3f} s after it, expected at most {most:.3f} s")
 
 
 def _not_longer_than_asked(case: Case, request: Request) -> Iterator[Violation]:
@@ -174,45 +151,9 @@ def _not_longer_than_asked(case: Case, request: Request) -> Iterator[Violation]:
     if not request.bindings:
         return
     due = request.bindings[0].created + asked
-    limit = asked + _bound(case, request, due, request.bindings[-1])
+    limit = asked + bound(case, request, due, request.bindings[-1].ended)
     if had > limit:
         yield Violation("4", str(request), f"access for {had:.3f} s, expected at most {limit:.3f} s for {asked:.0f} s asked")
-
-
-def _dues(case: Case, request: Request, binding: Binding) -> list[tuple[str, float]]:
-    """Why that binding should have ended, and when, earliest first; never before it was made."""
-    ended = binding.ended or case.finished
-    causes = [("denied or revoked", request.over), ("request deleted", request.deleted)]
-    if case.clock_is_right and binding.expires_at:
-        causes.append(("expired", seconds(binding.expires_at)))
-    causes += [(why, since) for why, since in forbidden_since(case.history, request, binding.created, ended + CALM)]
-    dues = [(why, max(at, binding.created)) for why, at in causes if at is not None]
-    return sorted(dues, key=lambda due: due[1])
-
-
-def _bound(case: Case, request: Request, due: float, binding: Binding) -> float:
-    calm = CALM + CALLS * case.journal.stall(due - CALM, due + 2 * CALM)
-    wrong = _concerning(case, request, due, binding)
-    if not wrong:
-        return calm
-    last = max(disturbance.end for disturbance in wrong)
-    return max(calm, min(SECOND_LINE, max(0.0, last - due) + RECOVERY))
-
-
-def _concerning(case: Case, request: Request, due: float, binding: Binding) -> list[Disturbance]:
-    """What was wrong between shortly before the end was due and the moment it came."""
-    until = min(binding.ended or case.finished, due + SECOND_LINE)
-    return [
-        disturbance
-        for disturbance in case.journal.disturbances
-        if disturbance.concerns(request.namespace, request.name)
-        and disturbance.end >= due - RECOVERY / 3
-        and disturbance.start - CALM / 2 <= until
-    ]
-
-
-def _disturbances(case: Case, request: Request, due: float, binding: Binding) -> tuple[str, ...]:
-    return tuple(sorted({disturbance.what for disturbance in _concerning(case, request, due, binding)}))
 
 
 # --- (5) what cannot be ended is said loudly, and never called over
@@ -245,7 +186,7 @@ def _said_loudly(case: Case, request: Request) -> Iterator[Violation]:
 
 def _refused_ends(case: Case, request: Request) -> list[float]:
     """When the API server, or the proxy in its name, did not let the operator end what was to end."""
-    due = min((due for binding in request.bindings for _, due in _dues(case, request, binding)), default=case.finished)
+    due = min((due for binding in request.bindings for _, due in dues(case, request, binding)), default=case.finished)
     return [
         disturbance.start
         for disturbance in case.journal.disturbances
@@ -282,6 +223,7 @@ _RULES: tuple[Rule, ...] = (
     _end_stays,
     _settled_stays,
     _gone_in_time,
+    _recorded_in_time,
     _not_longer_than_asked,
     _not_called_over,
     _said_loudly,

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
+from chaos.bounds import Case
 from chaos.history import read_history
 from chaos.journal import Disturbance, Journal
-from chaos.judge import Case
 
 START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC).timestamp()
 FINISHED = 300.0

@@ -4,9 +4,9 @@ import threading
 import time
 from typing import Self
 
+from chaos.bounds import Case
 from chaos.client import Person
 from chaos.history import read_history
-from chaos.judge import Case
 from chaos.plane import ChaosSystem
 
 LOOK_EVERY = 0.1

@@ -80,6 +80,7 @@ class ChaosSystem(System):
         self.rules = Rules()
         self.journal = Journal()
         self.replicas: list[Replica] = []
+        self.clock = "+0"  # how far off the wall clock is of whoever is launched with a fake one
         self._loop = Loop()
         self._numbers = iter(range(1, 10_000))
         self._token_config: Mapping[str, Any] = {}
@@ -99,7 +100,7 @@ class ChaosSystem(System):
         proxy = Proxy(self.plane.server, self.plane.ca_file, self.rules, self.journal, lambda: _kill(process))
         url = self._loop.run(proxy.start())
         clock = self.plane.files.root / f"clock-{number}"
-        clock.write_text("+0\n")
+        clock.write_text(f"{self.clock}\n")
         flags = ["--health-address", "127.0.0.1:0", "--identity", f"o{number}", "--kubeconfig", str(self._config(number, url))]
         environment = {"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1", **(_faketime(clock) if fake_clock else {})}
         log = self.plane.files.root / f"operator-{number}.log"

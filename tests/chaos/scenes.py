@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from chaos.bounds import SECOND_LINE, Case
 from chaos.crowd import Crowd
 from chaos.faults import AGAIN_SECONDS
-from chaos.judge import SECOND_LINE, Case
 from chaos.keeper import Keeper
 from chaos.observer import Observer
 from chaos.plane import ChaosSystem
@@ -87,6 +87,19 @@ def clock_step(system: ChaosSystem, keeper: Keeper, offset: str) -> Case:
         after = crowd.bindings()
         keeper.leader().set_clock("+0")
         observer.quiet(10 if after else 40)
+        return observer.case()
+
+
+def wrong_clock_from_birth(system: ChaosSystem, keeper: Keeper, offset: str) -> Case:
+    """The operator dies while a grant runs, and who takes over has never had a right clock."""
+    system.clock = offset
+    with new_crowd(system, "born-wrong") as crowd, Observer(system, clock_is_right=False) as observer:
+        crowd.granted("inherited", "4s")
+        crowd.until("inherited", ("Active",), 20)
+        keeper.leader().process.kill()
+        time.sleep(6)
+        observer.quiet(10)
+        system.clock = "+0"
         return observer.case()
 
 

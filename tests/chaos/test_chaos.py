@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from chaos import scenes, waves
+from chaos.bounds import Case
 from chaos.faults import KILL_AFTER
-from chaos.judge import Case, judge
+from chaos.judge import judge
 from chaos.keeper import Keeper
 from chaos.plane import FAKETIME, ChaosSystem
 
@@ -75,6 +76,14 @@ def test_an_end_that_is_refused_is_said_loudly_and_not_called_over(system: Chaos
 def test_a_clock_that_is_set_in_the_middle_of_a_grant_makes_it_no_longer(system: ChaosSystem, offset: str) -> None:
     with Keeper(system, fake_clock=True) as keeper:
         case = scenes.clock_step(system, keeper, offset)
+    assert bindings(case) == 1, "one grant, one binding"
+    assert violations(case) == []
+
+
+@pytest.mark.skipif(not FAKETIME, reason="libfaketime is not installed: nothing fakes the operator's clock (Debian: faketime)")
+def test_a_successor_whose_clock_is_two_minutes_slow_ends_a_grant_on_time(system: ChaosSystem) -> None:
+    with Keeper(system, fake_clock=True) as keeper:
+        case = scenes.wrong_clock_from_birth(system, keeper, "-120s")
     assert bindings(case) == 1, "one grant, one binding"
     assert violations(case) == []
 

@@ -235,6 +235,14 @@ def refused(*, warned: bool, recorded: bool) -> Log:
     return ended(log, 18.1)
 
 
+def recorded_late() -> Log:
+    """Gone in time, but somebody's writes hold up the record."""
+    log = begun()
+    log.delete(13.1, "rolebindings", "b1")
+    log.record(16, "Expired", [REQUESTED, GRANTED, EXPIRED], **times())
+    return log
+
+
 def never_settled() -> Log:
     """The binding went, the record did not follow."""
     log = begun()
@@ -281,6 +289,7 @@ def wrong_clock(gone: float) -> Callable[[], Log]:
         pytest.param(policy_narrowed(roles=[]), "4", "no longer offered", id="the-policy-offers-the-role-no-longer"),
         pytest.param(policy_narrowed(requiredApprovals=2), "4", "more approvals", id="the-policy-asks-for-more-approvals"),
         pytest.param(wrong_clock(15.0), "4", "expected at most", id="longer-than-asked-by-the-api-servers-clock"),
+        pytest.param(recorded_late, "4", "its end was recorded", id="somebodys-writes-hold-up-the-record"),
         pytest.param(kept_by_finalizer, "5", "still gave access", id="a-finalizer-keeps-a-binding-that-names-somebody"),
         pytest.param(called_over, "5", "still gave access", id="settled-before-the-binding-was-gone"),
         pytest.param(made_after_settled, "5", "was made", id="a-binding-is-made-after-the-request-was-settled"),

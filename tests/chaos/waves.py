@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from chaos import plans
+from chaos.bounds import Case, Delay, delays
 from chaos.crowd import Crowd
 from chaos.faults import AGAIN_SECONDS
-from chaos.judge import Case, Delay, Violation, delays, judge
+from chaos.judge import Violation, judge
 from chaos.keeper import Keeper
 from chaos.observer import Observer
 from chaos.plane import ChaosSystem

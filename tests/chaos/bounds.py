@@ -1,0 +1,81 @@
+"""When an end was due, what was wrong at that time, and how late it may have been for that."""
+
+from dataclasses import dataclass
+
+from chaos.history import Binding, History, Request, seconds
+from chaos.journal import Disturbance, Journal
+from chaos.policies import forbidden_since
+
+CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the machine itself was late
+CALLS = 5  # that an end takes in a row, each of which a busy machine holds up as it holds up an onlooker's
+RECOVERY = 15.0  # seconds after the last disturbance
+SECOND_LINE = 30.0 + 60.0  # seconds: the Job's time to live, and the garbage collector's turn
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long after it was due a binding gave access, and what was wrong meanwhile."""
+
+    request: str
+    why: str
+    seconds: float
+    disturbed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the judge looks at: the log, what was done to the operator, and whether its wall clock was right."""
+
+    history: History
+    journal: Journal
+    finished: float
+    clock_is_right: bool = True
+
+
+def delays(case: Case) -> list[Delay]:
+    """How long each binding outlived what should have ended it, for the figures."""
+    return [
+        Delay(str(request), why, (binding.ended or case.finished) - due, disturbances(case, request, due, binding))
+        for request in case.history.requests.values()
+        for binding in request.bindings
+        for why, due in dues(case, request, binding)[:1]
+        if binding.ended is None or binding.ended >= due
+    ]
+
+
+def dues(case: Case, request: Request, binding: Binding) -> list[tuple[str, float]]:
+    """Why that binding should have ended, and when, earliest first; never before it was made."""
+    ended = binding.ended or case.finished
+    causes = [("denied or revoked", request.over), ("request deleted", request.deleted)]
+    if case.clock_is_right and binding.expires_at:
+        causes.append(("expired", seconds(binding.expires_at)))
+    causes += [(why, since) for why, since in forbidden_since(case.history, request, binding.created, ended + CALM)]
+    dues = [(why, max(at, binding.created)) for why, at in causes if at is not None]
+    return sorted(dues, key=lambda due: due[1])
+
+
+def bound(case: Case, request: Request, due: float, done: float | None) -> float:
+    """For how many seconds after it was due an end, or its record, may wait."""
+    calm = CALM + CALLS * case.journal.stall(due - CALM, due + 2 * CALM)
+    wrong = concerning(case, request, due, done)
+    if not wrong:
+        return calm
+    last = max(disturbance.end for disturbance in wrong)
+    return max(calm, min(SECOND_LINE, max(0.0, last - due) + RECOVERY))
+
+
+def concerning(case: Case, request: Request, due: float, done: float | None) -> list[Disturbance]:
+    """What was wrong between shortly before something was due and the moment it was done."""
+    until = min(done or case.finished, due + SECOND_LINE)
+    return [
+        disturbance
+        for disturbance in case.journal.disturbances
+        if disturbance.concerns(request.namespace, request.name)
+        and disturbance.end >= due - RECOVERY / 3
+        and disturbance.start - CALM / 2 <= until
+    ]
+
+
+def disturbances(case: Case, request: Request, due: float, binding: Binding) -> tuple[str, ...]:
+    """What was wrong while that binding should have ended, in words."""
+    return tuple(sorted({disturbance.what for disturbance in concerning(case, request, due, binding.ended)}))
