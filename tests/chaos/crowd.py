@@ -108,9 +108,18 @@ class Crowd:
         return dict(status)
 
     def bindings(self) -> list[dict[str, Any]]:
-        """The bindings of grants in this namespace."""
-        listed = self._people["admin"].get(rbac(self.namespace, "rolebindings") + "?labelSelector=jitaccess.dev/component=grant")
-        return list(listed.get("items", []))
+        """The bindings of grants in this namespace; asked again until the API server answers."""
+        path = rbac(self.namespace, "rolebindings") + "?labelSelector=jitaccess.dev/component=grant"
+        while "items" not in (listed := self._people["admin"].get(path)):
+            time.sleep(0.1)
+        return list(listed["items"])
+
+    def until_bound(self, timeout: float = 20) -> None:
+        """Wait until somebody has access here."""
+        deadline = time.monotonic() + timeout
+        while not any(binding.get("subjects") for binding in self.bindings()):
+            assert time.monotonic() < deadline, f"expected a binding in {self.namespace} within {timeout:.0f} s"
+            time.sleep(0.02)
 
     def until_unbound(self, timeout: float) -> None:
         """Wait until nobody has access here."""

@@ -80,7 +80,7 @@ def clock_step(system: ChaosSystem, keeper: Keeper, offset: str) -> Case:
     """The operator's wall clock is set while a grant runs, and set right again after its end."""
     with new_crowd(system, "clock") as crowd, Observer(system, clock_is_right=False) as observer:
         crowd.granted("stepped", "3s")
-        crowd.until("stepped", ("Active",), 20)
+        crowd.until_bound()
         time.sleep(0.5)
         keeper.leader().set_clock(offset)
         time.sleep(4)
@@ -95,7 +95,7 @@ def wrong_clock_from_birth(system: ChaosSystem, keeper: Keeper, offset: str) -> 
     system.clock = offset
     with new_crowd(system, "born-wrong") as crowd, Observer(system, clock_is_right=False) as observer:
         crowd.granted("inherited", "4s")
-        crowd.until("inherited", ("Active",), 20)
+        crowd.until_bound()
         keeper.leader().process.kill()
         time.sleep(6)
         observer.quiet(10)
@@ -121,7 +121,7 @@ def nobody_there(system: ChaosSystem, keeper: Keeper) -> Case:
     """All operators die while a grant lasts, and none comes back until the second line has ended it."""
     with new_crowd(system, "nobody") as crowd, Observer(system) as observer:
         crowd.granted("alone", "3s")
-        crowd.until("alone", ("Active",), 20)
+        crowd.until_bound()
         with keeper.absent(), system.journal.during("nobody was there"):
             for replica in system.replicas:
                 replica.process.kill()
@@ -135,7 +135,7 @@ def revoked(system: ChaosSystem) -> Case:
     """A grant that is revoked long before its end."""
     with new_crowd(system, "revoked") as crowd, Observer(system) as observer:
         crowd.granted("unwanted", "5s")
-        crowd.until("unwanted", ("Active",), 20)
+        crowd.until_bound()
         crowd.decide("bob", "revoke", "unwanted")
         observer.quiet()
         return observer.case()
@@ -145,7 +145,7 @@ def looked_at(system: ChaosSystem) -> Case:
     """A grant that the operator has to look at while it lasts, since its policy changes and still allows it."""
     with new_crowd(system, "looked-at") as crowd, Observer(system) as observer:
         crowd.granted("watched", "3s")
-        crowd.until("watched", ("Active",), 20)
+        crowd.until_bound()
         for most in ("2m", "3m"):
             crowd.change_policy({"maxDuration": most})
             time.sleep(0.7)
