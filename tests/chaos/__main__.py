@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from chaos import faults, scenes, waves
-from chaos.bounds import Case
+from chaos.bounds import Case, overstay
 from chaos.figures import Figures
 from chaos.keeper import Keeper
 from chaos.plane import FAKETIME, ChaosSystem
@@ -27,8 +27,8 @@ class Run:
         """Play one scene with fresh operators, and judge it."""
         start = time.monotonic()
         with Keeper(self.system, replicas=replicas, fake_clock=fake_clock) as keeper:
-            found = self.figures.add_case(name, act(keeper))
-        self._say(name, found, start)
+            case = act(keeper)
+        self._say(f"{name}: at most {overstay(case):.2f} s too long", self.figures.add_case(case), start)
 
     def wave(self, wave: int, schedules: int, only: int | None = None) -> None:
         """Play one wave of random schedules, or only one of them."""

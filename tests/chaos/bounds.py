@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from chaos.history import Binding, History, Request, seconds
 from chaos.journal import Disturbance, Journal
-from chaos.policies import forbidden_since
+from chaos.policies import duration, forbidden_since
 
 CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the machine itself was late
 CALLS = 5  # that an end takes in a row, each of which a busy machine holds up as it holds up an onlooker's
@@ -41,6 +41,17 @@ def delays(case: Case) -> list[Delay]:
         for why, due in dues(case, request, binding)[:1]
         if binding.ended is None or binding.ended >= due
     ]
+
+
+def overstay(case: Case) -> float:
+    """The longest that anybody had access beyond what was asked, in seconds by the API server's clock; negative if nobody had."""
+    beyond = [
+        sum((binding.ended or case.finished) - binding.created for binding in request.bindings)
+        - duration(str(request.spec["duration"]))
+        for request in case.history.requests.values()
+        if request.bindings
+    ]
+    return max(beyond, default=0.0)
 
 
 def dues(case: Case, request: Request, binding: Binding) -> list[tuple[str, float]]:

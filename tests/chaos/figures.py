@@ -28,7 +28,7 @@ class Figures:
     violations: int = 0
     grants: int = 0
 
-    def add_case(self, name: str, case: Case) -> list[str]:
+    def add_case(self, case: Case) -> list[str]:
         """Judge a scene; returns what it broke."""
         found = [str(violation) for violation in judge(case)]
         self.delays += delays(case) if case.clock_is_right else []
