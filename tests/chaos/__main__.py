@@ -59,7 +59,9 @@ def attacks(run: Run) -> None:
         run.scene(name, lambda keeper: scenes.deaths(run.system, keeper, _rows(faults.DEADLY)), replicas=replicas)
     run.scene("each other fault at each write", lambda _: scenes.troubles(run.system, _rows(faults.HARMLESS)))
     run.scene("an end that is refused", lambda _: scenes.refused_end(run.system))
-    run.scene("churn from nine connections", lambda _: _churn(run))
+    # Nine fight each other for the object; two get more writes through.
+    run.scene("churn from nine connections", lambda _: _churn(run, 9))
+    run.scene("churn from two connections", lambda _: _churn(run, 2))
     run.scene("nobody there at the end", lambda keeper: scenes.nobody_there(run.system, keeper))
     if not FAKETIME:
         print("skipped clock steps: libfaketime is not installed (Debian: faketime)")
@@ -76,8 +78,8 @@ def attacks(run: Run) -> None:
         run.scene(f"killed, and the successor's clock is off by {offset}", born, fake_clock=True)
 
 
-def _churn(run: Run) -> Case:
-    case, rate = scenes.churn(run.system, lasts="10s", seconds=20)
+def _churn(run: Run, connections: int) -> Case:
+    case, rate = scenes.churn(run.system, lasts="10s", seconds=20, connections=connections)
     print(f"        {rate:.0f} writes a second on one request")
     return case
 
