@@ -153,7 +153,7 @@ class ChaosSystem(System):
         """What the operators that still run have logged and nobody expects: errors of their own, not the API server's."""
         entries = [entry for replica in self.replicas for entry in self.log(replica.process)]
         traces = [str(entry["exc_info"]) for entry in entries if "exc_info" in entry]
-        return [trace for trace in traces if not trace.splitlines()[-1].startswith("jitaccess.kube.api.")]
+        return [trace for trace in traces if not trace.splitlines()[-1].startswith("jitaccess.kube.answers.")]
 
 
 def _kill(process: Process) -> None:
