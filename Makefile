@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests that share a control plane share a process (tests/conftest.py); four of them, because much of their time is waiting.
 PYTEST_FLAGS ?= -n 4 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help setup controlplane demo test check lint format unit bench digest lock clean
