@@ -140,7 +140,7 @@ def test_the_operator_explains_itself(installed: Path, words: list[str]) -> None
 def test_the_plugin_says_how_to_get_what_it_needs(installed: Path, program: str) -> None:
     done = _as_in_a_pod(installed / program, "ls", "")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "pip install 'jitaccess[cli]'" in done.stderr
+    assert "pip install '.[cli]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -78,8 +78,26 @@ def test_show_tells_everything(jit: Plugin) -> None:
         "What ClusterRole view allows",
     ):
         assert words in shown
+    assert "What ClusterRole view allows, as it was shown" in shown
+    assert "get, list, watch" in shown, "approvers and requesters see the rules without any right to read roles"
     assert "get, list, watch" in jit.ok("show", name, user="admin"), "whoever may read the role sees its exact rules"
     assert f"{name} in namespace" in jit.ok("show"), "without a name: my newest"
+
+
+def test_a_role_that_was_changed_after_it_was_shown_comes_with_a_warning(jit_stamped: Plugin) -> None:
+    team = jit_stamped.team
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db-reader"}}
+    team.apply(role | {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]})
+    team.policy(roles=[{"kind": "Role", "name": "db-reader"}], requiredApprovals=2)
+    name = jit_stamped.asked()
+    jit_stamped.ok("approve", name, "-y", user="bob")
+    team.until(name, "Pending")
+    eventually(lambda: team.get(name)["status"].get("approvals"), "the first approval on record")
+    assert "changed" not in jit_stamped.ok("show", name, user="admin")
+    team.kubectl("patch", "role/db-reader", "--type=json", "-p", '[{"op": "add", "path": "/rules/0/verbs/-", "value": "list"}]')
+    shown = jit_stamped.ok("show", name, user="admin")
+    assert "\nget\n   pods\n" in shown, "as it was shown to the first approver"
+    assert "Role db-reader was changed since it was shown, so this is not granted any more: ask again" in shown
 
 
 def test_machine_formats_are_the_objects(jit_stamped: Plugin) -> None:

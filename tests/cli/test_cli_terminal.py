@@ -172,17 +172,30 @@ def test_flags_before_the_plugin_are_refused_by_kubectl_itself(jit_stamped: Plug
     )
 
 
-def test_a_state_of_a_newer_operator_is_told_and_no_traceback(jit_stamped: Plugin) -> None:
+def test_a_state_of_a_newer_operator_is_reported_and_stops_no_list(jit_stamped: Plugin) -> None:
     jit_stamped.team.policy()
     name = jit_stamped.asked()
-    newer = "from jitaccess.cli import main; from jitaccess.cli.api import reading; reading._STATES -= {'Pending'}; main()"
+    other = jit_stamped.asked()
+    jit_stamped.ok("withdraw", other, "-y")
+    older = (
+        "from enum import StrEnum; from jitaccess.cli import main; from jitaccess.manifests import status;"
+        "status.State = StrEnum('State', {s.name: s.value if s != 'Pending' else 'Waiting' for s in status.State}); main()"
+    )
     jit_stamped.team.until(name, "Pending")
-    for args in (["ls"], ["show", name], ["export"], ["approve", name, "-y"], ["watch", name]):
-        answer = jit_stamped(*args, program=[sys.executable, "-c", newer])
-        assert answer.code == 1
-        assert f"request {name} is Pending, a state made by a newer jitaccess than this plugin: upgrade the plugin" in answer.err
+    jit_stamped.team.until(other, "Withdrawn")
+    said = f"request {name} cannot be read, its state 'Pending' was written by a newer jitaccess"
+    for args in (["show", name], ["approve", name, "-y"], ["watch", name]):
+        answer = jit_stamped(*args, program=[sys.executable, "-c", older])
+        assert (answer.code, answer.out) == (1, "")
+        assert f"error: {said}" in answer.err
+        assert "hint: upgrade the plugin" in answer.err
         assert "Traceback" not in answer.err
-    assert jit_stamped(*["ls", "-o", "name"], program=[sys.executable, "-c", newer]).code == 1
+    for args, code in ((["ls"], 0), (["ls", "-o", "name"], 0), (["watch", "--all", "--timeout", "2s"], 0), (["export"], 1)):
+        answer = jit_stamped(*args, program=[sys.executable, "-c", older])
+        assert answer.code == code, answer
+        assert f"left out: {said}" in answer.err
+        assert other in answer.out, "what can be read is listed"
+        assert name not in answer.out
 
 
 def test_what_looks_like_markup_is_text(jit_stamped: Plugin) -> None:
@@ -245,7 +258,7 @@ def test_without_the_extra_it_says_what_to_install(jit_stamped: Plugin, missing:
     hide = f"import sys; sys.modules[{missing!r}] = None; from jitaccess.cli import main; main()"
     answer = jit_stamped("ls", program=[sys.executable, "-c", hide])
     assert answer.code == 1
-    assert "pip install 'jitaccess[cli]'" in answer.err
+    assert "pip install '.[cli]' in a checkout of jitaccess" in answer.err
     assert "Traceback" not in answer.err
 
 

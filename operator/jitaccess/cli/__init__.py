@@ -43,7 +43,8 @@ def _with_extra(action: Callable[[Sequence[str]], int], words: Sequence[str]) ->
         package = (missing.name or "").partition(".")[0]
         if package not in _EXTRA:
             raise
-        told = f"error: kubectl jit needs {package}, which the operator does not\n  hint: pip install 'jitaccess[cli]'\n"
-        sys.stderr.write(told)
+        from jitaccess.cli.api.errors import INSTALL
+
+        sys.stderr.write(f"error: kubectl jit needs {package}, which the operator does not\n  hint: {INSTALL}\n")
         code = 1
     return code

@@ -93,10 +93,13 @@ def counting_approvals(request: AccessRequest) -> tuple[Decision, ...]:
 
 def awaited(policy: AccessPolicy, given: int) -> str:
     """What a pending request waits for, in words: `needs 1 approval from Group leads or User carol`."""
-    missing = policy.required_approvals - given
-    more = " more" if given else ""
-    noun = "approval" if missing == 1 else "approvals"
-    return f"needs {missing}{more} {noun} from {in_words(policy.approvers, 'or')}"
+    return f"needs {approvals_from(policy, policy.required_approvals - given, ' more' if given else '')}"
+
+
+def approvals_from(policy: AccessPolicy, number: int, more: str = "") -> str:
+    """A number of approvals, and from whom: `2 approvals from Group leads`."""
+    noun = "approval" if number == 1 else "approvals"
+    return f"{number}{more} {noun} from {in_words(policy.approvers, 'or')}"
 
 
 def in_words(things: Iterable[RoleRef | Subject], joint: str = "and") -> str:

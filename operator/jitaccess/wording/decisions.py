@@ -9,8 +9,8 @@ from jitaccess.domain.recorded import Signed
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """One decision of one person; `at` is None while the operator has not recorded it."""
+class LedgerLine:
+    """One decision of one person, by its verb; `at` is when the operator recorded it, None while it has not."""
 
     verb: str
     by: str
@@ -18,20 +18,20 @@ class Voice:
     at: datetime | None
 
 
-def decisions(request: AccessRequest) -> list[Voice]:
+def decisions(request: AccessRequest) -> list[LedgerLine]:
     """Every decision in the ledgers, approvals first, each in the order in which they were made."""
     recorded = request.recorded
     last = [Signed(entry.by, "", entry.at) for entry in recorded.history[-1:] if request.state.settled and entry.by]
     return [
-        *_voices("approved", request.approvals, recorded.approvals),
-        *_voices("denied", request.denials, (*last, *_if_any(recorded.denial))),
-        *_voices("revoked", request.revocations, (*last, *_if_any(recorded.revocation))),
+        *_lines("approved", request.approvals, recorded.approvals),
+        *_lines("denied", request.denials, (*last, *_if_any(recorded.denial))),
+        *_lines("revoked", request.revocations, (*last, *_if_any(recorded.revocation))),
     ]
 
 
-def _voices(verb: str, lines: Iterable[Decision], recorded: Iterable[Signed]) -> list[Voice]:
+def _lines(verb: str, ledger: Iterable[Decision], recorded: Iterable[Signed]) -> list[LedgerLine]:
     times = {signed.by: signed.at for signed in recorded}
-    return [Voice(verb, line.by, line.note, times.get(line.by)) for line in lines]
+    return [LedgerLine(verb, line.by, line.note, times.get(line.by)) for line in ledger]
 
 
 def _if_any(signed: Signed | None) -> tuple[Signed, ...]:

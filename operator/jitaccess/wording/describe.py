@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest
-from jitaccess.domain.recorded import Entry, State
-from jitaccess.domain.rules import awaited, counting_approvals, in_words
+from jitaccess.domain.recorded import State, condition_of
+from jitaccess.domain.rules import approvals_from, awaited, counting_approvals
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.status import parse_conditions
-from jitaccess.wording.times import clock, localized, relative, span
+from jitaccess.wording.history import end_refused, ends, timeline
+from jitaccess.wording.times import clock, relative, span
 
 
 def policy_of(request: AccessRequest, policy: AccessPolicy | None) -> str:
@@ -23,15 +24,12 @@ def place(namespace: str) -> str:
 
 def who_decides(policy: AccessPolicy) -> str:
     """How many approvals a policy asks for, and from whom."""
-    if policy.required_approvals == 0:
-        return "no approval needed"
-    noun = "approval" if policy.required_approvals == 1 else "approvals"
-    return f"{policy.required_approvals} {noun} from {in_words(policy.approvers, 'or')}"
+    return approvals_from(policy, policy.required_approvals) if policy.required_approvals else "no approval needed"
 
 
 def not_ready(policy: AccessPolicy) -> str:
     """Why a policy is not in force; empty when it is, or when nobody said."""
-    ready = next((c for c in parse_conditions(policy.status or {}) if c.type == "Ready"), None)
+    ready = condition_of(parse_conditions(policy.status or {}), "Ready")
     return "" if ready is None or ready.status == "True" else ready.message or ready.reason
 
 
@@ -44,23 +42,27 @@ def progress(request: AccessRequest) -> str:
 def when(request: AccessRequest, now: datetime) -> str:
     """The one time that matters now: until when, since when, or how long ago it ended."""
     if request.state is State.ACTIVE and request.recorded.expires_at:
-        return _ends(request.recorded.expires_at, now)
+        return ends(request, now)
     settled = request.recorded.settled_at
     return f"ended {relative(settled, now)}" if request.state.settled and settled else f"asked {relative(request.created, now)}"
 
 
 def outcome(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> str:
     """What is the matter with a request, in a sentence without its name."""
-    granted = request.recorded.condition("Granted")
-    said = granted.message if granted else ""
     if request.state is State.ACTIVE and request.recorded.expires_at:
         return _running(request, request.recorded.expires_at, now)
-    if request.state is State.PENDING and not said and policy:
-        missing = policy.required_approvals - len(counting_approvals(request))
-        return awaited(policy, len(counting_approvals(request))) if missing > 0 else "about to be granted"
     if request.state.settled:
-        return _ending(request) or localized(said, now)
-    return localized(said, now) or "waiting for the operator"
+        return _ending(request, now)
+    return _condition_message(request) or (_awaits(request, policy) if policy else "waiting for the operator")
+
+
+def warnings(request: AccessRequest) -> list[str]:
+    """What somebody should look after while access is on record: that it cannot be ended, or that only the operator ends it."""
+    if request.state is not State.ACTIVE:
+        return []
+    guarded = request.recorded.condition("ExpiryGuarded")
+    refused = [_condition_message(request)] if end_refused(request) else []
+    return refused + ([guarded.message] if guarded and guarded.status == "False" else [])
 
 
 def how_long(request: AccessRequest, now: datetime) -> str:
@@ -73,55 +75,41 @@ def how_long(request: AccessRequest, now: datetime) -> str:
     return f"{text}, {clock(since, now)} to {clock(end, now)} ({relative(end, now)})"
 
 
-def deadline(request: AccessRequest) -> datetime | None:
-    """When a pending request times out."""
-    return request.recorded.pending_until
-
-
-def timeline(request: AccessRequest) -> list[tuple[datetime, str, str, str]]:
-    """The history as (time, event, by, message); what was recorded, or the asking alone while nothing is."""
-    entries = [(entry.at, _event(entry), entry.by, _said(entry)) for entry in request.recorded.history]
-    return entries or [(request.created, "Requested", request.requester, request.reason)]
-
-
-def _ending(request: AccessRequest) -> str:
-    history = request.recorded.history
-    if not history or not history[-1].by:
-        return ""
-    said = _said(history[-1])
-    return f"by {history[-1].by}" + (f": {said}" if said else "")
-
-
-def _said(entry: Entry) -> str:
-    """The message of a history entry without the name in front, which has its own place."""
-    if not entry.by:
-        return entry.message
-    return "" if entry.message == entry.by else entry.message.removeprefix(f"{entry.by}: ")
-
-
-# What happened without a change of state has its own word; a transition has that of the state it led to.
-_TRANSITIONS = frozenset(
-    {"Granted", "DurationElapsed", "WithdrawnByRequester", "RevokedByRequester", "RevokedByApprover", "DeniedByApprover"}
-)
-
-
-def _event(entry: Entry) -> str:
-    """What to call a line of the history: the state it led to, or the word of what happened on the way."""
-    return entry.state.value if entry.state.settled or entry.reason in _TRANSITIONS else entry.reason
-
-
-def _ends(moment: datetime, now: datetime) -> str:
-    return f"ends {relative(moment, now)}" if moment > now else f"should have ended {relative(moment, now)}"
-
-
-def _running(request: AccessRequest, until: datetime, now: datetime) -> str:
-    """Of access that is on record: until when, or what is the matter with it."""
-    granted = request.recorded.condition("Granted")
-    if granted and granted.reason != "Granted":
-        return f"{granted.message} ({_ends(until, now)})"
-    return f"{request.role} until {clock(until, now)} ({relative(until, now) if until > now else _ends(until, now)})"
+def times_out(request: AccessRequest, now: datetime) -> str:
+    """When a pending request times out: `times out in 23h`; empty for any other, and while that is not on record."""
+    until = request.recorded.pending_until
+    return f"times out {relative(until, now)}" if until and request.state is State.PENDING else ""
 
 
 def shortened(length: timedelta) -> str:
     """A duration for a column."""
     return format_duration(length) if length < timedelta(days=2) else span(length)
+
+
+def _running(request: AccessRequest, until: datetime, now: datetime) -> str:
+    """Of access that is on record: until when, or what is the matter with it."""
+    granted = request.recorded.condition("Granted")
+    if end_refused(request):
+        return f"{ends(request, now)}: the API server refuses the end, which is tried again and again"
+    if granted and granted.reason != "Granted":
+        return f"{granted.message} ({ends(request, now)})"
+    if until <= now:
+        return f"{ends(request, now)}: no end is on record yet"
+    return f"{request.role} until {clock(until, now)} ({relative(until, now)})"
+
+
+def _ending(request: AccessRequest, now: datetime) -> str:
+    if not request.recorded.history:
+        return _condition_message(request)
+    last = timeline(request, now)[-1]
+    return ": ".join(part for part in (f"by {last.by}" if last.by else "", last.said) if part)
+
+
+def _awaits(request: AccessRequest, policy: AccessPolicy) -> str:
+    given = len(counting_approvals(request))
+    return awaited(policy, given) if given < policy.required_approvals else "about to be granted"
+
+
+def _condition_message(request: AccessRequest) -> str:
+    granted = request.recorded.condition("Granted")
+    return granted.message if granted else ""

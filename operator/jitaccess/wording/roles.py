@@ -1,10 +1,13 @@
-"""What a role allows, in words: from its rules where one may read them, else from what the operator recorded in the policy."""
+"""What a role allows, in words: as it was shown for approval, else from its rules, else as the policy's status has it. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from jitaccess.domain.model import AccessPolicy, Manifest, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest, RoleRef
+from jitaccess.domain.recorded import State
 from jitaccess.domain.risk import KNOWN
-from jitaccess.domain.roles import Rule, ShownRole
+from jitaccess.domain.roles import Role, Rule, ShownRole, rules_digest
+from jitaccess.domain.rules import role_changed
 from jitaccess.manifests.roles import parse_role_status
 
 # What the roles that come with Kubernetes are for, where their rules cannot be read.
@@ -17,42 +20,71 @@ _STANDARD = {
 _FEW = 6  # resources that are named before "and 12 more"
 
 
-def risks_of(role: RoleRef, rules: Sequence[Rule] | None, policy: AccessPolicy | None) -> tuple[str, ...]:
-    """What a role allows that outlives the grant: going by its rules, and by what the operator, who may know more, recorded."""
-    recorded = recorded_role(role, policy)
-    return tuple(dict.fromkeys((*KNOWN.risks_of(rules or ()), *(recorded.risks if recorded else ()))))
+@dataclass(frozen=True, slots=True)
+class SeenRole:
+    """A role as one may see it: `shown` is what it allows (None: not known), `changed` what is known of a change since."""
+
+    ref: RoleRef
+    shown: ShownRole | None
+    changed: str = ""
+
+    @property
+    def risks(self) -> tuple[str, ...]:
+        """What it allows that outlives the grant: what the operator, who may know more, recorded, and what its rules say."""
+        return _union(self.shown.risks, KNOWN.risks_of(self.shown.rules)) if self.shown else ()
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What it allows that may outlive the grant."""
+        return self.shown.hints if self.shown else ()
+
+    @property
+    def brief(self) -> list[str]:
+        """What it allows in a few lines, as far as that is known; no lines if it is nothing."""
+        if self.shown is None:
+            return [_unreadable(self.ref)]
+        lines = in_brief(self.shown.rules) + _left_out(self.shown)
+        return lines if len(lines) <= _FEW else [*lines[:_FEW], f"and {len(lines) - _FEW} more: kubectl jit show"]
+
+    @property
+    def exactly(self) -> dict[str, list[str]]:
+        """The rules as far as they are known: for each list of verbs the objects they are for, one rule an entry."""
+        if self.shown is None:
+            return {_unreadable(self.ref): []}
+        grouped: dict[str, list[str]] = {}
+        for rule in self.shown.rules:
+            grouped.setdefault(_verbs(rule), []).append(_objects(rule))
+        return grouped | {line: [] for line in _left_out(self.shown)}
 
 
-def hints_for(role: RoleRef, rules: Sequence[Rule] | None, policy: AccessPolicy | None) -> tuple[str, ...]:
-    """What a role allows that may outlive the grant, likewise."""
+def role_now(role: RoleRef, live: Role | None, policy: AccessPolicy | None) -> SeenRole:
+    """The role as it is: whole where one may read it, with what the operator recorded in the policy about its risks."""
     recorded = recorded_role(role, policy)
-    return tuple(dict.fromkeys((*KNOWN.hints_for(rules or ()), *(recorded.hints if recorded else ()))))
+    if live is None:
+        return SeenRole(role, recorded)
+    digest = rules_digest(live.rules)
+    # What the operator was taught to be harmless is no hint; what it recorded of other rules is none of these.
+    hints = recorded.hints if recorded and recorded.digest == digest else KNOWN.hints_for(live.rules)
+    return SeenRole(role, ShownRole(live.uid, digest, live.rules, recorded.risks if recorded else (), hints))
+
+
+def role_asked(request: AccessRequest, live: Role | None, policy: AccessPolicy | None) -> SeenRole:
+    """The role of a request as it was shown for approval, which is what will be granted; as it is, while nothing is recorded."""
+    now = role_now(request.role, live, policy)
+    shown = request.recorded.role
+    if shown is None:
+        return now
+    if role_changed(request, now.shown):
+        return SeenRole(request.role, shown, _changed(request, live))
+    follows = request.state is State.ACTIVE and any(entry.reason == "RoleChanged" for entry in request.recorded.history)
+    changed = f"{request.role} was changed since this was asked, and the access with it" if follows else ""
+    return SeenRole(request.role, replace(shown, rules=live.rules, omitted=0) if live else shown, changed)  # the same, and whole
 
 
 def recorded_role(role: RoleRef, policy: AccessPolicy | None) -> ShownRole | None:
     """What the operator recorded about a role in the policy; None if nothing."""
     roles: Sequence[Manifest] = ((policy.status if policy else None) or {}).get("roles") or ()
     return next((parse_role_status(r) for r in roles if (r["kind"], r["name"]) == (role.kind, role.name)), None)
-
-
-def brief(role: RoleRef, rules: Sequence[Rule] | None, policy: AccessPolicy | None) -> list[str]:
-    """What a role allows in a few lines, as far as that is known; no lines if it is nothing."""
-    known, rest = _known(role, rules, policy)
-    if known is None:
-        return [_unreadable(role)]
-    lines = in_brief(known) + rest
-    return lines if len(lines) <= _FEW else [*lines[:_FEW], f"and {len(lines) - _FEW} more: kubectl jit show"]
-
-
-def exact_rules(role: RoleRef, rules: Sequence[Rule] | None, policy: AccessPolicy | None) -> dict[str, list[str]]:
-    """The rules of a role as far as they are known: for each list of verbs the objects they are for, one rule an entry."""
-    known, rest = _known(role, rules, policy)
-    if known is None:
-        return {_unreadable(role): []}
-    grouped: dict[str, list[str]] = {}
-    for rule in known:
-        grouped.setdefault(_verbs(rule), []).append(_objects(rule))
-    return grouped | {line: [] for line in rest}
 
 
 def in_brief(rules: Sequence[Rule]) -> list[str]:
@@ -64,15 +96,24 @@ def in_brief(rules: Sequence[Rule]) -> list[str]:
     return [f"{verbs}: {_few(names)}" for verbs, names in grouped.items()]
 
 
-def _known(role: RoleRef, rules: Sequence[Rule] | None, policy: AccessPolicy | None) -> tuple[Sequence[Rule] | None, list[str]]:
-    """The rules, and a line about those that were left out of the record."""
-    if rules is not None:
-        return rules, []
-    recorded = recorded_role(role, policy)
-    if recorded is None:
-        return None, []
-    noun = "rule" if recorded.omitted == 1 else "rules"
-    return recorded.rules, [f"and {recorded.omitted} more {noun}"] if recorded.omitted else []
+def _changed(request: AccessRequest, live: Role | None) -> str:
+    if live is None:  # the policy's status may be older than the request's
+        return f"{request.role} may have changed since: the status of the policy has other rules"
+    shown = request.recorded.role
+    how = "was deleted and recreated" if shown and shown.uid != live.uid else "was changed"
+    if request.state is State.PENDING:
+        return f"{request.role} {how} since it was shown, so this is not granted any more: ask again"
+    return f"{request.role} {how} since: it allows something else now"
+
+
+def _left_out(shown: ShownRole) -> list[str]:
+    """A line about the rules that were left out of the record for size."""
+    noun = "rule" if shown.omitted == 1 else "rules"
+    return [f"and {shown.omitted} more {noun}"] if shown.omitted else []
+
+
+def _union(*lists: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entry for entries in lists for entry in entries))
 
 
 def _unreadable(role: RoleRef) -> str:

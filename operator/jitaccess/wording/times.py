@@ -1,14 +1,10 @@
 """Times as people say them."""
 
-import re
 import time
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from jitaccess.domain.text import parse_time
-
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-_WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
 
 def span(length: timedelta) -> str:
@@ -31,11 +27,6 @@ def clock(moment: datetime, now: datetime) -> str:
     """The local wall-clock time, with the date where it is another day."""
     local, today = moment.astimezone(), now.astimezone().date()
     return local.strftime("%H:%M:%S" if local.date() == today else "%Y-%m-%d %H:%M:%S")
-
-
-def localized(text: str, now: datetime) -> str:
-    """The text with the times that the operator wrote into it (RFC 3339) as local wall-clock times."""
-    return _WRITTEN.sub(lambda written: clock(parse_time(written[0]), now), text)
 
 
 def zone(now: datetime) -> str:

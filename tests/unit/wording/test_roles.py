@@ -1,14 +1,15 @@
-"""A role in words: from its rules, else from what the operator recorded, else what is known of it."""
+"""A role in words: as it was shown, else from its rules, else from what the operator recorded, else what is known of it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from jitaccess.domain.model import AccessPolicy, RoleRef
-from jitaccess.domain.roles import Rule
+from jitaccess.domain.model import AccessPolicy, AccessRequest, RoleRef
+from jitaccess.domain.roles import Role, Rule, ShownRole, rules_digest
 from jitaccess.manifests.parse import parse_policy
-from jitaccess.wording.roles import brief, exact_rules, hints_for, in_brief, risks_of
+from jitaccess.manifests.roles import role_status
+from jitaccess.wording.roles import in_brief, role_asked, role_now
+from unit.examples import request
 
 DEBUG = RoleRef("ClusterRole", "debug")
 T0 = "2026-06-01T00:00:00Z"
@@ -43,7 +44,7 @@ def test_rules_in_brief() -> None:
 
 
 def test_rules_exactly() -> None:
-    assert exact_rules(DEBUG, RULES, None) == {
+    assert role_now(DEBUG, Role("u", RULES), None).exactly == {
         "get, list": ["pods, services", "deployments (only web) in apps"],
         "delete": ["everything in every API group"],
         "get": ["/metrics (outside the API: no effect in a namespace)"],
@@ -94,13 +95,13 @@ def test_a_long_list_is_cut_in_brief() -> None:
 def test_a_role_that_one_may_not_read_is_described_as_far_as_it_is_known(
     role: RoleRef, recorded: AccessPolicy | None, lines: list[str]
 ) -> None:
-    assert brief(role, None, recorded) == lines
+    assert role_now(role, None, recorded).brief == lines
 
 
 def test_what_is_recorded_is_shown_exactly_too() -> None:
     recorded = policy(rule("get", "pods"), rule("get", "services"), omitted=2)
-    assert exact_rules(DEBUG, None, recorded) == {"get": ["pods", "services"], "and 2 more rules": []}
-    assert exact_rules(DEBUG, None, None) == {"the rules of ClusterRole debug are not yours to read, or gone": []}
+    assert role_now(DEBUG, None, recorded).exactly == {"get": ["pods", "services"], "and 2 more rules": []}
+    assert role_now(DEBUG, None, None).exactly == {"the rules of ClusterRole debug are not yours to read, or gone": []}
 
 
 SECRETS = (Rule(("get",), ("",), ("secrets",)),)
@@ -113,19 +114,114 @@ SECRETS = (Rule(("get",), ("",), ("secrets",)),)
         pytest.param(None, policy(risks=["read Secrets"]), ("read Secrets",), id="from-the-record"),
         pytest.param(
             SECRETS,
-            policy(risks=["read Secrets", "pay invoices"]),
-            ("read Secrets", "pay invoices"),
+            policy(risks=["pay invoices"]),
+            ("pay invoices", "read Secrets"),
             id="what-only-the-operator-was-taught-is-not-lost",
         ),
         pytest.param(None, None, (), id="nothing-is-known"),
     ],
 )
 def test_risks_come_from_the_rules_and_from_the_record(
-    rules: Sequence[Rule] | None, recorded: AccessPolicy | None, risks: tuple[str, ...]
+    rules: tuple[Rule, ...] | None, recorded: AccessPolicy | None, risks: tuple[str, ...]
 ) -> None:
-    assert risks_of(DEBUG, rules, recorded) == risks
+    live = Role("u", rules) if rules else None
+    assert role_now(DEBUG, live, recorded).risks == risks
 
 
-def test_hints_come_from_the_record_too() -> None:
-    assert hints_for(DEBUG, None, policy(hints=["may do more"])) == ("may do more",)
-    assert hints_for(DEBUG, None, None) == ()
+FOREIGN = (Rule(("update",), ("argoproj.io",), ("applications",)),)
+
+
+@pytest.mark.parametrize(
+    ("live", "recorded", "hinted"),
+    [
+        pytest.param(None, policy(hints=["may do more"]), ["may do more"], id="from-the-record"),
+        pytest.param(
+            Role("u", FOREIGN), policy(hints=["may do more"], hash=rules_digest(FOREIGN)), ["may do more"], id="of-these-rules"
+        ),
+        pytest.param(Role("u", FOREIGN), policy(hints=[], hash=rules_digest(FOREIGN)), [], id="taught-to-be-harmless"),
+        pytest.param(None, None, [], id="nothing-is-known"),
+    ],
+)
+def test_hints_are_those_of_the_operator_for_the_same_rules(
+    live: Role | None, recorded: AccessPolicy | None, hinted: list[str]
+) -> None:
+    assert list(role_now(DEBUG, live, recorded).hints) == hinted
+
+
+def test_rules_that_the_operator_has_not_seen_are_judged_by_what_the_plugin_knows() -> None:
+    (hint,) = role_now(DEBUG, Role("u", FOREIGN), policy(hints=["of other rules"])).hints
+    assert "argoproj.io" in hint
+
+
+PODS, NODES = (Rule(("get",), ("",), ("pods",)),), (Rule(("get",), ("",), ("nodes",)),)
+
+
+def asked(state: str, *reasons: str, omitted: int = 0) -> AccessRequest:
+    """A request for `debug` that was shown reading pods, with these reasons in its history."""
+    shown = ShownRole("u", rules_digest(PODS), PODS, ("what it risks",), ("what it may do",), omitted)
+    history = [{"at": T0, "state": "Active", "reason": reason} for reason in reasons]
+    role = {"kind": "ClusterRole", "name": "debug"}
+    return request(roleRef=role, status={"state": state, "role": role_status(shown), "history": history})
+
+
+@pytest.mark.parametrize(
+    ("about", "live", "recorded", "changed"),
+    [
+        pytest.param(asked("Pending"), Role("u", PODS), None, "", id="as-it-is"),
+        pytest.param(asked("Pending"), None, policy(hash=rules_digest(PODS)), "", id="as-the-policy-has-it"),
+        pytest.param(asked("Pending"), None, None, "", id="not-known"),
+        pytest.param(
+            asked("Pending"),
+            Role("u", NODES),
+            None,
+            "ClusterRole debug was changed since it was shown, so this is not granted any more: ask again",
+            id="other-rules",
+        ),
+        pytest.param(
+            asked("Pending"),
+            Role("v", PODS),
+            None,
+            "ClusterRole debug was deleted and recreated since it was shown, so this is not granted any more: ask again",
+            id="another-role-of-that-name",
+        ),
+        pytest.param(
+            asked("Expired"),
+            Role("u", NODES),
+            None,
+            "ClusterRole debug was changed since: it allows something else now",
+            id="after-the-end",
+        ),
+        pytest.param(
+            asked("Pending"),
+            None,
+            policy(hash=rules_digest(NODES)),
+            "ClusterRole debug may have changed since: the status of the policy has other rules",
+            id="seen-only-in-the-policy",
+        ),
+        pytest.param(
+            asked("Active", "Granted", "RoleChanged"),
+            Role("u", PODS),
+            None,
+            "ClusterRole debug was changed since this was asked, and the access with it",
+            id="during-the-grant",
+        ),
+    ],
+)
+def test_a_role_is_shown_as_it_was_with_a_word_about_what_changed(
+    about: AccessRequest, live: Role | None, recorded: AccessPolicy | None, changed: str
+) -> None:
+    seen = role_asked(about, live, recorded)
+    assert (seen.brief, seen.changed) == (["get: pods"], changed)
+    assert (seen.risks, seen.hints) == (("what it risks",), ("what it may do",))
+
+
+def test_what_was_left_out_of_the_record_is_read_from_the_role_where_it_is_the_same() -> None:
+    short = asked("Pending", omitted=2)
+    assert role_asked(short, None, None).brief == ["get: pods", "and 2 more rules"]
+    assert role_asked(short, Role("u", PODS), None).brief == ["get: pods"]
+
+
+def test_a_role_that_is_not_recorded_yet_is_shown_as_it_is() -> None:
+    fresh = request(roleRef={"kind": "ClusterRole", "name": "debug"})
+    assert role_asked(fresh, Role("u", NODES), None).brief == ["get: nodes"]
+    assert role_asked(fresh, None, policy(rule("get", "pods"))).brief == ["get: pods"]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jitaccess.cli.api.errors import SEE_ALL, Conflict, Invalid, NotFound, Outage, Refused
+from jitaccess.cli.api.errors import SEE_ALL, ChangedMeanwhile, Invalid, NotFound, Outage, Refused, Unreadable
 from jitaccess.cli.api.ledger import added_line
 from jitaccess.cli.api.reading import read_request
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, RoleRef
-from jitaccess.domain.roles import Rule
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.roles import Role
+from jitaccess.manifests.kinds import policy_resource
 from jitaccess.manifests.parse import parse_policy
 from jitaccess.manifests.resources import CLUSTER_ROLES, POLICIES, REQUESTS, ROLES
 from jitaccess.manifests.roles import parse_role
@@ -43,12 +44,13 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a watch saw: a request as it is now, or None and why nothing can be seen at the moment."""
+    """What a watch saw: a request as it is now, or None and why it, or all of them at the moment, cannot be seen."""
 
     request: AccessRequest | None
     manifest: Manifest
     deleted: bool = False
     trouble: str = ""
+    unreadable: str = ""
 
 
 class Client:
@@ -87,23 +89,26 @@ class Client:
         items, _ = self._list(POLICIES.path(namespace=namespace))
         return sorted((parse_policy(item) for item in items), key=lambda policy: policy.key)
 
-    def policy(self, key: Key) -> AccessPolicy:
-        """Read a policy."""
-        return parse_policy(self._connection.get(POLICIES.path(key)))
+    def policy(self, ref: PolicyRef) -> AccessPolicy:
+        """Read a policy; NotFound if there is none."""
+        resource = policy_resource(ref.kind)
+        if resource is None:
+            raise NotFound(f"there is no {ref}: this plugin knows no policies of that kind")
+        return parse_policy(self._connection.get(resource.path(ref.key)))
 
-    def policy_if_any(self, key: Key) -> AccessPolicy | None:
+    def policy_if_any(self, ref: PolicyRef) -> AccessPolicy | None:
         """Read a policy; None where it is gone or not mine to read."""
         try:
-            return self.policy(key)
+            return self.policy(ref)
         except (NotFound, Refused):
             return None
 
-    def rules(self, role: RoleRef, namespace: str) -> tuple[Rule, ...] | None:
-        """The exact rules of a role; None where it is gone or not mine to read."""
+    def role(self, role: RoleRef, namespace: str) -> Role | None:
+        """Read a role; None where it is gone or not mine to read."""
         resource = ROLES if role.kind == "Role" else CLUSTER_ROLES
         key = Key(namespace if role.kind == "Role" else "", role.name)
         try:
-            return parse_role(self._connection.get(resource.path(key))).rules
+            return parse_role(self._connection.get(resource.path(key)))
         except (NotFound, Refused):
             return None
 
@@ -121,12 +126,12 @@ class Client:
         for _ in range(_TRIES):
             try:
                 return self._append(key, request, ledger, note, dry_run)
-            except (Conflict, Refused) as error:
+            except (ChangedMeanwhile, Refused) as error:
                 before, request = request, self.request(key)
                 unchanged = before["metadata"]["resourceVersion"] == request["metadata"]["resourceVersion"]
                 if unchanged and isinstance(error, Refused):
                     raise
-        raise Conflict(f"{key.name} changes faster than a decision can be added", "try again in a moment")
+        raise ChangedMeanwhile(f"{key.name} changes faster than a decision can be added", "try again in a moment")
 
     def _append(self, key: Key, request: Manifest, ledger: Ledger, note: str, dry_run: bool) -> Manifest:
         metadata = request["metadata"]
@@ -136,16 +141,20 @@ class Client:
         decided: Manifest = self._connection.patch(REQUESTS.path(key), body, **query)
         return decided
 
-    def may(self, verb: str, policies: Iterable[Key], person: Person | None = None) -> dict[Key, bool]:
+    def may(self, verb: str, policies: Iterable[PolicyRef], person: Person | None = None) -> dict[PolicyRef, bool]:
         """Ask the API server whether I (or that person) hold a verb on each of the policies."""
-        keys = list(dict.fromkeys(policies))
+        refs = list(dict.fromkeys(policies))
         with ThreadPoolExecutor(max_workers=8) as threads:
-            answers = threads.map(lambda key: self._may(verb, key, person or Person()), keys)
-            return dict(zip(keys, answers, strict=True))
+            answers = threads.map(lambda ref: self._may(verb, ref, person or Person()), refs)
+            return dict(zip(refs, answers, strict=True))
 
-    def _may(self, verb: str, policy: Key, person: Person) -> bool:
-        attributes = {"group": POLICIES.group, "resource": POLICIES.plural, "verb": verb}
-        spec: dict[str, Any] = {"resourceAttributes": attributes | {"namespace": policy.namespace, "name": policy.name}}
+    def _may(self, verb: str, policy: PolicyRef, person: Person) -> bool:
+        resource = policy_resource(policy.kind)
+        if resource is None:  # of a newer jitaccess: nothing that this plugin could act on
+            return False
+        attributes = {"group": resource.group, "resource": resource.plural, "verb": verb}
+        place = {"namespace": policy.key.namespace, "name": policy.key.name}
+        spec: dict[str, Any] = {"resourceAttributes": attributes | place}
         kind = "SubjectAccessReview" if person.name or person.groups else "SelfSubjectAccessReview"
         if kind == "SubjectAccessReview":
             spec |= {"user": person.name, "groups": list(person.groups)}
@@ -155,7 +164,7 @@ class Client:
     def follow(self, namespace: str, selector: str = "", until: float | None = None) -> Iterator[Change]:
         """Yield the requests of a namespace (or those selected) as they are, then each change; ends at `until` (time.monotonic).
 
-        An outage is not a verdict: it is told as a change without a request, and tried again.
+        An outage is not a verdict: it is reported as a change without a request, and tried again.
         """
         attempt = 0
         while until is None or time.monotonic() < until:
@@ -177,7 +186,8 @@ class Client:
         items, version, selector = self._selected(path, selector)
         if selector.startswith(_NAME) and not items:
             raise NotFound(f"there is no request {selector.removeprefix(_NAME)} in namespace {namespace}", SEE_ALL)
-        yield from (Change(read_request(item), item) for item in items)
+        alone = selector.startswith(_NAME)
+        yield from (_change(item, alone=alone) for item in items)
         while until is None or time.monotonic() < until:
             seconds = _WATCH if until is None else max(1, min(_WATCH, round(until - time.monotonic())))
             query = {"resourceVersion": version} | ({"fieldSelector": selector} if selector else {})
@@ -186,8 +196,7 @@ class Client:
                     return
                 version = event["object"]["metadata"]["resourceVersion"]
                 if event["type"] != "BOOKMARK":
-                    item = event["object"]
-                    yield Change(read_request(item), item, event["type"] == "DELETED")
+                    yield _change(event["object"], event["type"] == "DELETED", alone=alone)
 
     def namespaces(self) -> list[str]:
         """The names of the namespaces."""
@@ -195,7 +204,7 @@ class Client:
         return [item["metadata"]["name"] for item in items]
 
     def _selected(self, path: str, selector: str) -> tuple[list[Manifest], str, str]:
-        """List what a selector selects, or everything where the CRD is too old for it; also tells which selector held."""
+        """List what a selector selects, or everything where the CRD is too old for it; also returns which selector held."""
         try:
             return *self._list(path, selector), selector
         except Invalid:
@@ -213,6 +222,16 @@ class Client:
             if not proceed:
                 return items, page["metadata"]["resourceVersion"]
             query["continue"] = proceed
+
+
+def _change(manifest: Manifest, deleted: bool = False, *, alone: bool) -> Change:
+    """What of a list cannot be read is reported and stops nothing; where it is all that is followed, Unreadable is raised."""
+    try:
+        return Change(read_request(manifest), manifest, deleted)
+    except Unreadable as error:
+        if alone:
+            raise
+        return Change(None, manifest, deleted, unreadable=error.message)
 
 
 def usual_groups(user: str, groups: Sequence[str]) -> tuple[str, ...]:

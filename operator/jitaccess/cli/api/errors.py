@@ -11,6 +11,8 @@ _NAMESPACE = re.compile(r'in the namespace "(?P<namespace>[^"]+)"')
 _NOT_INSTALLED = "the server could not find the requested resource"
 
 
+INSTALL = "pip install '.[cli]' in a checkout of jitaccess"
+UPGRADE = f"upgrade the plugin ({INSTALL}); until then `kubectl get accessrequests` shows what there is"
 SEE_ALL = "`kubectl jit ls --all` shows what there is; is it another namespace (-n)?"
 _OURS = {
     "accessrequests": ("request", SEE_ALL),
@@ -62,8 +64,12 @@ class NotFound(CliError):
     """The object does not exist."""
 
 
-class Conflict(CliError):
+class ChangedMeanwhile(CliError):
     """Somebody else changed the object meanwhile."""
+
+
+class Unreadable(CliError):
+    """The object was written by a newer jitaccess than this plugin."""
 
 
 class AlreadyExists(CliError):
@@ -93,7 +99,7 @@ def api_error(code: int, status: Mapping[str, Any], server: str = "") -> CliErro
         case 404:
             error = _absence(message, status)
         case 409:
-            error = AlreadyExists(message) if status.get("reason") == "AlreadyExists" else Conflict(message, "try again")
+            error = AlreadyExists(message) if status.get("reason") == "AlreadyExists" else ChangedMeanwhile(message, "try again")
         case 400 | 422:
             error = Invalid(_causes(status) or message)
         case 429 | 500 | 503 | 504:

@@ -1,20 +1,30 @@
-"""From what the API server has to the domain's values; what a newer jitaccess wrote is said to be that."""
+"""From what the API server has to the domain's values; what a newer jitaccess wrote is reported, and stops no list."""
 
-from jitaccess.cli.api.errors import CliError
+from collections.abc import Iterable
+
+from jitaccess.cli.api.errors import UPGRADE, Unreadable
 from jitaccess.domain.model import AccessRequest, Manifest
-from jitaccess.domain.recorded import State
 from jitaccess.manifests.parse import parse_request
+from jitaccess.manifests.status import UnknownState
 
-_STATES = frozenset(state.value for state in State)
+Found = tuple[AccessRequest, Manifest]
 
 
 def read_request(manifest: Manifest) -> AccessRequest:
-    """Read an AccessRequest; CliError where its state is one that this plugin does not know."""
-    state = (manifest.get("status") or {}).get("state", State.PENDING)
-    if state not in _STATES:
-        name = manifest["metadata"]["name"]
-        raise CliError(
-            f"request {name} is {state}, a state made by a newer jitaccess than this plugin: upgrade the plugin",
-            "pip install --upgrade 'jitaccess[cli]'; until then `kubectl get accessrequests` shows what there is",
-        )
-    return parse_request(manifest)
+    """Read an AccessRequest; Unreadable where a newer jitaccess recorded it."""
+    try:
+        return parse_request(manifest)
+    except UnknownState as unknown:
+        raise Unreadable(f"request {manifest['metadata']['name']} cannot be read, {unknown}", UPGRADE) from None
+
+
+def read_requests(manifests: Iterable[Manifest]) -> tuple[list[Found], list[Unreadable]]:
+    """Read what can be read, and say what of it cannot."""
+    found: list[Found] = []
+    unreadable: list[Unreadable] = []
+    for manifest in manifests:
+        try:
+            found.append((read_request(manifest), manifest))
+        except Unreadable as error:
+            unreadable.append(error)
+    return found, unreadable

@@ -23,12 +23,13 @@ from jitaccess.cli.commands.choosing import (
     request_manifest,
     request_name,
 )
-from jitaccess.cli.commands.options import connects
-from jitaccess.cli.commands.waiting import Waiting, say_outcome, wait_for
+from jitaccess.cli.commands.options import Manner, connects
+from jitaccess.cli.commands.waiting import say_outcome, wait_for
 from jitaccess.cli.terminal.output import Column, command, dump, err, note, say, table
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.rules import objection
 from jitaccess.domain.text import format_duration
+from jitaccess.manifests.resources import POLICIES
 from jitaccess.wording.describe import not_ready, place, shortened, who_decides
 
 _NAMES = 3  # tries for a free name
@@ -44,10 +45,7 @@ Choice = tuple[AccessPolicy, RoleRef]
 @click.option("--role", metavar="ROLE", help="The role, if the policy offers several.", shell_complete=complete_roles)
 @click.option("--for", "duration", metavar="DURATION", help="How long: 30m, 4h. Default: 1h, or the policy's longest if shorter.")
 @click.option("-r", "--reason", metavar="TEXT", help="Why, for the approver and the record.")
-@options.waiting
-@options.timeout
-@options.dry_run
-@options.output("json", "yaml", "name")
+@options.manner
 @connects
 @pass_session
 def request(
@@ -56,10 +54,7 @@ def request(
     role: str | None,
     duration: str | None,
     reason: str | None,
-    wait: bool,
-    timeout: str | None,
-    dry_run: bool,
-    output: str | None,
+    manner: Manner,
 ) -> int:
     """Ask for access: a role, for a while, for a reason.
 
@@ -70,13 +65,13 @@ def request(
     kubectl jit request prod-debug --for 1h --reason "INC-42 pods crash looping" --wait
     """
     client, ask = session.client, session.interactive
-    chosen, granted = _choose(client, policy or "", parse_role(role) if role else None, ask)
+    chosen, wanted = _choose(client, policy or "", parse_role(role) if role else None, ask)
     if ask and not reason and not duration:
         duration = _ask_duration(chosen)
     length = chosen_duration(duration or "", chosen)
     why = checked_text(reason or _ask_reason(ask), "reason")
-    manifest = _made(client, chosen, granted, length, why, dry_run)
-    return _report(client, manifest, chosen, Waiting.given(wait, timeout), dry_run, output)
+    manifest = _created(client, chosen, wanted, length, why, manner.dry_run)
+    return _report(client, manifest, chosen, manner)
 
 
 @click.command(cls=options.Command)
@@ -85,10 +80,7 @@ def request(
     "--for", "duration", metavar="DURATION", help="How long, from the moment it is granted. Default: as long as before."
 )
 @click.option("-r", "--reason", metavar="TEXT", help="Why. Default: the reason of the request that is continued.")
-@options.waiting
-@options.timeout
-@options.dry_run
-@options.output("json", "yaml", "name")
+@options.manner
 @connects
 @pass_session
 def extend(
@@ -96,10 +88,7 @@ def extend(
     name: str,
     duration: str | None,
     reason: str | None,
-    wait: bool,
-    timeout: str | None,
-    dry_run: bool,
-    output: str | None,
+    manner: Manner,
 ) -> int:
     """Ask to go on: a new request for the same role under the same policy, to be approved again.
 
@@ -109,15 +98,15 @@ def extend(
     old = read_request(client.request(parse_name(name, client.namespace)))
     if old.requester != client.me:
         raise Refused(f"{old.key.name} is {old.requester}'s request, and only they can continue it", "kubectl jit request")
-    policy = client.policy(old.policy.key)
+    policy = client.policy(old.policy)
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
     why = continued_reason(old.key.name, checked_text(reason or old.reason, "reason"))
-    manifest = _made(client, policy, old.role, length, why, dry_run)
-    return _report(client, manifest, policy, Waiting.given(wait, timeout), dry_run, output)
+    manifest = _created(client, policy, old.role, length, why, manner.dry_run)
+    return _report(client, manifest, policy, manner)
 
 
 def _choose(client: Client, name: str, role: RoleRef | None, ask: bool) -> Choice:
-    policies = [client.policy(Key(client.namespace, name))] if name else _requestable(client)
+    policies = [client.policy(PolicyRef(POLICIES.kind, Key(client.namespace, name)))] if name else _requestable(client)
     choices = offers(policies, name, role)
     if len(choices) == 1:
         return choices[0]
@@ -128,8 +117,8 @@ def _choose(client: Client, name: str, role: RoleRef | None, ask: bool) -> Choic
 
 def _requestable(client: Client) -> list[AccessPolicy]:
     policies = client.policies(client.namespace)
-    mine = client.may("request", (policy.key for policy in policies))
-    found = [policy for policy in policies if mine[policy.key]]
+    mine = client.may("request", (policy.ref for policy in policies))
+    found = [policy for policy in policies if mine[policy.ref]]
     if not found:
         raise _nothing(client, policies)
     return found
@@ -169,7 +158,7 @@ def _ask_reason(ask: bool) -> str:
     return str(click.prompt("Why", err=True))
 
 
-def _made(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str, dry_run: bool) -> Manifest:
+def _created(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str, dry_run: bool) -> Manifest:
     now = datetime.now(UTC)
     wanted = AccessRequest(policy.key, "", "", now, policy.ref, role, length, why, client.me)
     against = objection(wanted, policy)
@@ -178,7 +167,7 @@ def _made(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta
     for attempt in range(_NAMES):
         key = Key(policy.key.namespace, request_name(client.me))
         try:
-            return client.create(request_manifest(key, policy.key.name, role, length, why, client.me), dry_run)
+            return client.create(request_manifest(key, policy.ref, role, length, why, client.me), dry_run)
         except AlreadyExists:
             if attempt == _NAMES - 1:
                 raise
@@ -188,17 +177,17 @@ def _made(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta
     raise AssertionError("unreachable")
 
 
-def _report(client: Client, manifest: Manifest, policy: AccessPolicy, how: Waiting, dry_run: bool, output: str | None) -> int:
+def _report(client: Client, manifest: Manifest, policy: AccessPolicy, manner: Manner) -> int:
     made = read_request(manifest)
-    if dry_run:
-        return _report_dry_run(made, manifest, policy, output)
-    if how.wait:
-        return wait_for(client, made.key, policy, how.seconds, output)
-    if policy.required_approvals == 0 and not output:
+    if manner.dry_run:
+        return _report_dry_run(made, manifest, policy, manner.output)
+    if manner.wait:
+        return wait_for(client, made.key, policy, manner.seconds, manner.output)
+    if policy.required_approvals == 0 and not manner.output:
         with suppress(TimedOut):
             return wait_for(client, made.key, policy, _AT_ONCE)
-    if output:
-        dump(manifest, output)
+    if manner.output:
+        dump(manifest, manner.output)
         return ExitCode.DONE
     say_outcome(made, policy)
     if err().is_terminal:

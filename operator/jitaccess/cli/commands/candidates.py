@@ -1,78 +1,68 @@
 """What the shell offers after Tab: names, policies, roles, namespaces and contexts, from the cluster itself."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
 from jitaccess.cli.api.client import OPEN
 from jitaccess.cli.api.errors import CliError
-from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.api.reading import read_requests
+
+if TYPE_CHECKING:
+    from jitaccess.cli.api.session import Session
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
-def complete_requests(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def _completes(candidates: "Callable[[Session, click.Context], Iterable[tuple[str, str]]]") -> Complete:
+    """Offer those (word, description) that begin as typed; whoever may not see them is offered nothing."""
+
+    def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from jitaccess.cli.api import session
+        from jitaccess.cli.terminal.output import escaped
+
+        try:
+            found = list(candidates(session.current(ctx), ctx))
+        except CliError:
+            return []
+        return [CompletionItem(word, help=escaped(description)) for word, description in found if word.startswith(incomplete)]
+
+    return complete
+
+
+@_completes
+def complete_requests(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
     """The names of requests; for deciding, only of those that are open."""
-    from jitaccess.cli.api import session
-
-    try:
-        client = session.current(ctx).client
-        selector = OPEN if ctx.info_name in ("approve", "deny", "revoke", "withdraw") else ""
-        requests = [read_request(item) for item in client.requests(client.namespace, selector)]
-    except CliError:
-        return []
-    return _items(((r.key.name, f"{r.state}: {r.requester}, {r.role.name}") for r in requests), incomplete)
+    selector = OPEN if ctx.info_name in ("approve", "deny", "revoke", "withdraw") else ""
+    requests, _ = read_requests(session.client.requests(session.client.namespace, selector))
+    return ((request.key.name, f"{request.state}: {request.requester}, {request.role.name}") for request, _ in requests)
 
 
-def complete_policies(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+@_completes
+def complete_policies(session: "Session", _: click.Context) -> Iterable[tuple[str, str]]:
     """The names of the policies of the namespace."""
-    from jitaccess.cli.api import session
-
-    try:
-        client = session.current(ctx).client
-        policies = client.policies(client.namespace)
-    except CliError:
-        return []
-    return _items(((policy.key.name, policy.description) for policy in policies), incomplete)
+    return ((policy.key.name, policy.description) for policy in session.client.policies(session.client.namespace))
 
 
-def complete_roles(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+@_completes
+def complete_roles(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
     """The roles that the policy on the command line, or else any policy of the namespace, offers."""
-    from jitaccess.cli.api import session
-
-    try:
-        client = session.current(ctx).client
-        policies = client.policies(client.namespace)
-    except CliError:
-        return []
     named = ctx.params.get("policy")
-    roles = {role.name: f"{role.kind}, {p.key.name}" for p in policies if named in (None, p.key.name) for role in p.roles}
-    return _items(roles.items(), incomplete)
+    policies = [p for p in session.client.policies(session.client.namespace) if named in (None, p.key.name)]
+    return {role.name: f"{role.kind}, {policy.key.name}" for policy in policies for role in policy.roles}.items()
 
 
-def complete_namespaces(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+@_completes
+def complete_namespaces(session: "Session", _: click.Context) -> Iterable[tuple[str, str]]:
     """The namespaces, where one may list them."""
-    from jitaccess.cli.api import session
-
-    try:
-        names = session.current(ctx).client.namespaces()
-    except CliError:
-        return []
-    return _items(((name, "") for name in names), incomplete)
+    return ((name, "") for name in session.client.namespaces())
 
 
-def complete_contexts(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+@_completes
+def complete_contexts(session: "Session", _: click.Context) -> Iterable[tuple[str, str]]:
     """The contexts of the kubeconfig."""
-    from jitaccess.cli.api import session
     from jitaccess.cli.api.connect import contexts
 
-    try:
-        names = contexts(session.current(ctx).kubeconfig)
-    except CliError:
-        return []
-    return _items(((name, "") for name in names), incomplete)
-
-
-def _items(pairs: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
-    from jitaccess.cli.terminal.output import escaped
-
-    return [CompletionItem(name, help=escaped(help_text)) for name, help_text in pairs if name.startswith(incomplete)]
+    return ((name, "") for name in contexts(session.kubeconfig))

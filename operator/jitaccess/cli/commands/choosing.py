@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from jitaccess.cli.api.errors import UsageError
-from jitaccess.domain.model import API_VERSION, AccessPolicy, Key, Manifest, RoleRef
+from jitaccess.domain.model import API_VERSION, AccessPolicy, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration, parse_duration
 
@@ -76,14 +76,14 @@ def chosen_duration(text: str, policy: AccessPolicy) -> timedelta:
     return duration
 
 
-def request_manifest(key: Key, policy: str, role: RoleRef, duration: timedelta, reason: str, requester: str) -> Manifest:
+def request_manifest(key: Key, policy: PolicyRef, role: RoleRef, duration: timedelta, reason: str, requester: str) -> Manifest:
     """The AccessRequest as the API server gets it."""
     return {
         "apiVersion": API_VERSION,
         "kind": "AccessRequest",
         "metadata": {"name": key.name, "namespace": key.namespace},
         "spec": {
-            "policyRef": {"kind": "AccessPolicy", "name": policy},
+            "policyRef": {"kind": policy.kind, "name": policy.key.name},
             "roleRef": {"kind": role.kind, "name": role.name},
             "duration": format_duration(duration),
             "reason": reason,

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
-from rich.text import Text
 
 from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.errors import CliError, ExitCode, Refused, UsageError
@@ -15,14 +14,14 @@ from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_requests
 from jitaccess.cli.commands.choosing import parse_name
+from jitaccess.cli.commands.dossier import read_dossier
 from jitaccess.cli.commands.filters import REVIEWABLE, chosen_requests
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import complain, dump, fields, note, say, styled
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import awaited, counting_approvals
-from jitaccess.wording.describe import deadline, how_long, place, policy_of
-from jitaccess.wording.roles import brief, hints_for, risks_of
+from jitaccess.wording.describe import how_long, place, policy_of, times_out
 from jitaccess.wording.times import relative
 
 
@@ -108,7 +107,7 @@ def _decide(client: Client, verb: Verb, key: Key, text: str | None, yes: bool, o
         dump(manifest, output)
     else:
         decided = read_request(manifest)
-        say(f"accessrequest/{key.name} {verb.done}{_effect(verb, decided, client.policy_if_any(decided.policy.key))}")
+        say(f"accessrequest/{key.name} {verb.done}{_effect(verb, decided, client.policy_if_any(decided.policy))}")
     return ExitCode.DONE
 
 
@@ -123,28 +122,19 @@ def _effect(verb: Verb, request: AccessRequest, policy: AccessPolicy | None) -> 
 
 def _show(client: Client, request: AccessRequest) -> None:
     now = datetime.now(UTC)
-    policy = client.policy_if_any(request.policy.key)
-    until = deadline(request)
-    wait = f", times out {relative(until, now)}" if until and request.state is State.PENDING else ""
+    dossier = read_dossier(client, request)
+    state = [request.key.name, str(request.state), f"asked {relative(request.created, now)}", times_out(request, now)]
+    allows = dossier.role.brief or ["nothing"]
     note(styled(request.requester, "bold"), f" asks for {request.role} in {place(request.key.namespace)}")
     fields(
         [
-            ("Request", f"{request.key.name}, {request.state}, asked {relative(request.created, now)}{wait}"),
+            ("Request", ", ".join(part for part in state if part)),
             ("Why", request.reason),
             ("For", how_long(request, now)),
-            ("Policy", policy_of(request, policy)),
+            ("Policy", policy_of(request, dossier.policy)),
             *(("Approved", f"by {approval.by}: {approval.note}") for approval in counting_approvals(request)),
-            *_role(client, request, policy),
+            *(("Allows" if n == 0 else "", line) for n, line in enumerate(allows)),
+            *dossier.role_warnings,
         ],
         to_stderr=True,
     )
-
-
-def _role(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> list[tuple[str, str | Text]]:
-    rules = client.rules(request.role, request.key.namespace)
-    allows = brief(request.role, rules, policy) or ["nothing"]
-    lines: list[tuple[str, str | Text]] = [("Allows" if n == 0 else "", line) for n, line in enumerate(allows)]
-    risks = risks_of(request.role, rules, policy)
-    hints = hints_for(request.role, rules, policy)
-    lines += [("Warning", styled(f"outlives the grant: {', '.join(risks)}", "bold red"))] if risks else []
-    return lines + ([("Note", styled(f"may outlive the grant: {', '.join(hints)}", "bold yellow"))] if hints else [])

@@ -8,20 +8,20 @@ import click
 
 from jitaccess.cli.api.client import ACTIVE, Client, Person, usual_groups
 from jitaccess.cli.api.errors import ExitCode, Refused
-from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.api.reading import read_requests
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_policies, complete_roles
 from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_role
 from jitaccess.cli.commands.options import connects
-from jitaccess.cli.commands.rights import Standing, dump_standings, standings_of
+from jitaccess.cli.commands.rights import Rights, dump_rights, rights_under
 from jitaccess.cli.terminal.output import Column, command, err, fields, note, say, show_table, styled
 from jitaccess.domain.model import AccessPolicy, RoleRef
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.describe import not_ready, place, shortened, who_decides
-from jitaccess.wording.roles import risks_of
-from jitaccess.wording.times import relative
+from jitaccess.wording.history import ends
+from jitaccess.wording.roles import role_now
 
 _COLUMNS = (
     Column("POLICY"),
@@ -74,27 +74,28 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
     """
     client = session.client
     namespace = session.scope(everywhere)
-    standings = standings_of(client, client.policies(namespace), None)
+    found = client.policies(namespace)
+    rights = rights_under(client, found, None)
     if output:
-        dump_standings(standings, output)
+        dump_rights(rights, output)
         return ExitCode.DONE
-    if not standings:
+    if not found:
         note(f"There are no policies in {'any namespace' if everywhere else place(namespace)}.")
         return ExitCode.DONE
     columns = [*_COLUMNS[:1], *([Column("NAMESPACE", least=8, keep=5)] * everywhere), *_COLUMNS[1:]]
-    show_table(columns, (_row(standing, everywhere) for standing in standings))
-    for standing in standings:
-        if not_ready(standing.policy):
-            note(f"{standing.policy.key.name} is not in force: {not_ready(standing.policy)}")
+    show_table(columns, (_row(one, everywhere) for one in rights))
+    for policy in found:
+        if not_ready(policy):
+            note(f"{policy.key.name} is not in force: {not_ready(policy)}")
     return ExitCode.DONE
 
 
-def _row(standing: Standing, with_namespace: bool) -> list[str]:
-    policy = standing.policy
+def _row(rights: Rights, with_namespace: bool) -> list[str]:
+    policy = rights.policy
     return [
         policy.key.name,
         *([policy.key.namespace] * with_namespace),
-        standing.words,
+        rights.words,
         ", ".join(role.name for role in policy.roles),
         shortened(policy.max_duration),
         who_decides(policy),
@@ -124,18 +125,18 @@ def explain(
     client = session.client
     question = Question(policy or "", parse_role(role) if role else None, user or "", groups)
     try:
-        standings = standings_of(client, [p for p in client.policies(client.namespace) if question.about(p)], question.person)
+        rights = rights_under(client, [p for p in client.policies(client.namespace) if question.about(p)], question.person)
     except Refused as refusal:
         return _unanswerable(client, question, refusal)
-    allowed = [standing for standing in standings if standing.allowed]
+    allowed = [one for one in rights if one.allowed]
     if output:
-        dump_standings(standings, output)
+        dump_rights(rights, output)
         return ExitCode.DONE if allowed else ExitCode.NO
     _say_answer(client, question, bool(allowed))
-    if not standings:
+    if not rights:
         say(question.nothing(client.namespace))
-    for standing in standings:
-        _say_standing(standing, question.who(client), question.role)
+    for one in rights:
+        _say_rights(one, question.who(client), question.role)
     if question.person is None:
         _say_current(client, question)
     _say_next(client, question, allowed)
@@ -160,49 +161,48 @@ def _unanswerable(client: Client, question: Question, refusal: Refused) -> int:
     return ExitCode.NO
 
 
-def _say_standing(standing: Standing, who: str, wanted: RoleRef | None) -> None:
-    policy = standing.policy
+def _say_rights(rights: Rights, who: str, wanted: RoleRef | None) -> None:
+    policy = rights.policy
     roles = matching(wanted, policy.roles) if wanted else policy.roles
     say("")
     say(styled(policy.key.name, "bold"), f"  {policy.description}" if policy.description else "")
-    risks = [f"{role}: {', '.join(found)}" for role in roles if (found := risks_of(role, None, policy))]
+    risks = [f"{role}: {', '.join(found)}" for role in roles if (found := role_now(role, None, policy).risks)]
     fields(
         [
             ("  Offers", in_words(roles)),
             ("  At most", format_duration(policy.max_duration)),
             ("  Decided by", who_decides(policy)),
-            ("  May ask", _reason(standing, who)),
-            ("  May decide", f"yes, though not on {who}'s own requests" if standing.may_approve else "no"),
+            ("  May ask", _reason(rights, who)),
+            ("  May decide", f"yes, though not on {who}'s own requests" if rights.may_approve else "no"),
             ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),
         ]
     )
 
 
-def _reason(standing: Standing, who: str) -> str:
-    said = not_ready(standing.policy)
+def _reason(rights: Rights, who: str) -> str:
+    said = not_ready(rights.policy)
     if said:
         return f"no: the policy is not in force: {said}"
-    if standing.may_request:
+    if rights.may_request:
         return "yes"
-    named = in_words(standing.policy.requesters, "or")
+    named = in_words(rights.policy.requesters, "or")
     return f"no: {who} does not hold the verb `request` on it; it names {named}"
 
 
 def _say_current(client: Client, question: Question) -> None:
     now = datetime.now(UTC)
     try:
-        active = [read_request(item) for item in client.requests(client.namespace, ACTIVE)]
+        active, _ = read_requests(client.requests(client.namespace, ACTIVE))
     except Refused:
         return
-    for request in active:
+    for request, _ in active:
         asked = not question.role or matching(question.role, [request.role])
-        until = request.recorded.expires_at
-        if request.requester == client.me and until and asked:
+        if request.requester == client.me and request.recorded.expires_at and asked:
             say("")
-            say(f"You have {request.role} now, through {request.key.name}, which ends {relative(until, now)}.")
+            say(f"You have {request.role} now, through {request.key.name}, which {ends(request, now)}.")
 
 
-def _say_next(client: Client, question: Question, allowed: Sequence[Standing]) -> None:
+def _say_next(client: Client, question: Question, allowed: Sequence[Rights]) -> None:
     if question.user and not question.groups and not allowed:
         note("")
         note("No groups were given, and only a login tells the cluster about groups: add them with --group.")

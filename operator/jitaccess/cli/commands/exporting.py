@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from jitaccess.cli.api.errors import ExitCode, UsageError
-from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.api.reading import read_requests
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
-from jitaccess.cli.commands.filters import since
+from jitaccess.cli.commands.filters import since, warn_left_out
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import as_json, escaped, note
 from jitaccess.domain.model import AccessRequest
@@ -57,11 +57,12 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
     start, stop = since(back, now), since(end, now) if end else now
     if start > stop:
         raise UsageError(f"the period ends before it begins: {format_time(start)} to {format_time(stop)}")
-    found = [read_request(item) for item in session.client.requests(session.scope(everywhere))]
-    chosen = sorted((r for r in found if _overlaps(r, start, stop)), key=lambda request: (request.created, request.key))
+    found, unreadable = read_requests(session.client.requests(session.scope(everywhere)))
+    chosen = sorted((r for r, _ in found if _overlaps(r, start, stop)), key=lambda request: (request.created, request.key))
     _WRITERS[output](record(request) for request in chosen)
     note(f"{len(chosen)} requests, {format_time(start)} to {format_time(stop)}")
-    return ExitCode.DONE
+    warn_left_out(unreadable)
+    return ExitCode.ERROR if unreadable else ExitCode.DONE
 
 
 def _overlaps(request: AccessRequest, start: datetime, stop: datetime) -> bool:

@@ -1,22 +1,20 @@
 """Which requests: mine, those that wait for me, the active ones, or all; and since when."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import click
 
 from jitaccess.cli.api.client import ACTIVE, OPEN, Client
-from jitaccess.cli.api.errors import UsageError
-from jitaccess.cli.api.reading import read_request
-from jitaccess.domain.model import AccessRequest, Manifest
+from jitaccess.cli.api.errors import Unreadable, UsageError
+from jitaccess.cli.api.reading import Found, read_requests
+from jitaccess.cli.commands.options import all_of
+from jitaccess.cli.terminal.output import warn
+from jitaccess.domain.model import AccessRequest
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import lower_ascii
-
-F = TypeVar("F", bound=Callable[..., object])
-Found = tuple[AccessRequest, Manifest]
 
 _AGO = re.compile(r"(?:\d+[wdhm])+")
 _TERM = re.compile(r"(\d+)([wdhm])")
@@ -42,15 +40,11 @@ ACTIVE_ONES = Filter("active", ACTIVE, "Nobody has access through jitaccess in {
 ALL = Filter("all", "", "There are no requests in {place}.")
 
 
-def filter_options(function: F) -> F:
-    """Add the options that choose requests."""
-    for option in (
-        click.option("--all", "everybody", is_flag=True, help="Everybody's requests, whatever became of them."),
-        click.option("--active", is_flag=True, help="Everybody's access that is active now."),
-        click.option("--reviewable", is_flag=True, help="Pending requests that you may decide."),
-    ):
-        function = option(function)
-    return function
+filter_options = all_of(
+    click.option("--reviewable", is_flag=True, help="Pending requests that you may decide."),
+    click.option("--active", is_flag=True, help="Everybody's access that is active now."),
+    click.option("--all", "everybody", is_flag=True, help="Everybody's requests, whatever became of them."),
+)
 
 
 def chosen_filter(reviewable: bool, active: bool, everybody: bool) -> Filter:
@@ -63,9 +57,18 @@ def chosen_filter(reviewable: bool, active: bool, everybody: bool) -> Filter:
 
 def chosen_requests(client: Client, namespace: str, which: Filter) -> list[Found]:
     """The requests that the filter lets through, newest first."""
-    found = [(read_request(item), item) for item in client.requests(namespace, which.selected(client))]
+    found, unreadable = read_requests(client.requests(namespace, which.selected(client)))
+    warn_left_out(unreadable)
     passed = passing(client, which, (request for request, _ in found))
     return sorted((f for f in found if f[0].key in passed), key=lambda f: (f[0].created, f[0].key), reverse=True)
+
+
+def warn_left_out(unreadable: Sequence[Unreadable]) -> None:
+    """Say which requests a list leaves out, because this plugin cannot read them."""
+    for error in unreadable:
+        warn(f"left out: {error.message}")
+    if unreadable:
+        warn(unreadable[0].hint)
 
 
 def passing(client: Client, which: Filter, requests: Iterable[AccessRequest]) -> set[object]:
@@ -77,8 +80,8 @@ def passing(client: Client, which: Filter, requests: Iterable[AccessRequest]) ->
     if which is ALL:
         return {request.key for request in requests}
     undecided = [request for request in requests if _undecided(request, client.me)]
-    may = client.may("approve", (request.policy.key for request in undecided))
-    return {request.key for request in undecided if may[request.policy.key]}
+    may = client.may("approve", (request.policy for request in undecided))
+    return {request.key for request in undecided if may[request.policy]}
 
 
 def _undecided(request: AccessRequest, me: str) -> bool:

@@ -13,16 +13,31 @@ from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_requests
 from jitaccess.cli.commands.choosing import parse_name
+from jitaccess.cli.commands.dossier import Dossier, read_dossier
 from jitaccess.cli.commands.filters import MINE, chosen_filter, chosen_requests, filter_options
 from jitaccess.cli.commands.options import connects
-from jitaccess.cli.terminal.output import Column, command, dump, err, fields, hanging, note, out, say, state_text, styled, table
+from jitaccess.cli.terminal.output import (
+    Column,
+    command,
+    dump,
+    err,
+    fields,
+    hanging,
+    note,
+    out,
+    say,
+    state_text,
+    styled,
+    table,
+    warn,
+)
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.decisions import decisions
-from jitaccess.wording.describe import how_long, outcome, place, policy_of, progress, timeline, when
-from jitaccess.wording.roles import exact_rules, hints_for, risks_of
-from jitaccess.wording.times import clock, localized, span, zone
+from jitaccess.wording.describe import how_long, outcome, place, policy_of, progress, warnings, when
+from jitaccess.wording.history import end_refused, timeline
+from jitaccess.wording.times import clock, span, zone
 
 _NAMESPACE = Column("NAMESPACE", least=8, keep=4)
 _WHO = Column("WHO", least=8, keep=5)
@@ -60,6 +75,9 @@ def ls(
         return ExitCode.DONE
     rows = requests_table((request for request, _ in shown), everywhere, with_who=which is not MINE)
     out().print(rows, soft_wrap=True)
+    for request, _ in shown:
+        if end_refused(request):
+            warn(f"{request.key.name}: {warnings(request)[0]}")
     if len(shown) < len(found):
         note(f"{len(found) - len(shown)} older ones are not shown: --limit 0 shows all")
     return ExitCode.DONE
@@ -80,7 +98,7 @@ def _row(request: AccessRequest, now: datetime, with_namespace: bool, with_who: 
         *([request.requester] * with_who),
         request.role.name,
         format_duration(request.duration),
-        when(request, now),
+        styled(when(request, now), "bold red" if end_refused(request) else ""),
         request.reason,
     ]
 
@@ -101,11 +119,11 @@ def show(session: Session, name: str | None, output: str | None) -> int:
         dump(manifest, output)
         return ExitCode.DONE
     request = read_request(manifest)
-    policy = client.policy_if_any(request.policy.key)
+    dossier = read_dossier(client, request)
     now = datetime.now(UTC)
-    _summary(request, policy, now)
+    _summary(request, dossier.policy, now)
     _timeline(request, now)
-    _allows(client, request, policy)
+    _allows(dossier)
     if request.state is State.PENDING and err().is_terminal:
         note("")
         note("To approve, as somebody who decides:")
@@ -122,22 +140,18 @@ def _newest(client: Client) -> Manifest:
 
 def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> None:
     bound = request.recorded.binding
-    binding = f"RoleBinding {bound.name}" if bound and request.state is State.ACTIVE else ""
-    guarded = request.recorded.condition("ExpiryGuarded")
+    state = Text.assemble(state_text(request.state, progress(request)), styled(_colon(outcome(request, policy, now)), ""))
     fields(
         [
             ("Request", f"{request.key.name} in {place(request.key.namespace)}"),
-            (
-                "State",
-                Text.assemble(state_text(request.state, progress(request)), styled(_colon(outcome(request, policy, now)), "")),
-            ),
+            ("State", state),
             ("Who", request.requester),
             ("Role", str(request.role)),
             ("Why", request.reason),
             ("For", how_long(request, now)),
             ("Policy", policy_of(request, policy)),
-            ("Binding", binding),
-            ("Warning", styled(guarded.message, "bold red") if guarded and guarded.status == "False" and binding else ""),
+            ("Binding", f"RoleBinding {bound.name}" if bound and request.state is State.ACTIVE else ""),
+            *(("Warning", styled(warning, "bold red")) for warning in warnings(request)),
         ]
     )
 
@@ -149,24 +163,19 @@ def _colon(text: str) -> str:
 def _timeline(request: AccessRequest, now: datetime) -> None:
     out().print()
     say(styled(f"What happened (times in {zone(now)})", "bold"))
-    rows = [((clock(at, now), span(now - at), event, by), said) for at, event, by, said in timeline(request)]
+    rows = [((clock(line.at, now), span(now - line.at), line.what, line.by), line.said) for line in timeline(request, now)]
     unrecorded = [d for d in decisions(request) if not d.at and not request.state.settled]
     rows += [(("now", "", d.verb.capitalize(), d.by or "somebody"), d.note) for d in unrecorded]
     start, *lines = table(_EVENTS, [cells for cells, _ in rows]).split("\n")
     out().print(start)
     for line, (_, said) in zip(lines, rows, strict=True):
-        hanging(line, localized(said, now), max(line.cell_len for line in lines) + 2)
+        hanging(line, said, max(line.cell_len for line in lines) + 2)
 
 
-def _allows(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> None:
-    rules = client.rules(request.role, request.key.namespace)
+def _allows(dossier: Dossier) -> None:
     out().print()
-    say(styled(f"What {request.role} allows", "bold"))
-    for verbs, objects in exact_rules(request.role, rules, policy).items():
+    say(styled(f"What {dossier.request.role} allows" + (", as it was shown" if dossier.request.recorded.role else ""), "bold"))
+    for verbs, objects in dossier.role.exactly.items():
         say(verbs)
         fields((" ", each) for each in objects)
-    risks = risks_of(request.role, rules, policy)
-    if risks:
-        say(styled(f"Outlives the grant: {', '.join(risks)}", "bold red"))
-    if hints := hints_for(request.role, rules, policy):
-        say(styled(f"May outlive the grant: {', '.join(hints)}", "bold yellow"))
+    fields(dossier.role_warnings)

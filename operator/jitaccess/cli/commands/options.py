@@ -1,16 +1,28 @@
 """Command line options that several commands share, and how help shows them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import reduce, update_wrapper
 from typing import Any, TypeVar
 
 import click
 
-from jitaccess.cli.api.session import META
+from jitaccess.cli.api.session import META, parse_seconds
 from jitaccess.cli.commands.candidates import complete_contexts, complete_namespaces
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 CONNECTION = ("namespace", "context", "kubeconfig", "as_user", "as_group", "request_timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to ask: whether to wait, how many seconds at most (None: until it times out), whether only to try, what to print."""
+
+    wait: bool
+    seconds: float | None
+    dry_run: bool
+    output: str | None
 
 
 class Command(click.Command):
@@ -39,25 +51,25 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
         ctx.meta.setdefault(META, {})[param.name] = value
 
 
-def connects(function: F) -> F:
-    """Add the connection options; given after the command they win over those given before it."""
-    settings: dict[str, Any] = {"expose_value": False, "callback": _remember}
-    for option in reversed(
-        (
-            click.option(
-                "-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete_namespaces, **settings
-            ),
-            click.option("--context", metavar="NAME", help="The context.", shell_complete=complete_contexts, **settings),
-            click.option("--kubeconfig", metavar="FILE", type=click.Path(), help="The kubeconfig file.", **settings),
-            click.option("--as", "as_user", metavar="USER", help="Act as this user.", **settings),
-            click.option(
-                "--as-group", metavar="GROUP", multiple=True, help="With --as: and as a member of this group.", **settings
-            ),
-            click.option("--request-timeout", metavar="DURATION", help="How long to wait for the API server (30s).", **settings),
-        )
-    ):
-        function = option(function)
-    return function
+def all_of(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one; help lists them in this order."""
+
+    def add(function: F) -> F:
+        return reduce(lambda decorated, option: option(decorated), reversed(options), function)
+
+    return add
+
+
+_SETTINGS: dict[str, Any] = {"expose_value": False, "callback": _remember}
+# Given after the command they win over those given before it.
+connects = all_of(
+    click.option("-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete_namespaces, **_SETTINGS),
+    click.option("--context", metavar="NAME", help="The context.", shell_complete=complete_contexts, **_SETTINGS),
+    click.option("--kubeconfig", metavar="FILE", type=click.Path(), help="The kubeconfig file.", **_SETTINGS),
+    click.option("--as", "as_user", metavar="USER", help="Act as this user.", **_SETTINGS),
+    click.option("--as-group", metavar="GROUP", multiple=True, help="With --as: and as a member of this group.", **_SETTINGS),
+    click.option("--request-timeout", metavar="DURATION", help="How long to wait for the API server (30s).", **_SETTINGS),
+)
 
 
 def output(*forms: str) -> Callable[[F], F]:
@@ -71,6 +83,19 @@ everywhere = click.option(
 )
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 note = click.option("-m", "--note", metavar="TEXT", help="A line for the record.")
-waiting = click.option("--wait", is_flag=True, help="Wait until it is granted or refused, and show what is going on.")
-timeout = click.option("--timeout", metavar="DURATION", help="With --wait: give up waiting after this time (exit code 4).")
-dry_run = click.option("--dry-run", is_flag=True, help="Ask the API server whether it would accept this; change nothing.")
+_manner = all_of(
+    click.option("--wait", is_flag=True, help="Wait until it is granted or refused, and show what is going on."),
+    click.option("--timeout", metavar="DURATION", help="With --wait: give up waiting after this time (exit code 4)."),
+    click.option("--dry-run", is_flag=True, help="Ask the API server whether it would accept this; change nothing."),
+    output("json", "yaml", "name"),
+)
+
+
+def manner(function: Callable[..., int]) -> Callable[..., int]:
+    """The options that say how to ask; the command gets them as `manner`. --timeout includes --wait."""
+
+    def with_manner(*args: Any, wait: bool, timeout: str | None, dry_run: bool, output: str | None, **kwargs: Any) -> int:
+        seconds = parse_seconds(timeout, "--timeout") if timeout else None
+        return function(*args, manner=Manner(wait or seconds is not None, seconds, dry_run, output), **kwargs)
+
+    return _manner(update_wrapper(with_manner, function))

@@ -13,7 +13,7 @@ from jitaccess.wording.describe import not_ready
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Rights:
     """What somebody may do under a policy."""
 
     policy: AccessPolicy
@@ -34,32 +34,34 @@ class Standing:
         return ", ".join(may) or "-"
 
 
-def standings_of(client: Client, found: Sequence[AccessPolicy], person: Person | None) -> list[Standing]:
+def rights_under(client: Client, policies: Sequence[AccessPolicy], person: Person | None) -> list[Rights]:
     """Ask about each of the policies, for that person or for oneself."""
-    request = client.may("request", (p.key for p in found), person)
-    approve = client.may("approve", (p.key for p in found), person)
-    return [Standing(p, request[p.key], approve[p.key]) for p in found]
+    request = client.may("request", (policy.ref for policy in policies), person)
+    approve = client.may("approve", (policy.ref for policy in policies), person)
+    return [Rights(policy, request[policy.ref], approve[policy.ref]) for policy in policies]
 
 
-def dump_standings(standings: Sequence[Standing], form: str) -> None:
+def dump_rights(rights: Sequence[Rights], form: str) -> None:
     """Print what one may do for programs."""
     if form == "name":
-        for standing in standings:
-            say(f"accesspolicy.jitaccess.dev/{standing.policy.key.name}")
+        for one in rights:
+            say(f"accesspolicy.jitaccess.dev/{one.policy.key.name}")
         return
-    values = [
-        {
-            "namespace": standing.policy.key.namespace,
-            "name": standing.policy.key.name,
-            "description": standing.policy.description,
-            "roles": [{"kind": role.kind, "name": role.name} for role in standing.policy.roles],
-            "maxDuration": format_duration(standing.policy.max_duration),
-            "requiredApprovals": standing.policy.required_approvals,
-            "approvers": [str(approver) for approver in standing.policy.approvers],
-            "mayRequest": standing.may_request,
-            "mayApprove": standing.may_approve,
-            "notReady": not_ready(standing.policy),
-        }
-        for standing in standings
-    ]
+    values = [_value(one) for one in rights]
     click.echo(as_json(values, indent=2) if form == "json" else as_yaml(values))
+
+
+def _value(rights: Rights) -> dict[str, object]:
+    policy = rights.policy
+    return {
+        "namespace": policy.key.namespace,
+        "name": policy.key.name,
+        "description": policy.description,
+        "roles": [{"kind": role.kind, "name": role.name} for role in policy.roles],
+        "maxDuration": format_duration(policy.max_duration),
+        "requiredApprovals": policy.required_approvals,
+        "approvers": [str(approver) for approver in policy.approvers],
+        "mayRequest": rights.may_request,
+        "mayApprove": rights.may_approve,
+        "notReady": not_ready(policy),
+    }

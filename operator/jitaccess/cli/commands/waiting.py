@@ -1,17 +1,15 @@
 """Waiting for a verdict with a live status line."""
 
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.errors import CliError, ExitCode, NotFound, TimedOut
-from jitaccess.cli.api.session import parse_seconds
 from jitaccess.cli.terminal.output import command, dump, err, note, say, state_text
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest
 from jitaccess.domain.recorded import State
-from jitaccess.wording.describe import deadline, outcome
-from jitaccess.wording.times import relative, span_since
+from jitaccess.wording.describe import outcome, times_out
+from jitaccess.wording.times import span_since
 
 CODES = {
     State.PENDING: ExitCode.DONE,
@@ -23,19 +21,6 @@ CODES = {
     State.FAILED: ExitCode.NO,
     State.TIMED_OUT: ExitCode.TIMED_OUT,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Whether to wait for the verdict, and for how many seconds at most (None: until it times out by itself)."""
-
-    wait: bool
-    seconds: float | None = None
-
-    @classmethod
-    def given(cls, wait: bool, timeout: str | None) -> "Waiting":
-        """Read the options --wait and --timeout; the second includes the first."""
-        return cls(wait or timeout is not None, parse_seconds(timeout, "--timeout") if timeout else None)
 
 
 def wait_for(client: Client, key: Key, policy: AccessPolicy | None, seconds: float | None, output: str | None = None) -> int:
@@ -78,17 +63,16 @@ def _verdict(client: Client, key: Key, policy: AccessPolicy | None, seconds: flo
                 raise NotFound(f"{key.name} was deleted")
             if request and request.state is not State.PENDING:
                 return request, change.manifest
-            _tell(seen, f"{key.name}  {_pending(request, policy) if request else change.trouble}")
+            _show(seen, f"{key.name}  {_pending(request, policy) if request else change.trouble}")
     raise TimedOut(f"nobody decided within {span_since(started)}; the request stays", f"kubectl jit watch {key.name}")
 
 
 def _pending(request: AccessRequest, policy: AccessPolicy | None) -> str:
     now = datetime.now(UTC)
-    until = deadline(request)
-    return f"{request.state}: {outcome(request, policy, now)}" + (f", times out {relative(until, now)}" if until else "")
+    return ", ".join(part for part in (f"{request.state}: {outcome(request, policy, now)}", times_out(request, now)) if part)
 
 
-def _tell(seen: dict[str, str], line: str) -> None:
+def _show(seen: dict[str, str], line: str) -> None:
     if not err().is_terminal and line != seen["line"]:
         note(line)
     seen["line"] = line

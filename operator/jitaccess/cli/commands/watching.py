@@ -17,11 +17,12 @@ from jitaccess.cli.commands.filters import MINE, Filter, chosen_filter, filter_o
 from jitaccess.cli.commands.looking import requests_table
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.waiting import CODES
-from jitaccess.cli.terminal.output import escaped, note, out, say, state_text
+from jitaccess.cli.terminal.output import escaped, note, out, say, state_text, warn
 from jitaccess.cli.terminal.statusline import StatusLine
-from jitaccess.domain.model import AccessRequest, Key
-from jitaccess.wording.describe import outcome, place, timeline
-from jitaccess.wording.times import clock, localized, span_since
+from jitaccess.domain.model import AccessRequest, Key, Manifest
+from jitaccess.wording.describe import outcome, place, warnings
+from jitaccess.wording.history import timeline
+from jitaccess.wording.times import clock, span_since
 
 
 @click.command(cls=options.Command)
@@ -51,7 +52,7 @@ def watch(
 
 
 def _follow(client: Client, key: Key, until: float | None) -> int:
-    seen = 0
+    seen: set[object] = set()
     line = f"{key.name}  asking the API server"
 
     def words(now: datetime) -> str:
@@ -67,19 +68,24 @@ def _follow(client: Client, key: Key, until: float | None) -> int:
             if current is None:
                 continue
             with status.away():
-                seen = _say_news(current, seen)
+                _say_news(current, seen)
             if current.state.settled:
                 return CODES[current.state]
     raise TimedOut(f"{key.name} is still {current.state if current else 'unknown'} after {span_since(started)}")
 
 
-def _say_news(request: AccessRequest, seen: int) -> int:
+def _say_news(request: AccessRequest, seen: set[object]) -> None:
     now = datetime.now(UTC)
-    entries = timeline(request)
-    for at, event, by, message in entries[seen:]:
-        who = f" by {by}" if by and event != "Requested" else f" {by}" if by else ""
-        say(f"{clock(at, now)}  {event}{who}", f": {localized(message, now)}" if message else "")
-    return len(entries)
+    for number, line in enumerate(timeline(request, now)):
+        if number in seen:
+            continue
+        who = f" by {line.by}" if line.by and line.what != "Requested" else f" {line.by}" if line.by else ""
+        say(f"{clock(line.at, now)}  {line.what}{who}", f": {line.said}" if line.said else "")
+        seen.add(number)
+    for warning in warnings(request):
+        if warning not in seen:
+            warn(warning)
+            seen.add(warning)
 
 
 class _Board:
@@ -90,6 +96,7 @@ class _Board:
         self._which = which
         self._namespace = namespace
         self._requests: dict[Key, AccessRequest] = {}
+        self._left_out: set[str] = set()
         self.trouble = ""
 
     def __rich__(self) -> Text:
@@ -99,6 +106,14 @@ class _Board:
         if not newest:
             return Text(escaped(self._which.nothing.format(place=place(self._namespace) if self._namespace else "any namespace")))
         return requests_table(newest[: max(1, out().height - 3)], not self._namespace, self._which is not MINE)
+
+    def leave_out(self, manifest: Manifest, why: str) -> None:
+        """Say once that a request cannot be read, and show it no longer."""
+        metadata = manifest["metadata"]
+        self._requests.pop(Key(metadata.get("namespace", ""), metadata["name"]), None)
+        if why not in self._left_out:
+            self._left_out.add(why)
+            warn(f"left out: {why}")
 
     def take(self, request: AccessRequest, deleted: bool) -> bool:
         """Note a change; whether it concerns this board."""
@@ -116,6 +131,8 @@ def _keep_list(client: Client, namespace: str, which: Filter, until: float | Non
     try:
         for change in client.follow(namespace, which.selected(client), until):
             board.trouble = change.trouble
+            if change.unreadable:
+                board.leave_out(change.manifest, change.unreadable)
             if change.request is None:
                 continue
             if board.take(change.request, change.deleted) and live is None:

@@ -100,6 +100,11 @@ def complain(message: str, hint: str = "") -> None:
         note(Text("  hint: ", style="dim"), hint)
 
 
+def warn(message: str) -> None:
+    """Print a warning beside the results."""
+    note(Text("warning: ", style="bold red"), message)
+
+
 def command(text: str) -> None:
     """Print a command to copy, unwrapped, beside the results."""
     err().print(Text(f"  {escaped(text)}", style="bold"), soft_wrap=True)

@@ -7,9 +7,10 @@ import pytest
 
 from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.connect import Connection
-from jitaccess.cli.api.errors import CliError, Invalid
+from jitaccess.cli.api.errors import Invalid, Unreadable
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.commands.filters import MINE, chosen_requests
+from jitaccess.domain.model import Key, PolicyRef
 from jitaccess.domain.recorded import State
 
 
@@ -80,11 +81,41 @@ def test_names_are_no_selectors() -> None:
 
 
 def test_a_state_that_nobody_has_heard_of_is_from_a_newer_jitaccess() -> None:
-    with pytest.raises(
-        CliError, match="r1 is Suspended, a state made by a newer jitaccess than this plugin: upgrade the plugin"
-    ) as told:
+    words = "request r1 cannot be read, its state 'Suspended' was written by a newer jitaccess"
+    with pytest.raises(Unreadable, match=words) as raised:
         read_request(manifest("r1", "alice", "Suspended"))
-    assert "pip install --upgrade 'jitaccess[cli]'" in told.value.hint
+    assert "upgrade the plugin" in raised.value.hint
+
+
+def test_one_request_that_cannot_be_read_stops_no_list(capsys: pytest.CaptureFixture[str]) -> None:
+    server = Server("alice", True, [manifest("r1", "alice", "Suspended"), manifest("r2", "alice", "Pending")])
+    found = chosen_requests(Client(cast(Connection, server)), "a", MINE)
+    assert [request.key.name for request, _ in found] == ["r2"]
+    assert "warning: left out: request r1 cannot be read" in capsys.readouterr().err
+
+
+def test_a_watch_of_many_reports_what_it_cannot_read_and_goes_on() -> None:
+    server = Server("alice", True, [manifest("r1", "alice", "Suspended"), manifest("r2", "alice", "Pending")])
+    changes = Client(cast(Connection, server)).follow("a")
+    first, second = next(changes), next(changes)
+    assert first.request is None
+    assert "request r1 cannot be read" in first.unreadable
+    assert second.request is not None
+    assert (second.request.key.name, second.unreadable) == ("r2", "")
+
+
+def test_a_watch_of_one_that_cannot_be_read_ends() -> None:
+    server = Server("alice", True, [manifest("r1", "alice", "Suspended")])
+    with pytest.raises(Unreadable, match="request r1 cannot be read"):
+        next(Client(cast(Connection, server)).follow_one(Key("a", "r1")))
+
+
+def test_nobody_may_approve_under_a_policy_of_a_kind_that_the_plugin_does_not_know() -> None:
+    server = Server("alice", True, [])
+    later = PolicyRef("AccessPolicyOfTomorrow", Key("a", "p"))
+    client = Client(cast(Connection, server))
+    assert client.may("approve", [later]) == {later: False}
+    assert client.policy_if_any(later) is None
 
 
 @pytest.mark.parametrize("state", ["", *State])

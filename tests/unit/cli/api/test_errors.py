@@ -4,7 +4,17 @@ from typing import Any
 
 import pytest
 
-from jitaccess.cli.api.errors import AlreadyExists, CliError, Conflict, ExitCode, Invalid, NotFound, Outage, Refused, api_error
+from jitaccess.cli.api.errors import (
+    AlreadyExists,
+    ChangedMeanwhile,
+    CliError,
+    ExitCode,
+    Invalid,
+    NotFound,
+    Outage,
+    Refused,
+    api_error,
+)
 
 ADMISSION = (
     "accessrequests.jitaccess.dev \"r1\" is forbidden: ValidatingAdmissionPolicy 'decisions.jitaccess.dev' with binding "
@@ -60,7 +70,9 @@ RBAC = (
             id="not-installed",
         ),
         pytest.param(409, {"reason": "AlreadyExists", "message": "x"}, AlreadyExists, ExitCode.ERROR, "x", id="name-taken"),
-        pytest.param(409, {"reason": "Conflict", "message": "x"}, Conflict, ExitCode.ERROR, "x", id="somebody-was-faster"),
+        pytest.param(
+            409, {"reason": "Conflict", "message": "x"}, ChangedMeanwhile, ExitCode.ERROR, "x", id="somebody-was-faster"
+        ),
         pytest.param(503, {"message": "down"}, Outage, ExitCode.ERROR, "cannot answer now", id="an-outage-is-not-a-no"),
         pytest.param(418, {}, CliError, ExitCode.ERROR, "answered 418", id="anything-else"),
     ],

@@ -144,7 +144,7 @@ def test_a_continued_request_keeps_the_first_reason() -> None:
 
 
 def test_the_manifest_says_who_asks_so_that_it_works_without_stamping() -> None:
-    manifest = request_manifest(Key("team-a", "r1"), "one", VIEW, timedelta(minutes=90), "why", "alice")
+    manifest = request_manifest(Key("team-a", "r1"), policy("one").ref, VIEW, timedelta(minutes=90), "why", "alice")
     assert manifest["spec"] == {
         "policyRef": {"kind": "AccessPolicy", "name": "one"},
         "roleRef": {"kind": "ClusterRole", "name": "view"},

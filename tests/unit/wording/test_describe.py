@@ -1,0 +1,190 @@
+"""Requests and policies in words."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.text import format_time
+from jitaccess.wording.describe import (
+    how_long,
+    not_ready,
+    outcome,
+    policy_of,
+    progress,
+    times_out,
+    warnings,
+    when,
+    who_decides,
+)
+from unit.examples import BOB, HOUR, T0, active_status, approved_by, policy, request
+
+NOW = T0 + timedelta(minutes=10)
+
+
+def condition(reason: str, message: str, kind: str = "Granted", status: str = "False") -> dict[str, str]:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+def active(*conditions: dict[str, str], lasts: timedelta = HOUR) -> AccessRequest:
+    return request(status=active_status(lasts=lasts) | {"conditions": list(conditions)})
+
+
+def settled(state: str, **status: Any) -> AccessRequest:
+    return request(status={"state": state, "settledAt": format_time(NOW - timedelta(minutes=2))} | status)
+
+
+REFUSED = condition("EndRefused", "should have ended (the time is up), but its deletion is refused: no", status="True")
+LATE = timedelta(minutes=9, seconds=55)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        pytest.param(request(), "asked 10m ago", id="pending"),
+        pytest.param(active(), "ends in 50m", id="active"),
+        pytest.param(active(lasts=LATE), "should have ended 5s ago", id="active-past-its-end"),
+        pytest.param(active(REFUSED, lasts=LATE), "should have ended 5s ago", id="an-end-that-is-refused"),
+        pytest.param(settled("Denied"), "ended 2m ago", id="settled"),
+    ],
+)
+def test_when_is_the_time_that_matters_now(about: AccessRequest, words: str) -> None:
+    assert when(about, NOW) == words
+
+
+ENDED_BY_BOB = {"at": format_time(T0), "state": "Denied", "reason": "DeniedByApprover", "by": BOB, "message": f"{BOB}: no"}
+GONE = {"at": format_time(T0), "state": "Revoked", "reason": "GuardGone", "message": "Job x is gone"}
+
+
+@pytest.mark.parametrize(
+    ("about", "under", "words"),
+    [
+        pytest.param(request(), None, "waiting for the operator", id="before-the-operator"),
+        pytest.param(request(), policy(), "needs 1 approval from Group leads", id="foreseen-from-the-policy"),
+        pytest.param(request(approvals=approved_by(BOB)), policy(), "about to be granted", id="enough-approvals"),
+        pytest.param(
+            request(status={"state": "Pending", "conditions": [condition("BindForbidden", "add it")]}),
+            policy(),
+            "add it",
+            id="an-obstacle-in-the-operators-words",
+        ),
+        pytest.param(active(), None, "ClusterRole view until 03:10:00 (in 50m)", id="active"),
+        pytest.param(active(lasts=LATE), None, "should have ended 5s ago: no end is on record yet", id="past-its-end"),
+        pytest.param(
+            active(REFUSED, lasts=LATE),
+            None,
+            "should have ended 5s ago: the API server refuses the end, which is tried again and again",
+            id="an-end-that-is-refused",
+        ),
+        pytest.param(
+            active(condition("RoleNotFound", "there is no Role x: create it")),
+            None,
+            "there is no Role x: create it (ends in 50m)",
+            id="active-without-its-binding",
+        ),
+        pytest.param(
+            settled("Denied", history=[ENDED_BY_BOB], denial={"by": BOB, "note": "no", "at": format_time(T0)}),
+            None,
+            f"by {BOB}: no",
+            id="who-and-what-they-wrote",
+        ),
+        pytest.param(
+            settled("Denied", history=[ENDED_BY_BOB], denial={"by": BOB, "note": "", "at": format_time(T0)}),
+            None,
+            f"by {BOB}",
+            id="who-and-no-word-more",
+        ),
+        pytest.param(settled("Revoked", history=[GONE]), None, "Job x is gone", id="nobodys-decision"),
+        pytest.param(
+            settled("Failed", conditions=[condition("InvalidSpec", "spec.duration: no")]),
+            None,
+            "spec.duration: no",
+            id="a-record-without-a-history",
+        ),
+    ],
+)
+def test_an_outcome_is_one_sentence(about: AccessRequest, under: AccessPolicy | None, words: str) -> None:
+    assert outcome(about, under, NOW) == words
+
+
+UNGUARDED = condition("JobRefused", "only the operator ends this access: no", "ExpiryGuarded")
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        pytest.param(active(), [], id="all-is-well"),
+        pytest.param(active(UNGUARDED), ["only the operator ends this access: no"], id="no-job-behind-it"),
+        pytest.param(
+            active(REFUSED, UNGUARDED),
+            ["should have ended (the time is up), but its deletion is refused: no", "only the operator ends this access: no"],
+            id="an-end-that-is-refused-comes-first",
+        ),
+        pytest.param(settled("Expired", conditions=[UNGUARDED]), [], id="what-is-over-needs-no-warning"),
+    ],
+)
+def test_access_that_somebody_should_look_after_comes_with_a_warning(about: AccessRequest, said: list[str]) -> None:
+    assert warnings(about) == said
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        pytest.param(request(), "1h from the moment it is granted", id="before-it-is-granted"),
+        pytest.param(settled("Denied"), "1h", id="never-granted"),
+        pytest.param(active(), "1h, 02:10:00 to 03:10:00 (in 50m)", id="active"),
+        pytest.param(
+            settled("Revoked", grantedAt=format_time(T0), expiresAt=format_time(T0 + HOUR)),
+            "1h, 02:10:00 to 02:18:00 (2m ago)",
+            id="revoked-is-when-it-really-ended",
+        ),
+    ],
+)
+def test_how_long(about: AccessRequest, words: str) -> None:
+    assert how_long(about, NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("required", "shown"), [pytest.param(2, " 1/2", id="of-two"), pytest.param(1, "", id="one-needs-no-count")]
+)
+def test_progress_is_shown_where_more_than_one_approval_is_needed(required: int, shown: str) -> None:
+    asked = request(approvals=approved_by(BOB), status={"state": "Pending", "requiredApprovals": required})
+    assert progress(asked) == shown
+
+
+def test_a_pending_request_says_when_it_times_out() -> None:
+    until = format_time(NOW + HOUR)
+    assert times_out(request(status={"state": "Pending", "pendingUntil": until}), NOW) == "times out in 1h"
+    assert times_out(request(), NOW) == "", "not on record yet"
+    assert times_out(settled("Denied", pendingUntil=until), NOW) == ""
+
+
+@pytest.mark.parametrize(
+    ("required", "words"),
+    [
+        pytest.param(0, "no approval needed", id="none"),
+        pytest.param(1, "1 approval from Group leads", id="one"),
+        pytest.param(2, "2 approvals from Group leads", id="two"),
+    ],
+)
+def test_who_decides(required: int, words: str) -> None:
+    assert who_decides(policy(requiredApprovals=required)) == words
+
+
+def test_a_policy_that_one_may_not_read_is_named() -> None:
+    assert policy_of(request(), policy()) == "prod-debug: 1 approval from Group leads"
+    assert policy_of(request(), None) == "prod-debug (gone, or not yours to read)"
+
+
+@pytest.mark.parametrize(
+    ("conditions", "why"),
+    [
+        pytest.param([], "", id="nobody-said"),
+        pytest.param([condition("InForce", "all is well", "Ready", "True")], "", id="in-force"),
+        pytest.param([condition("RoleNotFound", "there is no Role x", "Ready")], "there is no Role x", id="not-in-force"),
+        pytest.param([condition("RoleNotFound", "", "Ready")], "RoleNotFound", id="without-a-sentence"),
+    ],
+)
+def test_why_a_policy_is_not_in_force(conditions: list[dict[str, str]], why: str) -> None:
+    assert not_ready(policy(status={"conditions": conditions})) == why
