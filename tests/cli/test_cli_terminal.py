@@ -183,7 +183,7 @@ def test_a_state_of_a_newer_operator_is_reported_and_stops_no_list(jit_stamped: 
     )
     jit_stamped.team.until(name, "Pending")
     jit_stamped.team.until(other, "Withdrawn")
-    said = f"request {name} cannot be read, its state 'Pending' was written by a newer jitaccess"
+    said = f"request {name} cannot be read: its state 'Pending' was written by a newer jitaccess"
     for args in (["show", name], ["approve", name, "-y"], ["watch", name]):
         answer = jit_stamped(*args, program=[sys.executable, "-c", older])
         assert (answer.code, answer.out) == (1, "")
@@ -236,7 +236,7 @@ def test_kubectl_completes_names_policies_and_words(jit_stamped: Plugin) -> None
     assert offered("request", "debug", "--role", "") == ["view\tClusterRole, debug"]
     assert offered("ls", "-o", "j") == ["json"]
     assert offered("ls", "--context", "") == ["alice"]
-    assert offered("show", "", user="mallory") == [], "who may see nothing is offered nothing, and told nothing"
+    assert offered("show", "", user="mallory") == [], "who may see nothing is offered nothing, without an error"
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -19,7 +19,7 @@ ENDED = {"at": format_time(SECOND), "state": "Revoked", "reason": "RevokedByRequ
 
 
 @pytest.mark.parametrize(
-    ("ledgers", "status", "told"),
+    ("ledgers", "status", "expected"),
     [
         pytest.param(
             {"approvals": lines((BOB, "go"), (CAROL, "me too"))},
@@ -48,9 +48,9 @@ ENDED = {"at": format_time(SECOND), "state": "Revoked", "reason": "RevokedByRequ
     ],
 )
 def test_decisions_carry_the_times_that_were_recorded(
-    ledgers: dict[str, str], status: dict[str, object], told: list[LedgerLine]
+    ledgers: dict[str, str], status: dict[str, object], expected: list[LedgerLine]
 ) -> None:
-    assert decisions(request(**ledgers, status={"state": "Pending"} | status)) == told
+    assert decisions(request(**ledgers, status={"state": "Pending"} | status)) == expected
 
 
 def test_a_line_without_a_name_is_nobodys() -> None:

@@ -15,7 +15,7 @@ def read_request(manifest: Manifest) -> AccessRequest:
     try:
         return parse_request(manifest)
     except UnknownState as unknown:
-        raise Unreadable(f"request {manifest['metadata']['name']} cannot be read, {unknown}", UPGRADE) from None
+        raise Unreadable(f"request {manifest['metadata']['name']} cannot be read: {unknown}", UPGRADE) from None
 
 
 def read_requests(manifests: Iterable[Manifest]) -> tuple[list[Found], list[Unreadable]]:

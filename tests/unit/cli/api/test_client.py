@@ -1,6 +1,5 @@
 """What the plugin asks the API server for, and what it makes of older and newer ones."""
 
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 import pytest
@@ -12,6 +11,7 @@ from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.commands.filters import MINE, chosen_requests
 from jitaccess.domain.model import Key, PolicyRef
 from jitaccess.domain.recorded import State
+from unit.cli.server import Server
 
 
 def manifest(name: str, requester: str, state: str = "") -> dict[str, Any]:
@@ -34,26 +34,6 @@ def manifest(name: str, requester: str, state: str = "") -> dict[str, Any]:
     }
 
 
-@dataclass
-class Server:
-    """An API server with requests; one with a CRD from before requesters were selectable refuses to select by them."""
-
-    me: str
-    selects: bool
-    requests: list[dict[str, Any]]
-    asked: list[str] = field(default_factory=list)
-
-    def get(self, path: str, **query: Any) -> Any:
-        selector = query.get("fieldSelector", "")
-        self.asked.append(selector)
-        if selector and not self.selects:
-            raise Invalid("field label not supported: spec.requester")
-        return {"items": self.requests, "metadata": {"resourceVersion": "1"}}
-
-    def post(self, path: str, body: Any, **query: str) -> Any:
-        return {"status": {"userInfo": {"username": self.me}}}
-
-
 @pytest.mark.parametrize(
     ("selects", "asked"),
     [
@@ -62,7 +42,7 @@ class Server:
     ],
 )
 def test_mine_are_mine(selects: bool, asked: list[str]) -> None:
-    server = Server("alice", selects, [manifest("r1", "alice"), manifest("r2", "erin")])
+    server = Server("alice", [manifest("r1", "alice"), manifest("r2", "erin")], selects)
     found = chosen_requests(Client(cast(Connection, server)), "a", MINE)
     assert [request.key.name for request, _ in found] == ["r1"]
     assert server.asked == asked
@@ -70,32 +50,29 @@ def test_mine_are_mine(selects: bool, asked: list[str]) -> None:
 
 def test_another_selector_that_is_refused_is_an_error() -> None:
     with pytest.raises(Invalid):
-        Client(cast(Connection, Server("alice", False, []))).requests("a", "status.state=Active")
+        Client(cast(Connection, Server("alice", [], selects=False))).requests("a", "status.state=Active")
 
 
 def test_names_are_no_selectors() -> None:
-    assert (
-        Client(cast(Connection, Server(r"x,status.state=Active\y", True, []))).mine
-        == r"spec.requester=x\,status.state\=Active\\y"
-    )
+    assert Client(cast(Connection, Server(r"x,status.state=Active\y", []))).mine == r"spec.requester=x\,status.state\=Active\\y"
 
 
 def test_a_state_that_nobody_has_heard_of_is_from_a_newer_jitaccess() -> None:
-    words = "request r1 cannot be read, its state 'Suspended' was written by a newer jitaccess"
+    words = "request r1 cannot be read: its state 'Suspended' was written by a newer jitaccess"
     with pytest.raises(Unreadable, match=words) as raised:
         read_request(manifest("r1", "alice", "Suspended"))
     assert "upgrade the plugin" in raised.value.hint
 
 
 def test_one_request_that_cannot_be_read_stops_no_list(capsys: pytest.CaptureFixture[str]) -> None:
-    server = Server("alice", True, [manifest("r1", "alice", "Suspended"), manifest("r2", "alice", "Pending")])
+    server = Server("alice", [manifest("r1", "alice", "Suspended"), manifest("r2", "alice", "Pending")])
     found = chosen_requests(Client(cast(Connection, server)), "a", MINE)
     assert [request.key.name for request, _ in found] == ["r2"]
     assert "warning: left out: request r1 cannot be read" in capsys.readouterr().err
 
 
 def test_a_watch_of_many_reports_what_it_cannot_read_and_goes_on() -> None:
-    server = Server("alice", True, [manifest("r1", "alice", "Suspended"), manifest("r2", "alice", "Pending")])
+    server = Server("alice", [manifest("r1", "alice", "Suspended"), manifest("r2", "alice", "Pending")])
     changes = Client(cast(Connection, server)).follow("a")
     first, second = next(changes), next(changes)
     assert first.request is None
@@ -105,13 +82,13 @@ def test_a_watch_of_many_reports_what_it_cannot_read_and_goes_on() -> None:
 
 
 def test_a_watch_of_one_that_cannot_be_read_ends() -> None:
-    server = Server("alice", True, [manifest("r1", "alice", "Suspended")])
+    server = Server("alice", [manifest("r1", "alice", "Suspended")])
     with pytest.raises(Unreadable, match="request r1 cannot be read"):
         next(Client(cast(Connection, server)).follow_one(Key("a", "r1")))
 
 
 def test_nobody_may_approve_under_a_policy_of_a_kind_that_the_plugin_does_not_know() -> None:
-    server = Server("alice", True, [])
+    server = Server("alice", [])
     later = PolicyRef("AccessPolicyOfTomorrow", Key("a", "p"))
     client = Client(cast(Connection, server))
     assert client.may("approve", [later]) == {later: False}

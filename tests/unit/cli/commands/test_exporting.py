@@ -43,8 +43,8 @@ def test_a_record_is_what_the_operator_recorded() -> None:
         "conditions": [{"type": "Granted", "status": "False", "reason": "RevokedByRequester", "message": ALICE}],
         "history": [ended],
     }
-    told = record(request(approvals=approved_by(BOB), revocations=f"{ALICE}: done", status=active_status(T0, HOUR) | more))
-    assert told == {
+    row = record(request(approvals=approved_by(BOB), revocations=f"{ALICE}: done", status=active_status(T0, HOUR) | more))
+    assert row == {
         "namespace": "team-a",
         "name": "alice-7f3k",
         "uid": "1a2b3c4d-0000-4000-8000-000000000001",
