@@ -87,7 +87,7 @@ def test_show_tells_everything(jit: Plugin) -> None:
 def test_a_role_that_was_changed_after_it_was_shown_comes_with_a_warning(jit_stamped: Plugin) -> None:
     team = jit_stamped.team
     role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db-reader"}}
-    team.apply(role | {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]})
+    team.admin.create("roles", role | {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}).sure()
     team.policy(roles=[{"kind": "Role", "name": "db-reader"}], requiredApprovals=2)
     name = jit_stamped.asked()
     jit_stamped.ok("approve", name, "-y", user="bob")
