@@ -155,7 +155,7 @@ class Upkeep:
     async def retire_for_ever(self) -> None:
         """Remove the requests that are past their retention, every hour, not while we start; soon again where that failed."""
         failures = 0
-        await asyncio.sleep(FIRST_RETIRE_SECONDS)
+        await asyncio.sleep(min(FIRST_RETIRE_SECONDS, self._habits.retention / timedelta(seconds=1)))
         while True:
             if self._leads():
                 failures = 0 if await self._retire() else failures + 1
