@@ -86,15 +86,15 @@ def test_show_tells_everything(jit: Plugin) -> None:
 
 def test_a_role_that_was_changed_after_it_was_shown_comes_with_a_warning(jit_stamped: Plugin) -> None:
     team = jit_stamped.team
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db-reader"}}
-    team.admin.create("roles", role | {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}).sure()
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
+    team.admin.create("roles", {"metadata": {"name": "db-reader"}, "rules": rules}).sure()
     team.policy(roles=[{"kind": "Role", "name": "db-reader"}], requiredApprovals=2)
     name = jit_stamped.asked()
     jit_stamped.ok("approve", name, "-y", user="bob")
     team.until(name, "Pending")
-    eventually(lambda: team.get(name)["status"].get("approvals"), "the first approval on record")
+    eventually(lambda: team.status(name).get("approvals"), "the first approval is on record")
     assert "changed" not in jit_stamped.ok("show", name, user="admin")
-    team.kubectl("patch", "role/db-reader", "--type=json", "-p", '[{"op": "add", "path": "/rules/0/verbs/-", "value": "list"}]')
+    team.admin.patch("roles", "db-reader", {"op": "add", "path": "/rules/0/verbs/-", "value": "list"}).sure()
     shown = jit_stamped.ok("show", name, user="admin")
     assert "\nget\n   pods\n" in shown, "as it was shown to the first approver"
     assert "Role db-reader was changed since it was shown, so this is not granted any more: ask again" in shown

@@ -172,25 +172,31 @@ def test_flags_before_the_plugin_are_refused_by_kubectl_itself(jit_stamped: Plug
     )
 
 
+# A plugin from before the state in which the first request is, which a newer operator calls Suspended.
+OLDER = """
+from jitaccess.cli import main
+from jitaccess.manifests import status
+known = status._state
+status._state = lambda text: known("Suspended" if text == "Withdrawn" else text)
+main()
+"""
+
+
 def test_a_state_of_a_newer_operator_is_reported_and_stops_no_list(jit_stamped: Plugin) -> None:
     jit_stamped.team.policy()
-    name = jit_stamped.team.granted()
-    other = jit_stamped.asked()
-    jit_stamped.ok("withdraw", other, "-y")
-    older = (
-        "from jitaccess.cli import main; from jitaccess.manifests import status; known = status._state;"
-        "status._state = lambda text: known('Running' if text == 'Active' else text); main()"
-    )
-    jit_stamped.team.until(other, "Withdrawn")
-    said = f"request {name} cannot be read: its state 'Running' was written by a newer jitaccess"
+    name, other = jit_stamped.asked(), jit_stamped.asked()
+    jit_stamped.ok("withdraw", name, "-y")
+    jit_stamped.team.until(name, "Withdrawn")
+    jit_stamped.team.until(other, "Pending")
+    said = f"request {name} cannot be read: its state 'Suspended' was written by a newer jitaccess"
     for args in (["show", name], ["approve", name, "-y"], ["watch", name]):
-        answer = jit_stamped(*args, program=[sys.executable, "-c", older])
+        answer = jit_stamped(*args, program=[sys.executable, "-c", OLDER])
         assert (answer.code, answer.out) == (1, "")
         assert f"error: {said}" in answer.err
         assert "hint: upgrade the plugin" in answer.err
         assert "Traceback" not in answer.err
     for args, code in ((["ls"], 0), (["ls", "-o", "name"], 0), (["watch", "--all", "--timeout", "2s"], 0), (["export"], 1)):
-        answer = jit_stamped(*args, program=[sys.executable, "-c", older])
+        answer = jit_stamped(*args, program=[sys.executable, "-c", OLDER])
         assert answer.code == code, answer
         assert f"left out: {said}" in answer.err
         assert other in answer.out, "what can be read is listed"
