@@ -101,12 +101,12 @@ def run(args: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except (CliError, click.ClickException, click.Abort, OSError) as error:
-        message, hint, code = _told(error)
+        message, hint, code = _reported(error)
         complain(message, hint)
         return code
 
 
-def _told(error: Exception) -> tuple[str, str, ExitCode]:
+def _reported(error: Exception) -> tuple[str, str, ExitCode]:
     match error:
         case CliError():
             return error.message, error.hint, error.code
