@@ -1,0 +1,218 @@
+"""One operator process: the real reconcilers, store, schedule, clock and adapter, on a loop and a session that a World drives."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import aiohttp
+import kopf
+
+from jitaccess.app.watch import Watch
+from jitaccess.domain.model import PolicyRef
+from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
+from jitaccess.kube.clock import Clock
+from jitaccess.kube.installation import Installation
+from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
+from jitaccess.publish.events import Announcer
+from jitaccess.publish.publisher import Publisher
+from jitaccess.reconcile.recorder import Tools
+from jitaccess.reconcile.requests import RequestReconciler
+from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_jobs, sweep_requests
+from jitaccess.workqueue.schedule import Schedule, Target
+from jitaccess.workqueue.store import Store
+from unit.protocol.loop import TurnLoop
+from unit.protocol.server import BINDINGS, POLICIES, REQUESTS, Event, Server
+
+UPTIME = 5000.0  # of the machine at T0: a clock of its own, so that nothing mistakes one for the other
+SWEEP_AFTER = 5.0  # seconds after a listing
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a process that waits for the World to deliver it, lose it, or answer it."""
+
+    process: "Process"
+    verb: str
+    path: str
+    query: Mapping[str, str]
+    body: bytes | None
+    sent: float
+    answer: "asyncio.Future[Response]"
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes anything."""
+        return self.verb != "GET" and "dryRun" not in self.query
+
+    def __str__(self) -> str:
+        what = "/".join(self.path.split("/")[-2:]) if self.verb != "POST" else self.path.rsplit("/", maxsplit=1)[-1]
+        return f"{self.verb} {what}{' (dry run)' if 'dryRun' in self.query else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the adapter needs of aiohttp's."""
+
+    status: int
+    text: bytes
+    headers: Mapping[str, str]
+
+    async def read(self) -> bytes:
+        """The body."""
+        return self.text
+
+
+class _Exchange:
+    def __init__(self, call: Call, ask: Callable[[Call], None]) -> None:
+        self._call = call
+        self._ask = ask
+
+    async def __aenter__(self) -> Response:
+        self._ask(self._call)
+        return await self._call.answer
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is held."""
+
+
+class Session:
+    """In the shape of an aiohttp.ClientSession: every request becomes a Call."""
+
+    def __init__(self, process: "Process", ask: Callable[[Call], None]) -> None:
+        self._process = process
+        self._ask = ask
+
+    def request(
+        self, verb: str, url: str, *, data: bytes | None, params: Mapping[str, str] | None, **_: object
+    ) -> _Exchange:
+        """The call, made when it is entered."""
+        answer: asyncio.Future[Response] = self._process.loop.create_future()
+        return _Exchange(
+            Call(self._process, verb, url, params or {}, data, self._process.server.time, answer), self._ask
+        )
+
+
+@dataclass(eq=False)
+class Process:
+    """An operator, as app/operator.py puts it together; it leads when it is told to."""
+
+    name: str
+    server: Server
+    ask: Callable[[Call], None]
+    clock_skew: Callable[[], float]
+    leads: bool = False
+    paused: bool = False
+    inbox: list[tuple[float, Event]] = field(default_factory=list)
+    watch_lag: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.loop = TurnLoop(lambda: self.server.time)
+        clock = Clock(self._wall, self.uptime)
+        clock.observe(self.server.date(), self.uptime(), self.uptime())  # the answer to the first look at the Lease
+        self.now = clock.now
+        session = cast("aiohttp.ClientSession", Session(self, self.ask))
+        self.cluster = Cluster(session, "", self._may_write, clock.observe)
+        self.store = Store([ACCESS_REQUEST.resource], [ACCESS_POLICY.resource])
+        self.schedule = Schedule(self._fire, clock.now, may_fire=self._may_write)
+        installation = Installation()
+        installation.problems = ()
+        publisher = Publisher(Announcer(self.cluster))
+        tools = Tools(self.cluster, self.store, self.schedule, publisher, installation, clock.now)
+        self.reconciler = RequestReconciler(tools, ACCESS_REQUEST)
+        self.watch = Watch(self.store, self.schedule, lambda: None, self._may_write)
+
+    def uptime(self) -> float:
+        """The machine's monotonic clock."""
+        return self.server.time + UPTIME
+
+    def start(self) -> None:
+        """List what there is, watch, and run."""
+        self.loop.create_task(self.schedule.run())
+        self.server.watchers.append(self._hear)
+        for plural in (POLICIES, REQUESTS, BINDINGS):
+            for (kind, *_), found in list(self.server.objects.items()):
+                if kind == plural and not (found.get("status") or {}).get("settled"):
+                    self.tell(Event("", plural, found))
+        if self.leads:
+            self.win()
+
+    def win(self) -> None:
+        """Lead from now on, as Operator._won does."""
+        self.leads = True
+        requests = self.store.requests[ACCESS_REQUEST.resource]
+        requests.distrust()
+        for key, _ in requests.all():
+            self.schedule.soon(Target(ACCESS_REQUEST.resource, key))
+        self.schedule.wake()
+        self.loop.create_task(self._sweep())
+
+    def die(self) -> None:
+        """The process is killed; its memory is gone."""
+        self.server.watchers.remove(self._hear)
+        self.inbox.clear()
+        self.loop.drop()
+
+    def tell(self, event: Event) -> None:
+        """What Kopf does with an event, through the real handlers."""
+        if event.plural == REQUESTS:
+            _now(self.watch.request_changed(ACCESS_REQUEST, event.type or None, kopf.Body(event.object)))
+        elif event.plural == POLICIES:
+            _now(self.watch.policy_changed(ACCESS_POLICY.resource, event.type or None, kopf.Body(event.object)))
+        elif event.plural == BINDINGS:
+            body = kopf.Body(event.object)
+            meta = body.metadata
+            _now(
+                self.watch.binding_changed(
+                    ACCESS_REQUEST, event.type or None, meta, annotations=meta.annotations, labels=meta.labels
+                )
+            )
+
+    def hear_due(self) -> bool:
+        """Hear the first event whose time has come; False if there is none."""
+        if not self.inbox or self.inbox[0][0] > self.server.time:
+            return False
+        self.tell(self.inbox.pop(0)[1])
+        return True
+
+    def _hear(self, event: Event) -> None:
+        if event.plural in (POLICIES, REQUESTS, BINDINGS):
+            self.inbox.append((self.server.time + self.watch_lag, event))
+
+    def _wall(self) -> datetime:
+        return self.server.now() + timedelta(seconds=self.clock_skew())
+
+    def _may_write(self) -> bool:
+        return self.leads
+
+    async def _fire(self, target: Target) -> None:
+        if target.resource == ACCESS_REQUEST.resource:
+            await self.reconciler.reconcile(target.key)
+        elif target.resource == ACCESS_REQUEST.binding:
+            await end_stray(self.cluster, ACCESS_REQUEST, self.now, target.key)
+        else:  # what PolicyReconciler does for the requests of a policy
+            for resource, key in self.store.under(PolicyRef(ACCESS_POLICY.resource.kind, target.key)):
+                self.schedule.soon(Target(resource, key))
+
+    async def _sweep(self) -> None:
+        for pause in itertools.chain([SWEEP_AFTER], itertools.repeat(300.0)):
+            await asyncio.sleep(pause)
+            if not self.leads:
+                return
+            try:
+                await sweep_requests(self.cluster, ACCESS_REQUEST, self.store, self.schedule)
+                await sweep_grants(self.cluster, ACCESS_REQUEST, self.now)
+                await sweep_jobs(self.cluster, ACCESS_REQUEST)
+            except (Outage, Refused, Conflict):
+                continue
+
+
+def _now(handler: Coroutine[Any, Any, None]) -> None:
+    """Run a handler that never waits."""
+    try:
+        handler.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("a handler waited")

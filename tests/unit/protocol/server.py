@@ -1,0 +1,249 @@
+"""The API server in memory: the objects of this protocol, and those rules of the real one that the promises rest on.
+
+Like the real one: UIDs, resourceVersions, preconditions, `test` of a JSON Patch, finalizers, the CRD's transition rules, the Job's
+time to live, garbage collection, watches. Left out: authorisation, admission, schemas (tests/unit/fake_api.py has those).
+"""
+
+import heapq
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import unquote
+
+T0 = datetime(2026, 7, 1, 2, 10, tzinfo=UTC)
+NAMESPACE = "team-a"
+
+Object = dict[str, Any]
+Name = tuple[str, str, str]  # plural, namespace, name
+
+JOBS, BINDINGS, REQUESTS, POLICIES, ROLES = "jobs", "rolebindings", "accessrequests", "accesspolicies", "clusterroles"
+COLLECTED_AFTER = 0.5  # seconds until the garbage collector comes round
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a watch reports."""
+
+    type: str
+    plural: str
+    object: Object
+
+
+class Failure(Exception):
+    """An answer other than 2xx."""
+
+    def __init__(self, status: int, reason: str, message: str, *causes: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body: Object = {"kind": "Status", "status": "Failure", "reason": reason, "message": message, "code": status}
+        if causes:
+            self.body["details"] = {"causes": [{"message": cause} for cause in causes]}
+
+
+@dataclass
+class Server:
+    """Holds the objects; `time` is its clock, in seconds since T0."""
+
+    time: float = 0.0
+    objects: dict[Name, Object] = field(default_factory=dict)
+    watchers: list[Callable[[Event], None]] = field(default_factory=list)
+    changed: list[Callable[[str, Object | None, Object | None], None]] = field(default_factory=list)
+    broken_rules: list[str] = field(default_factory=list)  # what the CRD had to refuse
+    finalizer: str = ""  # what something in the cluster adds to every new binding
+    delete_protection: bool = False  # no binding may be deleted or changed
+
+    def __post_init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._agenda: list[tuple[float, int, Callable[[], None]]] = []
+
+    # --- time
+
+    def now(self) -> datetime:
+        """Its time as people write it."""
+        return T0 + timedelta(seconds=self.time)
+
+    def second(self) -> str:
+        """Its time in whole seconds, as in creationTimestamps."""
+        return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def date(self) -> str:
+        """The Date header."""
+        return self.now().astimezone(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+    def at(self, when: float, act: Callable[[], None]) -> None:
+        """Do something at that time."""
+        heapq.heappush(self._agenda, (max(when, self.time), next(self._numbers), act))
+
+    @property
+    def next_act(self) -> float:
+        """When something of `at` is due next."""
+        return self._agenda[0][0] if self._agenda else float("inf")
+
+    def act(self) -> bool:
+        """Do the next thing that is due; False if nothing is."""
+        if self.next_act > self.time:
+            return False
+        heapq.heappop(self._agenda)[2]()
+        return True
+
+    # --- calls
+
+    def answer(self, verb: str, path: str, query: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
+        """Do what is asked; the status and body of the answer."""
+        parts = unquote(path).strip("/").split("/")
+        namespace = parts[parts.index("namespaces") + 1] if "namespaces" in parts else ""
+        plural, *rest = parts[5:] if namespace else parts[3:]
+        name = (plural, namespace, rest[0] if rest else "")
+        sent = json.loads(body) if body else {}
+        try:
+            answer = self._do(verb, name, rest[1:] == ["status"], query, sent)
+        except Failure as failure:
+            return failure.status, json.dumps(failure.body).encode()
+        return (201 if verb == "POST" else 200), json.dumps(answer).encode()
+
+    def _do(self, verb: str, name: Name, status: bool, query: Mapping[str, str], sent: Any) -> Object:
+        if verb == "POST":
+            return self._create(name, sent, dry_run="dryRun" in query)
+        if not name[2]:
+            return {"metadata": {}, "items": list(self._selected(name[0], query))}
+        found = self.objects.get(name)
+        if found is None:
+            raise Failure(404, "NotFound", f"{name[0]} {name[2]} not found")
+        if verb == "GET":
+            return found
+        if verb == "DELETE":
+            return self._delete(name, found, sent)
+        return self._patch_status(name, found, sent) if verb == "PATCH" and status else self._replace(name, found, sent)
+
+    def _selected(self, plural: str, query: Mapping[str, str]) -> Iterator[Object]:
+        labels = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
+        for (kind, *_), found in self.objects.items():
+            open_only = query.get("fieldSelector") == "status.settled!=true"
+            if kind == plural and not (open_only and is_settled(found)):
+                if (found["metadata"].get("labels") or {}).items() >= labels.items():
+                    yield found
+
+    def _create(self, name: Name, sent: Object, *, dry_run: bool) -> Object:
+        plural, namespace, _ = name
+        taken = (plural, namespace, sent["metadata"]["name"])
+        if taken in self.objects:
+            raise Failure(409, "AlreadyExists", f"{plural} {taken[2]} already exists")
+        if dry_run:
+            return {**sent, "metadata": {**sent["metadata"], "uid": "dry", "creationTimestamp": self.second()}}
+        return self.make(plural, sent)
+
+    def _delete(self, name: Name, found: Object, options: Object) -> Object:
+        wanted = (options.get("preconditions") or {}).get("uid", found["metadata"]["uid"])
+        if wanted != found["metadata"]["uid"]:
+            raise Failure(409, "Conflict", "Precondition failed: UID")
+        self._must_not_be_protected(name[0])
+        return self.remove(name) or {"kind": "Status", "status": "Success"}
+
+    def _replace(self, name: Name, found: Object, sent: Object) -> Object:
+        for precondition in ("uid", "resourceVersion"):
+            if sent["metadata"].get(precondition, found["metadata"][precondition]) != found["metadata"][precondition]:
+                raise Failure(409, "Conflict", f"{precondition} is another")
+        if sent.get("roleRef") != found.get("roleRef"):
+            raise Failure(422, "Invalid", "cannot change roleRef", "roleRef is immutable")
+        self._must_not_be_protected(name[0])
+        kept = {key: found["metadata"][key] for key in ("uid", "creationTimestamp", "deletionTimestamp") if key in found["metadata"]}
+        return self._put(name, {**sent, "metadata": {**sent["metadata"], **kept}})
+
+    def _must_not_be_protected(self, plural: str) -> None:
+        if self.delete_protection and plural == BINDINGS:
+            raise Failure(403, "Forbidden", "protected by a policy")
+
+    def _patch_status(self, name: Name, found: Object, patch: list[Object]) -> Object:
+        status = found.get("status")
+        for step in patch:
+            here: Any = found
+            for part in step["path"].strip("/").split("/"):
+                here = (here or {}).get(part)
+            if step["op"] == "test" and here != step["value"]:
+                raise Failure(422, "Invalid", f"testing value {step['path']} failed")
+            if step["op"] == "add":
+                status = step["value"]
+        broken = [rule for rule, holds in _transition_rules(found.get("status") or {}, status or {}) if not holds]
+        if broken:
+            self.broken_rules += broken
+            raise Failure(422, "Invalid", broken[0], *broken)
+        return self._put(name, {**found, "status": status})
+
+    # --- what anybody does to objects
+
+    def make(self, plural: str, manifest: Object) -> Object:
+        """Create an object."""
+        given = {"uid": f"{next(self._numbers):08d}-uid", "creationTimestamp": self.second(), "generation": 1}
+        metadata = {**manifest["metadata"], **given}
+        if plural == BINDINGS and self.finalizer:
+            metadata["finalizers"] = [self.finalizer]
+        made = self._put(
+            (plural, metadata.get("namespace", ""), metadata["name"]), {**manifest, "metadata": metadata}, type="ADDED"
+        )
+        if plural == JOBS:
+            self.at(int(self.time) + manifest["spec"]["ttlSecondsAfterFinished"], lambda: self._time_is_up(made))
+        return made
+
+    def change(self, name: Name, **fields: Any) -> None:
+        """Change top-level fields of an object; fields of metadata by `metadata`, merged."""
+        found = self.objects[name]
+        metadata = {**found["metadata"], **fields.pop("metadata", {})}
+        self._put(name, {**found, **fields, "metadata": metadata})
+
+    def remove(self, name: Name) -> Object | None:
+        """Delete an object; returns it where a finalizer keeps it."""
+        found = self.objects[name]
+        if found["metadata"].get("finalizers"):
+            if "deletionTimestamp" not in found["metadata"]:
+                self.change(name, metadata={"deletionTimestamp": self.second()})
+            return self.objects[name]
+        del self.objects[name]
+        self._report(name[0], found, None, "DELETED")
+        return None
+
+    def _put(self, name: Name, made: Object, type: str = "MODIFIED") -> Object:
+        before = self.objects.get(name)
+        made = {**made, "metadata": {**made["metadata"], "resourceVersion": str(next(self._numbers))}}
+        self.objects[name] = made
+        self._report(name[0], before, made, type)
+        return made
+
+    def _report(self, plural: str, before: Object | None, after: Object | None, type: str) -> None:
+        for changed in self.changed:
+            changed(plural, before, after)
+        told = after or before
+        if told is not None and not (before and plural == REQUESTS and is_settled(before)):
+            # A selector on the watch: what settles is reported as deleted.
+            event = Event("DELETED" if plural == REQUESTS and after and is_settled(after) else type, plural, told)
+            for watch in self.watchers:
+                watch(event)
+        self.at(self.time + COLLECTED_AFTER, self._collect)
+
+    def _time_is_up(self, job: Object) -> None:
+        name = (JOBS, job["metadata"]["namespace"], job["metadata"]["name"])
+        found = self.objects.get(name)
+        if found and found["metadata"]["uid"] == job["metadata"]["uid"]:
+            self.remove(name)
+
+    def _collect(self) -> None:
+        """Remove what belongs to nobody any more."""
+        uids = {found["metadata"]["uid"] for found in self.objects.values()}
+        for name, found in list(self.objects.items()):
+            owners = found["metadata"].get("ownerReferences")
+            going = "deletionTimestamp" in found["metadata"]
+            if owners and not going and not uids.intersection(owner["uid"] for owner in owners):
+                self.remove(name)
+
+
+def is_settled(request: Object) -> bool:
+    """Whether the record says that a request can never give access again."""
+    return bool((request.get("status") or {}).get("settled"))
+
+
+def _transition_rules(old: Object, new: Object) -> Iterator[tuple[str, bool]]:
+    yield "a settled request never changes its state again", not old.get("settled") or new.get("state") == old.get("state")
+    for moment in ("expiresAt", "grantedAt"):
+        yield f"{moment} never moves", moment not in old or new.get(moment) == old[moment]
