@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from unit.protocol.server import BINDINGS, COLLECTED_AFTER, JOBS, POLICIES, REQUESTS, T0, Object, Server
+from unit.protocol.server import BINDINGS, COLLECTED_AFTER, JOBS, POLICIES, REQUESTS, ROLES, T0, Object, Server
 
 GRACE = 30.0  # seconds after its end at which a grant goes without any operator
 ROUNDING = 2.5  # a Job's time to live counts in whole seconds from a whole second; and the TTL controller's own
@@ -29,8 +29,16 @@ class Judge:
     clock_error: float = 0.01  # seconds by which the operator's idea of the time may be behind
     starts: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # by request: every grant ever seen
     due: dict[str, float] = field(default_factory=dict)  # by binding: since when it should be gone
-    removed_jobs: set[str] = field(default_factory=set)  # by somebody else than the operator
-    policies: dict[str, str] = field(default_factory=dict)  # by request: the policy it was made under
+    waits: dict[str, float] = field(default_factory=dict)  # by request: since when it should be granted
+    follows_reads: bool = True  # which read a write rests on can be told only where there is one request
+    by: str = ""  # whose call is being done
+    bound_by: dict[str, tuple[str, float]] = field(default_factory=dict)  # whose call made each binding, and when
+    role_read: dict[str, float] = field(default_factory=dict)  # by operator: when it last read the role
+    role_shown: dict[str, float] = field(default_factory=dict)  # by request: when the role was recorded as shown
+    role_changed: float = 0.0
+    jobs_lost: dict[str, float] = field(default_factory=dict)  # when each Job went
+    jobs_ended: set[str] = field(default_factory=set)  # by the operator
+    policies: dict[str, str] = field(default_factory=dict)  # by request: the policy under which it was approved first
 
     def __post_init__(self) -> None:
         self.server.changed.append(self._changed)
@@ -38,10 +46,14 @@ class Judge:
     # --- at each write
 
     def _changed(self, plural: str, before: Object | None, after: Object | None) -> None:
-        if plural == REQUESTS and before is None and after is not None:
-            self.policies[uid_of(after)] = self._policy_uid(after)
+        if plural == REQUESTS and after is not None and _approvals(after):
+            self.policies.setdefault(uid_of(after), self._policy_uid(after))
+        if plural == JOBS and before is not None and after is None:
+            self.jobs_lost[uid_of(before)] = self.server.time
         if plural == REQUESTS and after is not None:
             self._recorded(before or {}, after)
+        if plural == ROLES:
+            self.role_changed = self.server.time
         if plural == BINDINGS and before is None and after is not None:
             self._bound(after)
 
@@ -49,8 +61,12 @@ class Judge:
         old, new = before.get("status") or {}, after.get("status") or {}
         if new.get("grantedAt"):
             self._started(uid_of(after), new["grantedAt"], new["expiresAt"])
+            if not old.get("grantedAt"):
+                self._granted_as_shown(uid_of(after))
+        if new.get("role") != old.get("role"):
+            self.role_shown[uid_of(after)] = self.server.time
         if new.get("settled") and not old.get("settled"):
-            if self._access_of(uid_of(after)):
+            if any(self._could_know(binding) for binding in self._access_of(uid_of(after))):
                 raise Broken(f"5: recorded as {new['state']} while the binding still gives access")
             if new.get("grantedAt") and new["state"] not in ENDED:
                 raise Broken(f"1: there was a grant, and the record says {new['state']}")
@@ -61,6 +77,17 @@ class Judge:
         if new.get("state") == "Active" and old.get("state") != "Active" and new.get("jobRef"):
             self._guarded(new)
 
+    def _could_know(self, binding: Object) -> bool:
+        """Not of one that another operator's call, late, has made behind the back of who ends it; it must go all the same."""
+        by, at = self.bound_by[uid_of(binding)]
+        return by == self.by or self.server.time > at + COLLECTED_AFTER
+
+    def _granted_as_shown(self, uid: str) -> None:
+        if not self.follows_reads:
+            return
+        if self.role_shown.get(uid, self.server.time) < self.role_changed < self.role_read[self.by]:
+            raise Broken("2: the role was changed after it was shown for approval, and granted as it is now")
+
     def _guarded(self, status: Object) -> None:
         for (plural, *_), job in self.server.objects.items():
             if plural == JOBS and uid_of(job) == status["jobRef"]["uid"]:
@@ -69,17 +96,24 @@ class Judge:
                     raise Broken("4: the Job takes the access away before its end")
 
     def _bound(self, binding: Object) -> None:
+        self.bound_by[uid_of(binding)] = (self.by, self.server.time)
         annotations = binding["metadata"]["annotations"]
         start, end = annotations["jitaccess.dev/granted-at"], annotations["jitaccess.dev/expires-at"]
         self._started(_request_uid(binding), start, end)
 
-    def bound_by_operator(self, sent: float, end: str) -> None:
+    def bound_by_operator(self, sent: float, binding: Object) -> None:
         """A binding was made by a call that was sent at that time."""
+        end = binding["metadata"]["annotations"]["jitaccess.dev/expires-at"]
+        gone = self.jobs_lost.get(binding["metadata"]["ownerReferences"][0]["uid"], sent)
+        if sent > gone + self.slack:
+            raise Broken(f"3: a binding was asked for {sent - gone:.1f} s after the Job behind it was gone")
         if sent > _seconds(end) + self.clock_error:
             raise Broken(f"3: a binding was asked for {sent - _seconds(end):.3f} s after the end of its grant")
 
     def job_deleted_by_operator(self, uid: str) -> None:
         """The operator is about to delete a Job."""
+        if uid not in self.jobs_lost:
+            self.jobs_ended.add(uid)
         for (plural, *_), request in self.server.objects.items():
             status = request.get("status") or {}
             live = plural == REQUESTS and status.get("state") == "Active" and self.server.time < _seconds(status["expiresAt"])
@@ -103,6 +137,19 @@ class Judge:
         for binding in self._access():
             self._recorded_as_it_is(binding)
             self._ends_in_time(binding)
+        for (plural, *_), found in self.server.objects.items():
+            if plural == REQUESTS:
+                self._is_not_kept_waiting(found)
+
+    def _is_not_kept_waiting(self, request: Object) -> None:
+        status, uid = request.get("status") or {}, uid_of(request)
+        served = status.get("state", "Pending") != "Pending"
+        if served or self._cause(request) or not _approvals(request) or self.server.delete_protection:
+            self.waits.pop(uid, None)
+            return
+        since = self.waits.setdefault(uid, self.server.time)
+        if self.alive_since is not None and self.server.time > max(since, self.alive_since) + self.slack:
+            raise Broken(f"4: the request has its approvals, and has waited for {self.server.time - since:.1f} s")
 
     def _recorded_as_it_is(self, binding: Object) -> None:
         request = self._request(_request_uid(binding))
@@ -146,18 +193,19 @@ class Judge:
         policy = self._policy(request)
         if policy is None:
             return "its policy was deleted"
-        if uid_of(policy) != self.policies[uid_of(request)]:
+        if uid_of(policy) != self.policies.get(uid_of(request), uid_of(policy)) and _is_younger(policy, request):
             return "its policy was replaced"
-        spec, approvals = policy["spec"], annotations.get("jitaccess.dev/approvals", "").split("\n")[:-1]
+        spec = policy["spec"]
         if request["spec"]["roleRef"] not in spec["roles"]:
             return "its policy no longer offers the role"
-        if len({line.partition(": ")[0] for line in approvals}) < spec["requiredApprovals"]:
+        if len(_approvals(request)) < spec["requiredApprovals"]:
             return "its approvals no longer suffice"
         return ""
 
     def _is_guarded(self, binding: Object) -> bool:
         owner = binding["metadata"]["ownerReferences"][0]
-        return owner["kind"] == "Job" and not binding["metadata"].get("finalizers")
+        kept = self.server.delete_protection or binding["metadata"].get("finalizers")
+        return owner["kind"] == "Job" and not kept
 
     # --- at the end
 
@@ -167,18 +215,19 @@ class Judge:
             status = found.get("status") or {}
             if plural == JOBS and not self.server.delete_protection:
                 raise Broken(f"4: the Job {name} is left over")
-            if plural == REQUESTS and "state" not in status:
+            if plural == REQUESTS and "state" not in status and not self.server.delete_protection:
                 raise Broken(f"4: the request {name} is not recorded")
-            if plural == REQUESTS and status["state"] == "Pending" and not self._cause(found):
+            if plural == REQUESTS and status.get("state") == "Pending" and not self._cause(found):
                 raise Broken(f"4: the request {name} has its approvals, and waits for ever")
-            if plural == REQUESTS and status["state"] == "Active":
+            if plural == REQUESTS and status.get("state") == "Active":
                 self._must_say_why_active(name, status)
-            if plural == REQUESTS and status["state"] == "Revoked" and not self._cause(found) and not self.removed_jobs:
+            job = (status.get("jobRef") or {}).get("uid")
+            if status.get("state") == "Revoked" and not self._cause(found) and job not in self.jobs_lost.keys() - self.jobs_ended:
                 raise Broken(f"4: access was ended for no cause: {status['history'][-1]['message']}")
 
     def _must_say_why_active(self, name: str, status: Object) -> None:
         granted = next(c for c in status["conditions"] if c["type"] == "Granted")
-        if not self.server.delete_protection or granted["status"] != "False" or granted["reason"] != "EndRefused":
+        if not self.server.delete_protection or granted["reason"] != "EndRefused":
             raise Broken(f"5: the request {name} is still Active, and says {granted['reason']}: {granted['message']}")
 
     # --- reading
@@ -205,6 +254,18 @@ class Judge:
 def uid_of(found: Any) -> str:
     """The UID of an object."""
     return str(found["metadata"]["uid"])
+
+
+def _is_younger(one: Object, other: Object) -> bool:
+    """Whether one object was made after another, as far as whole seconds tell."""
+    made, before = one["metadata"]["creationTimestamp"], other["metadata"]["creationTimestamp"]
+    return bool(made > before)
+
+
+def _approvals(request: Object) -> set[str]:
+    """Who has approved."""
+    ledger = (request["metadata"].get("annotations") or {}).get("jitaccess.dev/approvals", "")
+    return {line.partition(": ")[0] for line in ledger.split("\n")[:-1]}
 
 
 def _request_uid(binding: Object) -> str:

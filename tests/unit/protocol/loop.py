@@ -21,6 +21,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._order = itertools.count()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._dropped = False
 
     def turn(self) -> None:
         """Run what is ready or due, until everything waits."""
@@ -43,7 +44,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
 
     def drop(self) -> None:
         """The process dies: what was under way ends where it stands, and its memory is gone."""
-        tasks, self._tasks = self._tasks, set()
+        tasks, self._tasks, self._dropped = self._tasks, set(), True
         asyncio._set_running_loop(self)
         try:
             for task in tasks:
@@ -73,20 +74,18 @@ class TurnLoop(asyncio.AbstractEventLoop):
     def is_closed(self) -> bool:
         return False
 
-    def call_soon(
-        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
-    ) -> asyncio.Handle:
+    def call_soon(self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None) -> asyncio.Handle:
         handle = asyncio.Handle(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
     def call_later(
-        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         return self.call_at(self._now() + delay, callback, *args, context=context)
 
     def call_at(
-        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+        self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(when, callback, args, self, context)
         heapq.heappush(self._timers, (when, next(self._order), handle))
@@ -102,7 +101,8 @@ class TurnLoop(asyncio.AbstractEventLoop):
         return task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        raise AssertionError(context)
+        if not self._dropped:
+            raise AssertionError(context)
 
     def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
         """It is skipped when its time comes."""

@@ -1,7 +1,6 @@
 """What everybody but the operator does to the objects, as acts with a name."""
 
 from enum import Enum
-from typing import Any
 
 from unit.protocol.server import BINDINGS, JOBS, NAMESPACE, POLICIES, REQUESTS, ROLES, Name, Object
 from unit.protocol.world import LASTS, World

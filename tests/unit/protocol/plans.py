@@ -1,14 +1,19 @@
 """Schedules as values: what happens at which call of the operator; played, judged, and told to people when they fail."""
 
-import logging
-from collections.abc import Iterable
+import itertools
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from unit.protocol.judge import Broken
 from unit.protocol.people import Act, act, ask, set_up
-from unit.protocol.world import LASTS, Fault, World, driven
+from unit.protocol.world import Fault, World, driven
 
-HORIZON = 260.0
+HORIZON = 260.0  # seconds, after which everything is over
+MOST_LINES = 80
+CHURNED = 60  # calls: each one that is churned before leads to more calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,40 +33,79 @@ class Plan:
         return "; ".join([*told, lag] if lag else told) or "nothing unusual"
 
 
-def play(plan: Plan, *, explain: bool = False) -> World:
+CALLS = 23  # of a life in which nothing unusual happens, and one more
+# Every call, spread out: what goes wrong somewhere in the middle of a life is met soon.
+SPREAD = tuple(n * 10 % CALLS for n in range(CALLS))
+LAGS = (0.0, 0.2)
+ACTS = tuple(what for what in Act if what is not Act.APPROVE)
+
+
+def with_fault(fault: Fault) -> Iterator[Plan]:
+    """Every life with one fault of that kind."""
+    return (Plan(faults=((n, fault),)) for n in SPREAD)
+
+
+def with_act(what: Act) -> Iterator[Plan]:
+    """Every life in which somebody does that once, in any gap between two calls."""
+    return (Plan(acts=((n, what),), watch_lag=lag) for n in SPREAD if n for lag in LAGS)
+
+
+def simple_plans() -> Iterator[Plan]:
+    """Every life with at most one unusual thing in it, all kinds in turn."""
+    yield Plan()
+    yield from (Plan(always=(Act.CHURN,), watch_lag=lag) for lag in LAGS)
+    kinds = [*map(with_act, ACTS), *map(with_fault, Fault)]
+    for abreast in itertools.zip_longest(*kinds):
+        yield from (plan for plan in abreast if plan)
+
+
+def random_pairs(seed: int, number: int) -> Iterator[Plan]:
+    """Lives with two unusual things in them, drawn at random; some of them with churn."""
+    draw = random.Random(seed)
+    for _ in range(number):
+        faults = tuple((draw.randrange(CALLS), draw.choice(list(Fault))) for _ in range(draw.choice((0, 1, 1, 2))))
+        acts = tuple((draw.randrange(1, CALLS), draw.choice(ACTS)) for _ in range(2 - len(faults)))
+        yield Plan(faults, acts, draw.choice(((), (), (Act.CHURN,))), draw.choice(LAGS))
+
+
+def play(plan: Plan, world: World | None = None) -> None:
     """Live one life: asked, approved, granted, ended; Broken if a promise is."""
-    faults, acts = dict(plan.faults), {}
+    world = world or World(watch_lag=plan.watch_lag)
+    faults, acts = dict(plan.faults), defaultdict(list)
     for n, what in plan.acts:
-        acts.setdefault(n, []).append(what)
-    world = World(watch_lag=plan.watch_lag, explain=explain)
+        acts[n].append(what)
     with driven(world):
         set_up(world)
         world.start()
         world.server.at(0.5, lambda: ask(world))
         world.server.at(1.0, lambda: act(world, Act.APPROVE))
-        while True:
-            world.settle()
-            if call := world.next_call():
-                for what in (*acts.get(world.count, ()), *plan.always):
+        while world.server.time < HORIZON:
+            if call := world.ready_call():
+                for what in (*acts[world.count], *(plan.always if world.count < CHURNED else ())):
                     act(world, what)
                 world.deliver(call, faults.get(world.count))
             elif not world.advance(HORIZON):
                 break
             world.judge.look()
         world.judge.conclude()
-    return world
 
 
-def first_broken(plans: Iterable[Plan]) -> tuple[Plan, str] | None:
-    """The first of the plans that breaks a promise, and how."""
+def first_broken(plans: Iterable[Plan]) -> str:
+    """How the first of the plans breaks a promise, told as a story for people; empty if none does."""
     for plan in plans:
         try:
             play(plan)
         except Broken as broken:
-            return plan, str(broken)
-    return None
+            world = World(watch_lag=plan.watch_lag, explain=True)
+            with suppress(Broken):
+                play(plan, world)
+            return f"{broken}\nwhen {plan}:\n{story(world)}"
+    return ""
 
 
-def told(plan: Plan) -> str:
-    """The whole life under a plan, for people."""
-    raise NotImplementedError
+def story(world: World) -> str:
+    """What happened, for people."""
+    lines = world.trace
+    if len(lines) > MOST_LINES:
+        lines = [*lines[: MOST_LINES // 2], "          ...", *lines[-MOST_LINES // 2 :]]
+    return "\n".join(lines)

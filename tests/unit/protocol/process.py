@@ -85,14 +85,10 @@ class Session:
         self._process = process
         self._ask = ask
 
-    def request(
-        self, verb: str, url: str, *, data: bytes | None, params: Mapping[str, str] | None, **_: object
-    ) -> _Exchange:
+    def request(self, verb: str, url: str, *, data: bytes | None, params: Mapping[str, str] | None, **_: object) -> _Exchange:
         """The call, made when it is entered."""
         answer: asyncio.Future[Response] = self._process.loop.create_future()
-        return _Exchange(
-            Call(self._process, verb, url, params or {}, data, self._process.server.time, answer), self._ask
-        )
+        return _Exchange(Call(self._process, verb, url, params or {}, data, self._process.server.time, answer), self._ask)
 
 
 @dataclass(eq=False)
@@ -109,7 +105,7 @@ class Process:
     watch_lag: float = 0.0
 
     def __post_init__(self) -> None:
-        self.loop = TurnLoop(lambda: self.server.time)
+        self.loop = TurnLoop(lambda: self.server.time)  # type: ignore[abstract]  # asyncio asks for no more of it
         clock = Clock(self._wall, self.uptime)
         clock.observe(self.server.date(), self.uptime(), self.uptime())  # the answer to the first look at the Lease
         self.now = clock.now
@@ -130,7 +126,7 @@ class Process:
 
     def start(self) -> None:
         """List what there is, watch, and run."""
-        self.loop.create_task(self.schedule.run())
+        self._for_ever(self.schedule.run())
         self.server.watchers.append(self._hear)
         for plural in (POLICIES, REQUESTS, BINDINGS):
             for (kind, *_), found in list(self.server.objects.items()):
@@ -147,7 +143,10 @@ class Process:
         for key, _ in requests.all():
             self.schedule.soon(Target(ACCESS_REQUEST.resource, key))
         self.schedule.wake()
-        self.loop.create_task(self._sweep())
+        self._for_ever(self._sweep())
+
+    def _for_ever(self, work: Coroutine[Any, Any, None]) -> None:
+        self.loop.create_task(work).add_done_callback(lambda task: task.cancelled() or task.result())
 
     def die(self) -> None:
         """The process is killed; its memory is gone."""
@@ -157,12 +156,12 @@ class Process:
 
     def tell(self, event: Event) -> None:
         """What Kopf does with an event, through the real handlers."""
+        body = kopf.Body(cast("Any", event.object))
         if event.plural == REQUESTS:
-            _now(self.watch.request_changed(ACCESS_REQUEST, event.type or None, kopf.Body(event.object)))
+            _now(self.watch.request_changed(ACCESS_REQUEST, event.type or None, body))
         elif event.plural == POLICIES:
-            _now(self.watch.policy_changed(ACCESS_POLICY.resource, event.type or None, kopf.Body(event.object)))
+            _now(self.watch.policy_changed(ACCESS_POLICY, event.type or None, body))
         elif event.plural == BINDINGS:
-            body = kopf.Body(event.object)
             meta = body.metadata
             _now(
                 self.watch.binding_changed(

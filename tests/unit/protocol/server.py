@@ -1,7 +1,7 @@
 """The API server in memory: the objects of this protocol, and those rules of the real one that the promises rest on.
 
-Like the real one: UIDs, resourceVersions, preconditions, `test` of a JSON Patch, finalizers, the CRD's transition rules, the Job's
-time to live, garbage collection, watches. Left out: authorisation, admission, schemas (tests/unit/fake_api.py has those).
+Like the real one: UIDs, resourceVersions, preconditions, `test` of a JSON Patch, finalizers, the CRD's transition rules, the
+Job's time to live, garbage collection, watches. Left out: authorisation, admission, schemas (tests/unit/fake_api.py has those).
 """
 
 import heapq
@@ -122,9 +122,9 @@ class Server:
         labels = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
         for (kind, *_), found in self.objects.items():
             open_only = query.get("fieldSelector") == "status.settled!=true"
-            if kind == plural and not (open_only and is_settled(found)):
-                if (found["metadata"].get("labels") or {}).items() >= labels.items():
-                    yield found
+            selected = (found["metadata"].get("labels") or {}).items() >= labels.items()
+            if kind == plural and selected and not (open_only and is_settled(found)):
+                yield found
 
     def _create(self, name: Name, sent: Object, *, dry_run: bool) -> Object:
         plural, namespace, _ = name
@@ -149,7 +149,9 @@ class Server:
         if sent.get("roleRef") != found.get("roleRef"):
             raise Failure(422, "Invalid", "cannot change roleRef", "roleRef is immutable")
         self._must_not_be_protected(name[0])
-        kept = {key: found["metadata"][key] for key in ("uid", "creationTimestamp", "deletionTimestamp") if key in found["metadata"]}
+        kept = {
+            key: found["metadata"][key] for key in ("uid", "creationTimestamp", "deletionTimestamp") if key in found["metadata"]
+        }
         return self._put(name, {**sent, "metadata": {**sent["metadata"], **kept}})
 
     def _must_not_be_protected(self, plural: str) -> None:
@@ -163,7 +165,7 @@ class Server:
             for part in step["path"].strip("/").split("/"):
                 here = (here or {}).get(part)
             if step["op"] == "test" and here != step["value"]:
-                raise Failure(422, "Invalid", f"testing value {step['path']} failed")
+                raise Failure(422, "Invalid", "the server rejected our request due to an error in our request")
             if step["op"] == "add":
                 status = step["value"]
         broken = [rule for rule, holds in _transition_rules(found.get("status") or {}, status or {}) if not holds]
@@ -234,7 +236,8 @@ class Server:
         for name, found in list(self.objects.items()):
             owners = found["metadata"].get("ownerReferences")
             going = "deletionTimestamp" in found["metadata"]
-            if owners and not going and not uids.intersection(owner["uid"] for owner in owners):
+            kept = going or (self.delete_protection and name[0] == BINDINGS)
+            if owners and not kept and not uids.intersection(owner["uid"] for owner in owners):
                 self.remove(name)
 
 

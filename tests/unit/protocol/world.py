@@ -1,5 +1,6 @@
 """A cluster with its people, its faults and one clock: it delivers the calls of operators one by one, as a schedule says."""
 
+import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,9 +10,9 @@ from unittest import mock
 import aiohttp
 
 from jitaccess.kube import api
-from unit.protocol.judge import Judge, uid_of
+from unit.protocol.judge import Judge
 from unit.protocol.process import UPTIME, Call, Process, Response
-from unit.protocol.server import BINDINGS, JOBS, NAMESPACE, Server
+from unit.protocol.server import BINDINGS, JOBS, ROLES, Server
 
 LASTS = 10  # seconds that a grant lasts
 CALL_TAKES = 0.005  # seconds
@@ -95,6 +96,12 @@ class World:
         if any(process.leads and not process.paused for process in self.processes):
             self.judge.alive_since = max(self.server.time, self.outage_until)
 
+    def lag(self, seconds: float) -> None:
+        """From now on, watches are that late; what was under way is heard first."""
+        self._watch_lag = seconds
+        for process in self.processes:
+            process.watch_lag = seconds
+
     # --- steps
 
     def settle(self) -> None:
@@ -104,11 +111,18 @@ class World:
             awake = [process for process in self.processes if not process.paused]
             for process in awake:
                 process.loop.turn()
-            busy = any([process.hear_due() for process in awake])
+            busy = sum(process.hear_due() for process in awake) > 0
 
-    def next_call(self) -> Call | None:
-        """The call that has waited longest, of those whose process is awake."""
-        return next((call for call in self.calls if not call.process.paused), None)
+    def ready_calls(self) -> list[Call]:
+        """The calls that wait for an answer once everybody has done what they can, the one that has waited longest first."""
+        while self.server.act():
+            pass
+        self.settle()
+        return [call for call in self.calls if not call.process.paused]
+
+    def ready_call(self) -> Call | None:
+        """The call that has waited longest, if any does."""
+        return next(iter(self.ready_calls()), None)
 
     def advance(self, until: float) -> bool:
         """Let time pass until something is due; False if that is not before `until`."""
@@ -130,6 +144,8 @@ class World:
         self.note(f"{call.process.name}: {call}{f' {fault.value}' if fault else ''}")
         if fault is None and self.server.time < self.outage_until:
             return self._answer(call, 503, b"")
+        if fault is Fault.CONFLICT and call.verb == "GET":
+            fault = None  # nobody answers a read with that
         if fault:
             self.judge.slack = 8.0
             self.calm()
@@ -139,15 +155,15 @@ class World:
     def do(self, call: Call) -> tuple[int, bytes]:
         """Let the server do what a call asks."""
         if call.verb == "DELETE" and f"/{JOBS}/" in call.path:
-            name = (JOBS, NAMESPACE, call.path.rsplit("/", maxsplit=1)[-1])
-            if name in self.server.objects:
-                self.judge.job_deleted_by_operator(uid_of(self.server.objects[name]))
+            self.judge.job_deleted_by_operator(json.loads(call.body or b"{}")["preconditions"]["uid"])
+        self.judge.by = call.process.name
+        if f"/{ROLES}/" in call.path:
+            self.judge.role_read[self.judge.by] = self.server.time
         before = set(self.server.objects)
         answer = self.server.answer(call.verb, call.path, call.query, call.body)
         for made in set(self.server.objects) - before:
             if made[0] == BINDINGS:
-                end = self.server.objects[made]["metadata"]["annotations"]["jitaccess.dev/expires-at"]
-                self.judge.bound_by_operator(call.sent, end)
+                self.judge.bound_by_operator(call.sent, self.server.objects[made])
         if self._explain and answer[0] >= 400:
             self.note(f"    -> {answer[0]}")
         return answer
@@ -277,10 +293,11 @@ assert set(_FAULTS) == set(Fault)
 @contextmanager
 def driven(world: World) -> Iterator[World]:
     """Let the adapter read the world's clock, and retries be of one length, as long as the run lasts."""
-    with (
-        mock.patch.object(api, "uptime", lambda: world.server.time + UPTIME),
-        mock.patch.object(random, "uniform", lambda low, high: (low + high) / 2),
-    ):
+
+    def uptime() -> float:
+        return world.server.time + UPTIME
+
+    with mock.patch.object(api, "uptime", uptime), mock.patch.object(random, "uniform", lambda low, high: (low + high) / 2):
         try:
             yield world
         finally:

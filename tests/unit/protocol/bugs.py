@@ -1,0 +1,128 @@
+"""Seeded bugs: one method each, as it was once, or as somebody could well write it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+from unittest import mock
+
+from jitaccess.domain import rules
+from jitaccess.domain.lifecycle import Grant, Verdict, decide
+from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.recorded import ObjectRef, Recorded
+from jitaccess.domain.recording import Delivery, Outcome
+from jitaccess.kube.api import Cluster
+from jitaccess.kube.clock import Clock
+from jitaccess.manifests.grant import binding_manifest, grant_name, is_same
+from jitaccess.manifests.parse import parse_request
+from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.status import request_status
+from jitaccess.reconcile import recorder, removal
+from jitaccess.reconcile.ahead import JobsAhead
+from jitaccess.reconcile.ending import Endings
+from jitaccess.reconcile.facts import Facts
+from jitaccess.reconcile.grants import Checked, Grants, Guard
+from jitaccess.reconcile.recorder import grant_key
+from jitaccess.reconcile.requests import RequestReconciler
+
+
+async def _bind_first(self: RequestReconciler, facts: Facts, guard: Guard) -> None:
+    request = facts.request
+    verdict = decide(request, facts.policy, self._now(), facts.role.shown)
+    assert verdict.grant
+    await self._grants.bind(verdict.grant, guard.job)
+    delivery = Delivery(ObjectRef(grant_name(request.key, request.uid)), guard.job)
+    request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
+    self._ahead.used(request)
+    self._recorder.plan(request.key, verdict)
+
+
+async def _record_version(self: Cluster, resource: Resource, request: AccessRequest, recorded: Recorded) -> AccessRequest | None:
+    expected = {"op": "test", "path": "/metadata/resourceVersion", "value": request.resource_version}
+    written = await self.write_status(resource, request.key, request.uid, request_status(recorded), expected)
+    return parse_request(written) if written else None
+
+
+async def _record_anyway(self: Cluster, resource: Resource, request: AccessRequest, recorded: Recorded) -> AccessRequest | None:
+    written = await self.write_status(resource, request.key, request.uid, request_status(recorded))
+    return parse_request(written) if written else None
+
+
+def _resume_afresh(check: Callable[..., Any]) -> Callable[..., Any]:
+    async def resume(self: Grants, grant: Grant, job: ObjectRef | None, known_uid: str) -> Checked:
+        found = await self._cluster.find(self._kind.binding, grant_key(grant.request, grant.request_uid))
+        if found is None:
+            now = self._now()
+            grant = replace(grant, granted_at=now, expires_at=now + (grant.expires_at - grant.granted_at))
+        checked: Checked = await check(self, grant, job, known_uid)
+        return checked
+
+    return resume
+
+
+async def _put_back_anyway(self: Grants, grant: Grant, job: ObjectRef | None, known_uid: str) -> Checked:
+    found = await self._cluster.find(self._kind.binding, grant_key(grant.request, grant.request_uid))
+    if found and is_same(found, binding_manifest(self._kind, grant, job)):
+        return Checked()
+    return Checked(await self.bind(grant, job), restored="missing")
+
+
+async def _delete_blindly(cluster: Cluster, resource: Resource, key: Key, uid: str) -> None:
+    await cluster.delete(resource, key, uid)
+
+
+async def _record_the_end_first(self: Endings, facts: Facts, verdict: Verdict) -> None:
+    request = await self._recorder.record(facts.request, Outcome(verdict, facts.policy))
+    await self._remove_binding(request.key, request.uid, request.recorded.job)
+    await self._drop_job(request.key, request.uid, request.recorded.job)
+    self._recorder.forget(request.key)
+
+
+def _wall(self: Clock) -> datetime:
+    return self._wall()
+
+
+class Bug(Enum):
+    """What is wrong."""
+
+    BINDING_FIRST = "the binding is made before the record"
+    VERSION = "a record asks for the resourceVersion"
+    ANY_REVISION = "a record goes on top of any revision"
+    FRESH_WINDOW = "a grant that is resumed gets a fresh window"
+    END_UNSEEN = "a binding is not seen to be gone"
+    NO_JOB = "a binding is put back though its Job is gone"
+    END_FIRST = "the end is recorded before the binding is gone"
+    JOB_TAKEN = "a Job is taken back though its grant is on record"
+    LOST_NEWS = "what happens between reading and recording is no news"
+    OWN_CLOCK = "the machine's clock is believed"
+    ANY_POLICY = "another policy of the same name inherits the approvals"
+    ANY_ROLE = "a role that was changed is what was shown"
+
+    @contextmanager
+    def seeded(self) -> Iterator[None]:
+        """The operator with this bug."""
+        with _PATCHES[self]():
+            yield
+
+
+def _rules_without(rule: Callable[..., Any]) -> Any:
+    return mock.patch.object(rules, "RULES", tuple(each for each in rules.RULES if each is not rule))
+
+
+_PATCHES: dict[Bug, Callable[[], Any]] = {
+    Bug.BINDING_FIRST: lambda: mock.patch.object(RequestReconciler, "_begin", _bind_first),
+    Bug.VERSION: lambda: mock.patch.object(Cluster, "record", _record_version),
+    Bug.ANY_REVISION: lambda: mock.patch.object(Cluster, "record", _record_anyway),
+    Bug.FRESH_WINDOW: lambda: mock.patch.object(Grants, "check", _resume_afresh(Grants.check)),
+    Bug.END_UNSEEN: lambda: mock.patch.object(removal, "_delete", _delete_blindly),
+    Bug.NO_JOB: lambda: mock.patch.object(Grants, "check", _put_back_anyway),
+    Bug.END_FIRST: lambda: mock.patch.object(Endings, "end", _record_the_end_first),
+    Bug.JOB_TAKEN: lambda: mock.patch.object(JobsAhead, "used", return_value=None),
+    Bug.LOST_NEWS: lambda: mock.patch.object(recorder, "facts_of", return_value=0),
+    Bug.OWN_CLOCK: lambda: mock.patch.object(Clock, "now", _wall),
+    Bug.ANY_POLICY: lambda: _rules_without(rules._recreated),
+    Bug.ANY_ROLE: lambda: _rules_without(rules._changed),
+}
+assert set(_PATCHES) == set(Bug)
