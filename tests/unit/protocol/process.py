@@ -1,7 +1,6 @@
 """One operator process: the real reconcilers, store, schedule, clock and adapter, on a loop and a session that a World drives."""
 
 import asyncio
-import itertools
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,9 +9,11 @@ from typing import Any, cast
 import aiohttp
 import kopf
 
+from jitaccess.app.unreadable import Unreadable
+from jitaccess.app.upkeep import Habits, Upkeep
 from jitaccess.app.watch import Watch
-from jitaccess.domain.model import PolicyRef
-from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
+from jitaccess.domain.model import Key, PolicyRef
+from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import Clock
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
@@ -20,14 +21,14 @@ from jitaccess.publish.events import Announcer
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
-from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_jobs, sweep_requests
+from jitaccess.reconcile.sweep import end_stray
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Store
+from jitaccess.workqueue.store import Store, version_of_policy
 from unit.protocol.loop import TurnLoop
 from unit.protocol.server import BINDINGS, POLICIES, REQUESTS, Event, Server
 
 UPTIME = 5000.0  # of the machine at T0: a clock of its own, so that nothing mistakes one for the other
-SWEEP_AFTER = 5.0  # seconds after a listing
+HABITS = Habits(retention=timedelta(days=30), sweep_every=timedelta(minutes=5))
 
 
 @dataclass(eq=False)
@@ -118,7 +119,8 @@ class Process:
         publisher = Publisher(Announcer(self.cluster))
         tools = Tools(self.cluster, self.store, self.schedule, publisher, installation, clock.now)
         self.reconciler = RequestReconciler(tools, ACCESS_REQUEST)
-        self.watch = Watch(self.store, self.schedule, lambda: None, self._may_write)
+        self.upkeep = Upkeep(tools, clock, self._may_write, HABITS)
+        self.watch = Watch(self.store, self.schedule, Unreadable(), self.upkeep.relisted, self._may_write)
 
     def uptime(self) -> float:
         """The machine's monotonic clock."""
@@ -126,7 +128,8 @@ class Process:
 
     def start(self) -> None:
         """List what there is, watch, and run."""
-        self._for_ever(self.schedule.run())
+        for work in (self.schedule.run(), self.upkeep.take_over_for_ever(), self.upkeep.sweep_for_ever()):
+            self.loop.create_task(work).add_done_callback(lambda task: task.cancelled() or task.result())
         self.server.watchers.append(self._hear)
         for plural in (POLICIES, REQUESTS, BINDINGS):
             for (kind, *_), found in list(self.server.objects.items()):
@@ -136,17 +139,9 @@ class Process:
             self.win()
 
     def win(self) -> None:
-        """Lead from now on, as Operator._won does."""
+        """Lead from now on."""
         self.leads = True
-        requests = self.store.requests[ACCESS_REQUEST.resource]
-        requests.distrust()
-        for key, _ in requests.all():
-            self.schedule.soon(Target(ACCESS_REQUEST.resource, key))
-        self.schedule.wake()
-        self._for_ever(self._sweep())
-
-    def _for_ever(self, work: Coroutine[Any, Any, None]) -> None:
-        self.loop.create_task(work).add_done_callback(lambda task: task.cancelled() or task.result())
+        self.upkeep.won()
 
     def die(self) -> None:
         """The process is killed; its memory is gone."""
@@ -191,21 +186,18 @@ class Process:
             await self.reconciler.reconcile(target.key)
         elif target.resource == ACCESS_REQUEST.binding:
             await end_stray(self.cluster, ACCESS_REQUEST, self.now, target.key)
-        else:  # what PolicyReconciler does for the requests of a policy
-            for resource, key in self.store.under(PolicyRef(ACCESS_POLICY.resource.kind, target.key)):
-                self.schedule.soon(Target(resource, key))
+        else:
+            await self._wake_dependents(target.key)
 
-    async def _sweep(self) -> None:
-        for pause in itertools.chain([SWEEP_AFTER], itertools.repeat(300.0)):
-            await asyncio.sleep(pause)
-            if not self.leads:
-                return
-            try:
-                await sweep_requests(self.cluster, ACCESS_REQUEST, self.store, self.schedule)
-                await sweep_grants(self.cluster, ACCESS_REQUEST, self.now)
-                await sweep_jobs(self.cluster, ACCESS_REQUEST)
-            except (Outage, Refused, Conflict):
-                continue
+    async def _wake_dependents(self, key: Key) -> None:
+        """What PolicyReconciler does for the requests of a policy; the rest of it is not of this protocol."""
+        known, ref = self.store.policies[ACCESS_POLICY.resource], PolicyRef(ACCESS_POLICY.resource.kind, key)
+        policy = await self.cluster.policy(ref)
+        if known.heed(key, version_of_policy(policy) if policy else None):
+            for resource, request in self.store.under(ref):
+                self.schedule.soon(Target(resource, request))
+        if policy is None:
+            known.forget(key)
 
 
 def _now(handler: Coroutine[Any, Any, None]) -> None:

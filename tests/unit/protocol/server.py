@@ -20,6 +20,7 @@ Object = dict[str, Any]
 Name = tuple[str, str, str]  # plural, namespace, name
 
 JOBS, BINDINGS, REQUESTS, POLICIES, ROLES = "jobs", "rolebindings", "accessrequests", "accesspolicies", "clusterroles"
+_NOT_THEIRS = ("uid", "creationTimestamp", "generation", "deletionTimestamp")  # nobody can write these
 COLLECTED_AFTER = 0.5  # seconds until the garbage collector comes round
 
 
@@ -149,9 +150,7 @@ class Server:
         if sent.get("roleRef") != found.get("roleRef"):
             raise Failure(422, "Invalid", "cannot change roleRef", "roleRef is immutable")
         self._must_not_be_protected(name[0])
-        kept = {
-            key: found["metadata"][key] for key in ("uid", "creationTimestamp", "deletionTimestamp") if key in found["metadata"]
-        }
+        kept = {key: found["metadata"][key] for key in _NOT_THEIRS if key in found["metadata"]}
         return self._put(name, {**sent, "metadata": {**sent["metadata"], **kept}})
 
     def _must_not_be_protected(self, plural: str) -> None:
@@ -163,7 +162,7 @@ class Server:
         for step in patch:
             here: Any = found
             for part in step["path"].strip("/").split("/"):
-                here = (here or {}).get(part)
+                here = None if here is None else here.get(part.replace("~1", "/"))
             if step["op"] == "test" and here != step["value"]:
                 raise Failure(422, "Invalid", "the server rejected our request due to an error in our request")
             if step["op"] == "add":
@@ -193,6 +192,7 @@ class Server:
         """Change top-level fields of an object; fields of metadata by `metadata`, merged."""
         found = self.objects[name]
         metadata = {**found["metadata"], **fields.pop("metadata", {})}
+        metadata["generation"] = found["metadata"]["generation"] + ("spec" in fields)
         self._put(name, {**found, **fields, "metadata": metadata})
 
     def remove(self, name: Name) -> Object | None:

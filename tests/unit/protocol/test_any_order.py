@@ -14,7 +14,7 @@ from unit.protocol.process import Call
 from unit.protocol.world import Fault, World, driven
 
 REQUESTS = ("alice", "anna")
-WHAT = (Act.APPROVE, *(what for what in ACTS if what is not Act.PROTECT_BINDINGS))  # which would stop all life
+WHAT = tuple(what for what in ACTS if what is not Act.PROTECT_BINDINGS)  # which would stop all life
 
 
 class AnyOrder(RuleBasedStateMachine):
