@@ -30,7 +30,8 @@ class Judge:
     starts: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # by request: every grant ever seen
     due: dict[str, float] = field(default_factory=dict)  # by binding: since when it should be gone
     waits: dict[str, float] = field(default_factory=dict)  # by request: since when it should be granted
-    follows_reads: bool = True  # which read a write rests on can be told only where there is one request
+    follows_reads: bool = True  # which read a write rests on can be told only of one request and one operator
+    caused: set[str] = field(default_factory=set)  # the requests whose access was to end before its time, once at least
     by: str = ""  # whose call is being done
     bound_by: dict[str, tuple[str, float]] = field(default_factory=dict)  # whose call made each binding, and when
     role_read: dict[str, float] = field(default_factory=dict)  # by operator: when it last read the role
@@ -143,8 +144,10 @@ class Judge:
 
     def _is_not_kept_waiting(self, request: Object) -> None:
         status, uid = request.get("status") or {}, uid_of(request)
-        served = status.get("state", "Pending") != "Pending"
-        if served or self._cause(request) or not _approvals(request) or self.server.delete_protection:
+        cause, served = self._cause(request), status.get("state", "Pending") != "Pending"
+        if cause:
+            self.caused.add(uid)
+        if served or cause or not _approvals(request) or self.server.delete_protection:
             self.waits.pop(uid, None)
             return
         since = self.waits.setdefault(uid, self.server.time)
@@ -222,7 +225,11 @@ class Judge:
             if plural == REQUESTS and status.get("state") == "Active":
                 self._must_say_why_active(name, status)
             job = (status.get("jobRef") or {}).get("uid")
-            if status.get("state") == "Revoked" and not self._cause(found) and job not in self.jobs_lost.keys() - self.jobs_ended:
+            if (
+                status.get("state") == "Revoked"
+                and uid_of(found) not in self.caused
+                and job not in self.jobs_lost.keys() - self.jobs_ended
+            ):
                 raise Broken(f"4: access was ended for no cause: {status['history'][-1]['message']}")
 
     def _must_say_why_active(self, name: str, status: Object) -> None:

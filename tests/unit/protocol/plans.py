@@ -11,7 +11,8 @@ from unit.protocol.judge import Broken
 from unit.protocol.people import Act, act, ask, set_up
 from unit.protocol.world import Fault, World, driven
 
-HORIZON = 260.0  # seconds, after which everything is over
+HORIZON = 100.0  # seconds, after which everything is over
+FAULT_TAKES = 70.0  # seconds, at most
 MOST_LINES = 80
 CHURNED = 400  # calls, at most: each one that is churned before may lead to more calls
 
@@ -25,6 +26,11 @@ class Plan:
     always: tuple[Act, ...] = ()  # before every call
     watch_lag: float = 0.0
 
+    @property
+    def horizon(self) -> float:
+        """When everything is over."""
+        return HORIZON + FAULT_TAKES * len(self.faults)
+
     def __str__(self) -> str:
         told = [f"before call {n}: {what.value}" for n, what in self.acts]
         told += [f"before every call: {what.value}" for what in self.always]
@@ -37,7 +43,7 @@ FIRST = 7  # the calls before it are made by an operator that finds nothing to d
 CALLS = 13  # that a life takes in which nothing unusual happens, and one more
 # Every call, spread out: what goes wrong somewhere in the middle of a life is met soon.
 SPREAD = tuple(FIRST + n * 5 % CALLS for n in range(CALLS))
-LAGS = (0.0, 0.2)
+LAGS = (0.2, 0.0)  # by which watches may be behind; taken in turn, each meets every call, since the number of calls is odd
 ACTS = tuple(Act)
 
 
@@ -48,7 +54,8 @@ def with_fault(fault: Fault) -> Iterator[Plan]:
 
 def with_act(what: Act) -> Iterator[Plan]:
     """Every life in which somebody does that once, in any gap between two calls."""
-    return (Plan(acts=((n, what),), watch_lag=lag) for n in SPREAD for lag in LAGS)
+    lags = itertools.cycle(LAGS)
+    return (Plan(acts=((n, what),), watch_lag=lag) for n, lag in zip(SPREAD * len(LAGS), lags, strict=False))
 
 
 def simple_plans() -> Iterator[Plan]:
@@ -80,12 +87,12 @@ def play(plan: Plan, world: World | None = None) -> None:
         world.start()
         world.server.at(0.5, lambda: ask(world))
         world.server.at(1.0, lambda: act(world, Act.APPROVE))
-        while world.server.time < HORIZON:
+        while world.server.time < plan.horizon:
             if call := world.ready_call():
                 for what in (*acts[world.count], *(plan.always if world.count < CHURNED else ())):
                     act(world, what)
                 world.deliver(call, faults.get(world.count))
-            elif not world.advance(HORIZON):
+            elif not world.advance(plan.horizon):
                 break
             world.judge.look()
         world.judge.conclude()

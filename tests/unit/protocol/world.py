@@ -66,6 +66,7 @@ class World:
     def start(self, *, leads: bool = True) -> Process:
         """Start an operator."""
         self._born += 1
+        self.judge.follows_reads = self._born == 1  # one that begins to lead compares and looks at once
         process = Process(
             f"operator {self._born}", self.server, self.calls.append, lambda: self.skew, leads, watch_lag=self._watch_lag
         )
