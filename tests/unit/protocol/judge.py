@@ -5,10 +5,9 @@ is recorded; 5 what is not over is never called over.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
 
-from unit.protocol.server import BINDINGS, COLLECTED_AFTER, JOBS, POLICIES, REQUESTS, ROLES, T0, Object, Server
+from unit.protocol.evidence import access, approvals_of, is_younger, policy_of, request_of, request_uid, requests, seconds, uid_of
+from unit.protocol.server import BINDINGS, COLLECTED_AFTER, JOBS, REQUESTS, ROLES, Object, Server
 
 GRACE = 30.0  # seconds after its end at which a grant goes without any operator
 ROUNDING = 2.5  # a Job's time to live counts in whole seconds from a whole second; and the TTL controller's own
@@ -47,7 +46,7 @@ class Judge:
     # --- at each write
 
     def _changed(self, plural: str, before: Object | None, after: Object | None) -> None:
-        if plural == REQUESTS and after is not None and _approvals(after):
+        if plural == REQUESTS and after is not None and approvals_of(after):
             self.policies.setdefault(uid_of(after), self._policy_uid(after))
         if plural == JOBS and before is not None and after is None:
             self.jobs_lost[uid_of(before)] = self.server.time
@@ -67,7 +66,7 @@ class Judge:
         if new.get("role") != old.get("role"):
             self.role_shown[uid_of(after)] = self.server.time
         if new.get("settled") and not old.get("settled"):
-            if any(self._could_know(binding) for binding in self._access_of(uid_of(after))):
+            if any(self._could_know(binding) for binding in self._access_of(after)):
                 raise Broken(f"5: recorded as {new['state']} while the binding still gives access")
             if new.get("grantedAt") and new["state"] not in ENDED:
                 raise Broken(f"1: there was a grant, and the record says {new['state']}")
@@ -93,14 +92,14 @@ class Judge:
         for (plural, *_), job in self.server.objects.items():
             if plural == JOBS and uid_of(job) == status["jobRef"]["uid"]:
                 lives = job["spec"]["ttlSecondsAfterFinished"]
-                if _seconds(job["metadata"]["creationTimestamp"]) + lives < _seconds(status["expiresAt"]):
+                if seconds(job["metadata"]["creationTimestamp"]) + lives < seconds(status["expiresAt"]):
                     raise Broken("4: the Job takes the access away before its end")
 
     def _bound(self, binding: Object) -> None:
         self.bound_by[uid_of(binding)] = (self.by, self.server.time)
         annotations = binding["metadata"]["annotations"]
         start, end = annotations["jitaccess.dev/granted-at"], annotations["jitaccess.dev/expires-at"]
-        self._started(_request_uid(binding), start, end)
+        self._started(request_uid(binding), start, end)
 
     def bound_by_operator(self, sent: float, binding: Object) -> None:
         """A binding was made by a call that was sent at that time."""
@@ -108,16 +107,16 @@ class Judge:
         gone = self.jobs_lost.get(binding["metadata"]["ownerReferences"][0]["uid"], sent)
         if sent > gone + self.slack:
             raise Broken(f"3: a binding was asked for {sent - gone:.1f} s after the Job behind it was gone")
-        if sent > _seconds(end) + self.clock_error:
-            raise Broken(f"3: a binding was asked for {sent - _seconds(end):.3f} s after the end of its grant")
+        if sent > seconds(end) + self.clock_error:
+            raise Broken(f"3: a binding was asked for {sent - seconds(end):.3f} s after the end of its grant")
 
     def job_deleted_by_operator(self, uid: str) -> None:
         """The operator is about to delete a Job."""
         if uid not in self.jobs_lost:
             self.jobs_ended.add(uid)
-        for (plural, *_), request in self.server.objects.items():
+        for request in requests(self.server):
             status = request.get("status") or {}
-            live = plural == REQUESTS and status.get("state") == "Active" and self.server.time < _seconds(status["expiresAt"])
+            live = status.get("state") == "Active" and self.server.time < seconds(status["expiresAt"])
             if live and (status.get("jobRef") or {}).get("uid") == uid and not self._cause(request):
                 raise Broken("4: the operator deleted the Job of a grant that goes on")
 
@@ -135,19 +134,18 @@ class Judge:
         """Whether everything is as promised at this moment."""
         if self.server.broken_rules:
             raise Broken(f"3: only the CRD kept this from being broken: {self.server.broken_rules[0]}")
-        for binding in self._access():
+        for binding in access(self.server):
             self._recorded_as_it_is(binding)
             self._ends_in_time(binding)
-        for (plural, *_), found in self.server.objects.items():
-            if plural == REQUESTS:
-                self._is_not_kept_waiting(found)
+        for request in requests(self.server):
+            self._is_not_kept_waiting(request)
 
     def _is_not_kept_waiting(self, request: Object) -> None:
         status, uid = request.get("status") or {}, uid_of(request)
         cause, served = self._cause(request), status.get("state", "Pending") != "Pending"
         if cause:
             self.caused.add(uid)
-        if served or cause or not _approvals(request) or self.server.delete_protection:
+        if served or cause or not approvals_of(request):
             self.waits.pop(uid, None)
             return
         since = self.waits.setdefault(uid, self.server.time)
@@ -155,7 +153,7 @@ class Judge:
             raise Broken(f"4: the request has its approvals, and has waited for {self.server.time - since:.1f} s")
 
     def _recorded_as_it_is(self, binding: Object) -> None:
-        request = self._request(_request_uid(binding))
+        request = request_of(self.server, binding)
         if request is None:
             return  # it goes with its request: _ends_in_time
         status, annotations = request.get("status") or {}, binding["metadata"]["annotations"]
@@ -165,7 +163,7 @@ class Judge:
 
     def _ends_in_time(self, binding: Object) -> None:
         uid, now = uid_of(binding), self.server.time
-        end = _seconds(binding["metadata"]["annotations"]["jitaccess.dev/expires-at"])
+        end = seconds(binding["metadata"]["annotations"]["jitaccess.dev/expires-at"])
         why = self._why_over(binding, end)
         if not why:
             self.due.pop(uid, None)
@@ -173,12 +171,12 @@ class Judge:
         due = self.due.setdefault(uid, min(now, end) if now >= end else now)
         if self.alive_since is not None and now > max(due, self.alive_since) + self.slack and not self.server.delete_protection:
             raise Broken(f"4: access goes on {now - due:.1f} s after {why}")
-        born = _seconds(binding["metadata"]["creationTimestamp"])
+        born = seconds(binding["metadata"]["creationTimestamp"])
         if self._is_guarded(binding) and now > max(end + GRACE + ROUNDING, born + 1) + 2 * COLLECTED_AFTER:
             raise Broken(f"4: access goes on {now - end:.1f} s after its end, and nobody's Job ends it")
 
     def _why_over(self, binding: Object, end: float) -> str:
-        request = self._request(_request_uid(binding))
+        request = request_of(self.server, binding)
         if request is None:
             return "its request was deleted"
         if self.server.time >= end:
@@ -193,15 +191,15 @@ class Judge:
         for ledger in ("revocations", "denials"):
             if annotations.get(f"jitaccess.dev/{ledger}"):
                 return f"a line in its {ledger}"
-        policy = self._policy(request)
+        policy = policy_of(self.server, request)
         if policy is None:
             return "its policy was deleted"
-        if uid_of(policy) != self.policies.get(uid_of(request), uid_of(policy)) and _is_younger(policy, request):
+        if uid_of(policy) != self.policies.get(uid_of(request), uid_of(policy)) and is_younger(policy, request):
             return "its policy was replaced"
         spec = policy["spec"]
         if request["spec"]["roleRef"] not in spec["roles"]:
             return "its policy no longer offers the role"
-        if len(_approvals(request)) < spec["requiredApprovals"]:
+        if len(approvals_of(request)) < spec["requiredApprovals"]:
             return "its approvals no longer suffice"
         return ""
 
@@ -214,23 +212,23 @@ class Judge:
 
     def conclude(self) -> None:
         """After everything: what was open has been settled, and nothing is left over."""
-        for (plural, _, name), found in self.server.objects.items():
-            status = found.get("status") or {}
-            if plural == JOBS and not self.server.delete_protection:
-                raise Broken(f"4: the Job {name} is left over")
-            if plural == REQUESTS and "state" not in status and not self.server.delete_protection:
-                raise Broken(f"4: the request {name} is not recorded")
-            if plural == REQUESTS and status.get("state") == "Pending" and not self._cause(found):
-                raise Broken(f"4: the request {name} has its approvals, and waits for ever")
-            if plural == REQUESTS and status.get("state") == "Active":
-                self._must_say_why_active(name, status)
-            job = (status.get("jobRef") or {}).get("uid")
-            if (
-                status.get("state") == "Revoked"
-                and uid_of(found) not in self.caused
-                and job not in self.jobs_lost.keys() - self.jobs_ended
-            ):
-                raise Broken(f"4: access was ended for no cause: {status['history'][-1]['message']}")
+        left = [name for plural, _, name in self.server.objects if plural == JOBS]
+        if left and not self.server.delete_protection:
+            raise Broken(f"4: the Job {left[0]} is left over")
+        for request in requests(self.server):
+            self._has_come_to_its_end(request, request["metadata"]["name"], request.get("status") or {})
+
+    def _has_come_to_its_end(self, request: Object, name: str, status: Object) -> None:
+        state = status.get("state")
+        if state is None:
+            raise Broken(f"4: the request {name} is not recorded")
+        if state == "Pending" and not self._cause(request):
+            raise Broken(f"4: the request {name} has its approvals, and waits for ever")
+        if state == "Active":
+            self._must_say_why_active(name, status)
+        lost = status.get("jobRef", {}).get("uid") in self.jobs_lost.keys() - self.jobs_ended
+        if state == "Revoked" and uid_of(request) not in self.caused and not lost:
+            raise Broken(f"4: access was ended for no cause: {status['history'][-1]['message']}")
 
     def _must_say_why_active(self, name: str, status: Object) -> None:
         granted = next(c for c in status["conditions"] if c["type"] == "Granted")
@@ -239,46 +237,9 @@ class Judge:
 
     # --- reading
 
-    def _access(self) -> list[Object]:
-        return [found for (plural, *_), found in self.server.objects.items() if plural == BINDINGS and found.get("subjects")]
-
-    def _access_of(self, uid: str) -> list[Object]:
-        return [binding for binding in self._access() if _request_uid(binding) == uid]
-
-    def _request(self, uid: str) -> Object | None:
-        found = [o for (plural, *_), o in self.server.objects.items() if plural == REQUESTS and uid_of(o) == uid]
-        return found[0] if found else None
-
-    def _policy(self, request: Object) -> Object | None:
-        name = request["spec"]["policyRef"]["name"]
-        return self.server.objects.get((POLICIES, request["metadata"]["namespace"], name))
+    def _access_of(self, request: Object) -> list[Object]:
+        return [binding for binding in access(self.server) if request_uid(binding) == uid_of(request)]
 
     def _policy_uid(self, request: Object) -> str:
-        policy = self._policy(request)
+        policy = policy_of(self.server, request)
         return uid_of(policy) if policy else ""
-
-
-def uid_of(found: Any) -> str:
-    """The UID of an object."""
-    return str(found["metadata"]["uid"])
-
-
-def _is_younger(one: Object, other: Object) -> bool:
-    """Whether one object was made after another, as far as whole seconds tell."""
-    made, before = one["metadata"]["creationTimestamp"], other["metadata"]["creationTimestamp"]
-    return bool(made > before)
-
-
-def _approvals(request: Object) -> set[str]:
-    """Who has approved."""
-    ledger = (request["metadata"].get("annotations") or {}).get("jitaccess.dev/approvals", "")
-    return {line.partition(": ")[0] for line in ledger.split("\n")[:-1]}
-
-
-def _request_uid(binding: Object) -> str:
-    return str(binding["metadata"]["labels"]["jitaccess.dev/request-uid"])
-
-
-def _seconds(text: str) -> float:
-    """A time of the API as seconds since T0."""
-    return (datetime.fromisoformat(text.replace("Z", "+00:00")) - T0) / timedelta(seconds=1)

@@ -51,7 +51,7 @@ class TurnLoop(asyncio.AbstractEventLoop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]  # else each one would be reported
                 coroutine = task.get_coro()
                 if not task.done() and coroutine is not None:
-                    coroutine.close()  # type: ignore[union-attr]  # a coroutine, not a generator
+                    coroutine.close()
         finally:
             asyncio._set_running_loop(None)
         self._ready.clear()

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from unit.protocol.faults import Fault, deliver
 from unit.protocol.judge import Broken
 from unit.protocol.people import Act, act, ask, set_up
-from unit.protocol.world import Fault, World, driven
+from unit.protocol.world import World, driven
 
 HORIZON = 100.0  # seconds, after which everything is over
 FAULT_TAKES = 70.0  # seconds, at most
@@ -91,7 +92,7 @@ def play(plan: Plan, world: World | None = None) -> None:
             if call := world.ready_call():
                 for what in (*acts[world.count], *(plan.always if world.count < CHURNED else ())):
                     act(world, what)
-                world.deliver(call, faults.get(world.count))
+                deliver(world, call, faults.get(world.count))
             elif not world.advance(plan.horizon):
                 break
             world.judge.look()

@@ -60,8 +60,6 @@ class Server:
         self._numbers = itertools.count(1)
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
 
-    # --- time
-
     def now(self) -> datetime:
         """Its time as people write it."""
         return T0 + timedelta(seconds=self.time)
@@ -89,8 +87,6 @@ class Server:
             return False
         heapq.heappop(self._agenda)[2]()
         return True
-
-    # --- calls
 
     def answer(self, verb: str, path: str, query: Mapping[str, str], body: bytes | None) -> tuple[int, bytes]:
         """Do what is asked; the status and body of the answer."""
@@ -218,7 +214,7 @@ class Server:
             changed(plural, before, after)
         told = after or before
         if told is not None and not (before and plural == REQUESTS and is_settled(before)):
-            # A selector on the watch: what settles is reported as deleted.
+            # What settles leaves the selector of the watch.
             event = Event("DELETED" if plural == REQUESTS and after and is_settled(after) else type, plural, told)
             for watch in self.watchers:
                 watch(event)

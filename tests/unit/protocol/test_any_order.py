@@ -7,11 +7,12 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from unit.protocol.faults import SLACK, Fault, deliver
 from unit.protocol.judge import Broken
 from unit.protocol.people import Act, act, ask, set_up
 from unit.protocol.plans import ACTS, FAULT_TAKES, HORIZON, LAGS, story
 from unit.protocol.process import Call
-from unit.protocol.world import Fault, World, driven
+from unit.protocol.world import World, driven
 
 REQUESTS = ("alice", "anna")
 WHAT = tuple(what for what in ACTS if what is not Act.PROTECT_BINDINGS)  # which would stop all life
@@ -26,7 +27,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._driven = driven(self.world)
         self._driven.__enter__()
         self._broken = False
-        self.world.judge.slack = 8.0
+        self.world.judge.slack = SLACK
         set_up(self.world)
         self.world.start()
         self.world.judge.follows_reads = False
@@ -74,7 +75,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _deliver(self, call: Call, fault: Fault | None = None) -> None:
         with self._told():
-            self.world.deliver(call, fault)
+            deliver(self.world, call, fault)
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -5,9 +5,9 @@ The real `decide`, reconciler, order of writes, schedule, store and adapter run 
 
 import pytest
 
+from unit.protocol.faults import Fault
 from unit.protocol.people import Act
-from unit.protocol.plans import ACTS, LAGS, Plan, first_broken, random_pairs, with_act, with_fault
-from unit.protocol.world import Fault
+from unit.protocol.plans import ACTS, FIRST, LAGS, Plan, first_broken, random_pairs, with_act, with_fault
 
 
 def test_nothing_unusual_breaks_no_promise() -> None:
@@ -26,6 +26,27 @@ def test_no_promise_breaks_where(fault: Fault) -> None:
 @pytest.mark.parametrize("what", [pytest.param(what, id=what.value) for what in ACTS])
 def test_no_promise_breaks_when_between_any_two_calls(what: Act) -> None:
     assert not (story := first_broken(with_act(what))), story
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        pytest.param(
+            Plan(((FIRST, Fault.BOTH), (FIRST + 8, Fault.OUTAGE))),
+            id="a second operator replaced the Job of the first one",
+        ),
+        pytest.param(
+            Plan(((13, Fault.BOTH),), ((15, Act.DELETE_POLICY),), watch_lag=0.2),
+            id="a second operator ends what the first one is about to bind",
+        ),
+        pytest.param(
+            Plan((), ((11, Act.PROTECT_BINDINGS), (15, Act.RECREATE_REQUEST))),
+            id="a request is made again while the binding of the old one cannot be ended",
+        ),
+    ],
+)
+def test_what_broke_once_holds(plan: Plan) -> None:
+    assert not (story := first_broken([plan])), story
 
 
 def test_no_promise_breaks_where_two_things_happen() -> None:

@@ -4,7 +4,6 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import Enum
 from unittest import mock
 
 import aiohttp
@@ -16,33 +15,6 @@ from unit.protocol.server import BINDINGS, JOBS, ROLES, Server
 
 LASTS = 10  # seconds that a grant lasts
 CALL_TAKES = 0.005  # seconds
-RESTART_AFTER = 1.0
-LONG = LASTS + 50.0  # longer than any Job lives
-TAKEOVER_AFTER = 2.0
-
-
-class Fault(Enum):
-    """What can happen to one call."""
-
-    LOST = "is done, and its answer is lost"
-    UNREACHED = "never arrives"
-    FORBIDDEN = "is refused with 403"
-    CONFLICT = "is refused with 409"
-    ERROR = "is answered with 500"
-    LATE = "times out, and is done 0.3 s later"
-    VERY_LATE = "times out, and is done after the end of the grant"
-    SLOW = "takes 2 s"
-    CRASH_BEFORE = "never arrives: the operator is killed, back after 1 s"
-    CRASH_AFTER = "is done, and the operator is killed, back after 1 s"
-    CRASH_LATE = "is done 0.1 s after its operator, killed, is back"
-    DEAD_BEFORE = "never arrives: the operator is killed, back after a minute"
-    DEAD_AFTER = "is done, and the operator is killed, back after a minute"
-    PAUSED = "is done while a standby works that took over from its operator, which sleeps"
-    BOTH = "is done while a second operator leads too"
-    OUTAGE = "fails with everything for 20 s"
-    LONG_OUTAGE = "fails with everything for a minute"
-    CLOCK_BACK = "is done; the operator's machine is set back by 120 s before"
-    CLOCK_AHEAD = "is done; the operator's machine is set ahead by 120 s before"
 
 
 class World:
@@ -84,7 +56,7 @@ class World:
             self.start()
             self.calm()
 
-        self.server.at(self.server.time + back_after, back)
+        self.after(back_after, back)
 
     def _forget(self, process: Process) -> None:
         if process in self.processes:
@@ -137,21 +109,17 @@ class World:
             pass
         return True
 
-    def deliver(self, call: Call, fault: Fault | None = None) -> None:
-        """Do with a call what the fault says."""
+    def take(self, call: Call, fate: str = "") -> None:
+        """A call is on its way."""
         self.calls.remove(call)
         self.count += 1
         self.server.time += CALL_TAKES
-        self.note(f"{call.process.name}: {call}{f' {fault.value}' if fault else ''}")
-        if fault is None and self.server.time < self.outage_until:
-            return self._answer(call, 503, b"")
-        if fault is Fault.CONFLICT and call.verb == "GET":
-            fault = None  # nobody answers a read with that
-        if fault:
-            self.judge.slack = 8.0
-            self.calm()
-            return _FAULTS[fault](self, call)
-        self._answer(call, *self.do(call))
+        self.note(f"{call.process.name}: {call} {fate}".rstrip())
+
+    def deliver(self, call: Call) -> None:
+        """Do what a call asks, and answer it."""
+        self.take(call)
+        self.answer(call, *((503, b"") if self.server.time < self.outage_until else self.do(call)))
 
     def do(self, call: Call) -> tuple[int, bytes]:
         """Let the server do what a call asks."""
@@ -174,7 +142,8 @@ class World:
         if self._explain:
             self.trace.append(f"{self.server.time:8.3f}  {text}")
 
-    def _answer(self, call: Call, status: int, text: bytes) -> None:
+    def answer(self, call: Call, status: int, text: bytes) -> None:
+        """Answer a call, if anybody still waits for it."""
         if not call.answer.done():
             call.answer.set_result(Response(status, text, {"Date": self.server.date()}))
 
@@ -182,11 +151,6 @@ class World:
         """The connection breaks."""
         if not call.answer.done():
             call.answer.set_exception(aiohttp.ClientConnectionError("broken"))
-
-    def refuse(self, call: Call, status: int, reason: str) -> None:
-        """Answer with a failure of the API server's own."""
-        text = f'{{"kind": "Status", "reason": "{reason}", "message": "no", "code": {status}}}'
-        self._answer(call, status, text.encode())
 
     def later(self, call: Call, seconds: float, *, answered: bool = False) -> None:
         """The call arrives after a while."""
@@ -196,99 +160,13 @@ class World:
             answer = self.do(call)
             self.calm()
             if answered and call.process in self.processes:
-                self._answer(call, *answer)
+                self.answer(call, *answer)
 
-        self.server.at(self.server.time + seconds, arrive)
+        self.after(seconds, arrive)
 
-    def pause(self, call: Call) -> None:
-        """Its process sleeps; a standby takes over; the call arrives in the middle of that, and the sleeper wakes up."""
-        sleeper = call.process
-        sleeper.paused, sleeper.leads = True, False
-        self.judge.alive_since = None
-        self._take_over()
-
-        def wake() -> None:
-            self.note(f"{sleeper.name} wakes up")
-            sleeper.paused = False
-
-        self.later(call, TAKEOVER_AFTER + 3.5 * CALL_TAKES, answered=True)
-        self.server.at(self.server.time + TAKEOVER_AFTER + 3.5 * CALL_TAKES, wake)
-
-    def _take_over(self) -> None:
-        standby = self.start(leads=False)
-
-        def win() -> None:
-            if standby in self.processes:
-                self.note(f"{standby.name} leads")
-                standby.win()
-                self.calm()
-
-        self.server.at(self.server.time + TAKEOVER_AFTER, win)
-
-    def second_leader(self, call: Call) -> None:
-        """A second operator leads too, and the call arrives in the middle of what it does."""
-        self.start()
-        self.later(call, 3.5 * CALL_TAKES, answered=True)
-
-    def outage(self, call: Call, seconds: float) -> None:
-        """Everything fails for a while."""
-        self.outage_until = self.server.time + seconds
-        self.calm()
-        self._answer(call, 503, b"")
-
-    def step_clock(self, call: Call, seconds: float) -> None:
-        """The operator's machine is set."""
-        self.skew += seconds
-        self.judge.clock_error = 1.1
-        self._answer(call, *self.do(call))
-
-
-def _crash(*, done: bool, back_after: float, late: bool = False) -> Callable[[World, Call], None]:
-    def crash(world: World, call: Call) -> None:
-        if done:
-            world.do(call)
-        world.kill(call.process, back_after)
-        if late:
-            world.later(call, back_after + 0.1)
-
-    return crash
-
-
-def _lose(world: World, call: Call) -> None:
-    world.do(call)
-    world.fail(call)
-
-
-def _late(seconds: float) -> Callable[[World, Call], None]:
-    def late(world: World, call: Call) -> None:
-        world.fail(call)
-        world.later(call, seconds)
-
-    return late
-
-
-_FAULTS: dict[Fault, Callable[[World, Call], None]] = {
-    Fault.LOST: _lose,
-    Fault.UNREACHED: World.fail,
-    Fault.FORBIDDEN: lambda world, call: world.refuse(call, 403, "Forbidden"),
-    Fault.CONFLICT: lambda world, call: world.refuse(call, 409, "Conflict"),
-    Fault.ERROR: lambda world, call: world.refuse(call, 500, "InternalError"),
-    Fault.LATE: _late(0.3),
-    Fault.VERY_LATE: _late(LASTS + 2.0),
-    Fault.SLOW: lambda world, call: world.later(call, 2.0, answered=True),
-    Fault.CRASH_BEFORE: _crash(done=False, back_after=RESTART_AFTER),
-    Fault.CRASH_AFTER: _crash(done=True, back_after=RESTART_AFTER),
-    Fault.CRASH_LATE: _crash(done=False, back_after=RESTART_AFTER, late=True),
-    Fault.DEAD_BEFORE: _crash(done=False, back_after=LONG),
-    Fault.DEAD_AFTER: _crash(done=True, back_after=LONG),
-    Fault.PAUSED: World.pause,
-    Fault.BOTH: World.second_leader,
-    Fault.OUTAGE: lambda world, call: world.outage(call, 20.0),
-    Fault.LONG_OUTAGE: lambda world, call: world.outage(call, 60.0),
-    Fault.CLOCK_BACK: lambda world, call: world.step_clock(call, -120.0),
-    Fault.CLOCK_AHEAD: lambda world, call: world.step_clock(call, 120.0),
-}
-assert set(_FAULTS) == set(Fault)
+    def after(self, seconds: float, act: Callable[[], None]) -> None:
+        """Do something after a while."""
+        self.server.at(self.server.time + seconds, act)
 
 
 @contextmanager
