@@ -1,5 +1,6 @@
 """What every test of the installed system shares: one control plane per overlay, and a namespace of one's own."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ OVERLAYS = {STAMPED: STAMPING, BY_HAND: PRE_1_36}
 
 # The operator of the tests may also bind what a careless platform team would let it bind.
 TEST_ROLES = Path(__file__).parent / "grantable-roles.yaml"
+
+# A shell that starts us in the background has us ignore Ctrl-C, and every program that we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def running_system(overlay: str) -> Iterator[System]:
@@ -33,6 +37,7 @@ def running_system(overlay: str) -> Iterator[System]:
 # plane is started twice. The groups start in this order: those in which much is waited for first, whose waiting the others fill.
 GROUPS = (
     "test_the_story_comes_out_right",  # alone in its group, like every test that brings a control plane of its own
+    "test_chaos",
     "test_outages",
     "test_alive",
     "stamped",
