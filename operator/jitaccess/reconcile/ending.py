@@ -67,13 +67,15 @@ class Endings:
             self._tools.schedule.retry(self._recorder.target(request.key), LONGEST_OUTAGE_RETRY)
             return
         request = await self._recorder.record(request, Outcome(verdict, facts.policy, None, None, _emptied(remains)))
+        # Before the Job, which takes a while: another request of that name may come meanwhile, and must not be forgotten.
+        self._recorder.forget(request.key)
         if granted:
             await self._drop_job(request.key, request.uid, request.recorded.job)
-        self._recorder.forget(request.key)
 
     async def clear(self, request: AccessRequest, known: Open) -> None:
         """Remove whatever is left of a request that somebody else, or a write whose answer was lost, has settled."""
         await self._remove_binding(request.key, known.uid, request.recorded.job)
+        self._recorder.forget(request.key)
         await self._drop_job(request.key, known.uid, request.recorded.job)
 
     async def deleted(self, key: Key, known: Open) -> None:
@@ -86,8 +88,8 @@ class Endings:
             # There is no record to say it on, and another request of that name may wait: the binding has looks of its own.
             left = f"NOT ENDED: {error}"
             self._tools.schedule.retry(Target(self._kind.binding, grant_key(key, known.uid)), LONGEST_OUTAGE_RETRY)
-        await self._drop_job(key, known.uid, None)
         self._recorder.forget(key)
+        await self._drop_job(key, known.uid, None)
         self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, left)
 
     def _goes_on_failing(self, key: Key) -> bool:

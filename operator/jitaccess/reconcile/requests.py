@@ -85,7 +85,7 @@ class RequestReconciler:
             return self._schedule.soon(self._recorder.target(key))
         if facts is None or facts.request.state.settled:
             if facts and known:
-                await self._endings.clear(facts.request, known)
+                return await self._endings.clear(facts.request, known)
             return self._recorder.forget(key)
         request = facts.request
         self._open.remember(request, request.resource_version, request.state)

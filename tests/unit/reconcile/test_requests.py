@@ -1130,6 +1130,21 @@ async def test_a_deleted_request_whose_access_cannot_be_ended_holds_up_no_other_
     assert Target(ROLE_BINDINGS, GRANT_KEY) in active.schedule._deadlines, "what still gives access is looked at again"
 
 
+async def test_a_request_that_is_recreated_while_the_job_of_the_old_one_goes_is_not_forgotten(active: Bench) -> None:
+    def recreated() -> None:
+        again = active.api.put(REQUESTS, request_manifest(uid=OTHER_UID))
+        active.open.see(parse_request(again))
+        active.schedule.soon(TARGET)
+
+    active.now.passes(hours=1)
+    active.api.before(NO_JOB, recreated)
+    await active.looks()
+    known = active.open.get(KEY)
+    assert known
+    assert known.uid == OTHER_UID, "its news came while the Job was being deleted"
+    assert active.state == ("Pending", "WaitingForApproval")
+
+
 async def test_a_deleted_request_leaves_its_last_words(active: Bench) -> None:
     found = active.api.get(REQUESTS, KEY)
     assert found
