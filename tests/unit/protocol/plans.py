@@ -42,6 +42,7 @@ class Plan:
 
 FIRST = 7  # the calls before it are made by an operator that finds nothing to do when it starts
 CALLS = 13  # that a life takes in which nothing unusual happens, and one more
+LATER = (FIRST, FIRST + CALLS + 10)  # after a fault a life takes more calls
 # Every call, spread out: what goes wrong somewhere in the middle of a life is met soon.
 SPREAD = tuple(FIRST + n * 5 % CALLS for n in range(CALLS))
 LAGS = (0.2, 0.0)  # by which watches may be behind; taken in turn, each meets every call, since the number of calls is odd
@@ -72,8 +73,8 @@ def random_pairs(seed: int, number: int) -> Iterator[Plan]:
     """Lives with two unusual things in them, drawn at random; some of them with churn."""
     draw = random.Random(seed)
     for _ in range(number):
-        faults = tuple((draw.choice(SPREAD), draw.choice(list(Fault))) for _ in range(draw.choice((0, 1, 1, 2))))
-        acts = tuple((draw.choice(SPREAD), draw.choice(ACTS)) for _ in range(2 - len(faults)))
+        faults = tuple((draw.randrange(*LATER), draw.choice(list(Fault))) for _ in range(draw.choice((0, 1, 1, 2))))
+        acts = tuple((draw.randrange(*LATER), draw.choice(ACTS)) for _ in range(2 - len(faults)))
         yield Plan(faults, acts, draw.choice(((), (), (Act.CHURN,))), draw.choice(LAGS))
 
 
