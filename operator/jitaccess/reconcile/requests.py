@@ -48,9 +48,7 @@ class RequestReconciler:
         hint = None if known and known.active else hint
         foreseen = self._foresee(hint)
         # What fails of the two must not leave the other one running behind our back.
-        ahead, facts = await asyncio.gather(
-            self._guard_ahead(foreseen), self._read(key, known, hint, foreseen), return_exceptions=True
-        )
+        ahead, facts = await asyncio.gather(self._guard_ahead(foreseen), self._read(key, known, hint), return_exceptions=True)
         if isinstance(facts, BaseException):
             raise facts
         if isinstance(ahead, BaseException) and not isinstance(ahead, (Blocked, Conflict)):
@@ -63,7 +61,7 @@ class RequestReconciler:
             return
         await self._ahead.take_back(key)
 
-    async def _read(self, key: Key, known: Open | None, hint: AccessRequest | None, foreseen: Grant | None) -> Facts | None:
+    async def _read(self, key: Key, known: Open | None, hint: AccessRequest | None) -> Facts | None:
         """What the decision rests on.
 
         A request that waits is taken as the watch has just reported it: its record is only written on top of the one that the
@@ -75,7 +73,8 @@ class RequestReconciler:
         if hint is None:
             return await self._reader.facts(resource, key, known)
         policy = self._tools.store.policy(hint.policy)
-        waits = policy is not None and foreseen is None and not decide(hint, policy, self._now()).state.settled
+        verdict = decide(hint, policy, self._now())
+        waits = verdict.grant is None and not verdict.state.settled
         return await (self._reader.shown(hint, policy) if policy and waits else self._reader.around(hint))
 
     async def _look(self, key: Key, known: Open | None, facts: Facts | None) -> None:

@@ -1090,6 +1090,21 @@ async def test_a_stale_hint_about_the_policy_grants_nothing(bench: Bench) -> Non
     assert (bench.state, bench.binding, bench.job) == (("Pending", "WaitingForApproval"), None, None)
 
 
+async def test_after_an_obstacle_too_the_policy_is_read_live_before_a_grant(bench: Bench) -> None:
+    bench.api.remove(CLUSTER_ROLES, Key("", "view"))
+    bench.approve(BOB)
+    await bench.sees()
+    assert bench.state == ("Pending", "RoleNotFound")
+    bench.api.put_role("view")
+    bench.api.put(POLICIES, policy_manifest(maxDuration="30m"))  # narrowed, and the watch has not said so yet
+    bench.approve(BOB, CAROL)
+    found = bench.api.get(REQUESTS, KEY)
+    assert found
+    bench.open.see(parse_request(found))
+    await bench.looks()
+    assert (bench.state, bench.binding) == (("Denied", "DurationTooLong"), None)
+
+
 @pytest.mark.parametrize("settled", [pytest.param(True, id="settled-meanwhile"), pytest.param(False, id="deleted-meanwhile")])
 async def test_a_stale_hint_leaves_no_job(bench: Bench, settled: bool) -> None:
     bench.approve(BOB)
