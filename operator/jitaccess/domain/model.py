@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from jitaccess.domain.recorded import NOTHING_RECORDED, Recorded, State
+from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, Recorded, State
+from jitaccess.domain.roles import ShownRole
 
 GROUP = "jitaccess.dev"
 VERSION = "v1alpha1"
@@ -104,6 +105,26 @@ class AccessRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedRole:
+    """A role that a policy offers, as the operator saw it last; None if it was not there, or not to be read."""
+
+    role: RoleRef
+    shown: ShownRole | None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecorded:
+    """What the operator has recorded of a policy."""
+
+    generation: int = 0
+    roles: tuple[OfferedRole, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+NOTHING_RECORDED_OF_A_POLICY = PolicyRecorded()
+
+
+@dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """Who may ask for which roles, for how long, and who decides."""
 
@@ -122,10 +143,14 @@ class AccessPolicy:
     allow_persistent_risk: bool = False
     deleting: bool = False
     invalid: str = ""  # why the spec cannot be read; empty when it can
-    risky: tuple[RoleRef, ...] = ()  # offered roles that were recorded as outliving a grant
-    status: Manifest | None = None
+    recorded: PolicyRecorded = NOTHING_RECORDED_OF_A_POLICY
 
     @property
     def key(self) -> Key:
         """Its namespace and name."""
         return self.ref.key
+
+    @property
+    def risky(self) -> tuple[RoleRef, ...]:
+        """The offered roles that were recorded as outliving a grant."""
+        return tuple(offered.role for offered in self.recorded.roles if offered.shown and offered.shown.risks)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, Ledger, Manifest, PolicyRef, RoleRef, Subject
 from jitaccess.domain.text import parse_duration, parse_time, printable
 from jitaccess.manifests.resources import POLICIES
-from jitaccess.manifests.status import parse_recorded
+from jitaccess.manifests.status import parse_policy_recorded, parse_recorded
 
 
 def parse_ledger(text: str) -> tuple[Decision, ...]:
@@ -55,7 +55,7 @@ def parse_request(manifest: Manifest) -> AccessRequest:
 
 def parse_policy(manifest: Manifest) -> AccessPolicy:
     """Read an AccessPolicy; what cannot be read of its spec is told in `invalid`, never raised."""
-    metadata, spec, status = manifest["metadata"], manifest.get("spec") or {}, manifest.get("status")
+    metadata, spec = manifest["metadata"], manifest.get("spec") or {}
     required = spec.get("requiredApprovals", 1)
     invalid = _missing(spec, "roles", "requesters", "maxDuration")
     if not isinstance(required, int) or isinstance(required, bool) or required < 0:
@@ -65,7 +65,6 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         pending = parse_duration(str(spec.get("pendingTimeout", "24h")))
     except ValueError as error:
         longest, pending, invalid = timedelta(0), timedelta(hours=24), invalid or str(error)
-    recorded = (status or {}).get("roles") or []
     return AccessPolicy(
         ref=PolicyRef(manifest.get("kind") or POLICIES.kind, Key(metadata.get("namespace", ""), metadata["name"])),
         uid=metadata["uid"],
@@ -82,8 +81,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         description=spec.get("description", ""),
         allow_persistent_risk=spec.get("allowPersistentRisk") is True,
         invalid=invalid,
-        risky=tuple(_parse_role(role) for role in recorded if role.get("risks")),
-        status=status,
+        recorded=parse_policy_recorded(manifest.get("status")),
     )
 
 

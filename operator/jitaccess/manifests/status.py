@@ -1,12 +1,11 @@
 """The status of requests and policies as Kubernetes writes it, both ways; what is in it is decided in domain/recording.py."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from jitaccess.domain.model import AccessPolicy, Manifest
+from jitaccess.domain.model import AccessPolicy, Manifest, OfferedRole, PolicyRecorded, RoleRef
 from jitaccess.domain.recorded import Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State
-from jitaccess.domain.recording import merged_conditions
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_time, parse_time
 from jitaccess.manifests.roles import parse_role_status, role_status
@@ -141,23 +140,33 @@ def _parse_time(status: Mapping[str, Any], field: str) -> datetime | None:
     return parse_time(status[field]) if status.get(field) else None
 
 
-def policy_status(
-    policy: AccessPolicy,
-    ready: tuple[bool, str, str],
-    roles: Iterable[Mapping[str, Any]],
-    now: datetime,
-) -> dict[str, Any]:
-    """The whole status of a policy; `ready` is whether it is in force, a CamelCase reason, and a sentence."""
-    old = policy.status or {}
-    in_force, reason, message = ready
-    wanted = {"Ready": ("True" if in_force else "False", reason, message)}
+def policy_status(policy: AccessPolicy, recorded: PolicyRecorded) -> dict[str, Any]:
+    """The whole status of a policy, with its lists in a few words for the columns of kubectl."""
     return {
-        "observedGeneration": policy.generation,
+        "observedGeneration": recorded.generation,
         "summary": {
             "roles": ", ".join(role.name for role in policy.roles),
             "requesters": in_words(policy.requesters),
             "approvers": in_words(policy.approvers, "or") if policy.approvers else "nobody needed",
         },
-        "roles": [dict(role) for role in roles],
-        "conditions": [_condition(c) for c in merged_conditions(parse_conditions(old), wanted, policy.generation, now)],
+        "roles": [_offered(offered) for offered in recorded.roles],
+        "conditions": [_condition(condition) for condition in recorded.conditions],
     }
+
+
+def parse_policy_recorded(status: Manifest | None) -> PolicyRecorded:
+    """Read the status of a policy."""
+    recorded = status or {}
+    return PolicyRecorded(
+        generation=recorded.get("observedGeneration", 0),
+        roles=tuple(
+            OfferedRole(RoleRef(role.get("kind", ""), role.get("name", "")), parse_role_status(role))
+            for role in recorded.get("roles") or ()
+        ),
+        conditions=parse_conditions(recorded),
+    )
+
+
+def _offered(offered: OfferedRole) -> dict[str, Any]:
+    shown = role_status(offered.shown) if offered.shown else {"risks": [], "hints": []}
+    return {"kind": offered.role.kind, "name": offered.role.name, "found": offered.shown is not None, **shown}

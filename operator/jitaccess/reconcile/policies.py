@@ -2,17 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
+from jitaccess.domain.model import AccessPolicy, Key, OfferedRole, PolicyRecorded, PolicyRef, RoleRef
+from jitaccess.domain.recording import merged_conditions
 from jitaccess.kube.api import Conflict, Refused
 from jitaccess.manifests.derived import derived_manifests, derived_names, is_derived
 from jitaccess.manifests.grant import Object, is_same
 from jitaccess.manifests.kinds import PolicyKind
 from jitaccess.manifests.parse import parse_policy
 from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource
-from jitaccess.manifests.roles import role_status
 from jitaccess.manifests.status import policy_status
 from jitaccess.publish.events import News
 from jitaccess.reconcile.facts import read_role
@@ -58,20 +57,17 @@ class PolicyReconciler:
             log.log(_level(error), "policy put off: %s", error, extra={"policy": str(key), "retry_seconds": round(delay, 1)})
             return
         # Once more: what was found out about the roles is on record only now, and what changed in them is news to every grant.
-        before = (policy.status or {}).get("roles")
-        if _risky_refs(roles) != policy.risky or (before and _hashes(roles) != _hashes(before)):
+        if policy.recorded.roles and _versions(roles) != _versions(policy.recorded.roles):
             self._wake_dependents(key, None)
         if ready[0] or ready[1] in _SETTLED:
             self._schedule.done(self._target(key))
         else:
             self._schedule.retry(self._target(key), LONGEST_RETRY)
 
-    async def _look_at(self, role: RoleRef, namespace: str) -> dict[str, Any]:
-        facts = await read_role(self._cluster, role, namespace, self._tools.table)
-        shown = role_status(facts.shown) if facts.shown else {"risks": [], "hints": []}
-        return {"kind": role.kind, "name": role.name, "found": facts.shown is not None, **shown}
+    async def _look_at(self, role: RoleRef, namespace: str) -> OfferedRole:
+        return OfferedRole(role, (await read_role(self._cluster, role, namespace, self._tools.table)).shown)
 
-    async def _put_in_force(self, policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready:
+    async def _put_in_force(self, policy: AccessPolicy, roles: Sequence[OfferedRole]) -> Ready:
         refusal = _refusal(policy, roles)
         if refusal:
             await self._withdraw(policy.key)
@@ -109,16 +105,19 @@ class PolicyReconciler:
             for name in derived_names(key):
                 await remove(self._cluster, resource, Key(key.namespace, name), is_derived)
 
-    async def _record(self, policy: AccessPolicy, ready: Ready, roles: list[dict[str, Any]]) -> None:
-        status = policy_status(policy, ready, roles, self._tools.now())
-        if status == policy.status:
+    async def _record(self, policy: AccessPolicy, ready: Ready, roles: Sequence[OfferedRole]) -> None:
+        in_force, reason, message = ready
+        wanted = {"Ready": ("True" if in_force else "False", reason, message)}
+        conditions = merged_conditions(policy.recorded.conditions, wanted, policy.generation, self._tools.now())
+        recorded = PolicyRecorded(policy.generation, tuple(roles), conditions)
+        if recorded == policy.recorded:
             return
         # Not on top of another spec than the one that was looked at; what others write beside it does not matter.
         same = {"op": "test", "path": "/metadata/generation", "value": policy.generation}
+        status = policy_status(policy, recorded)
         written = await self._cluster.write_status(self._kind.resource, policy.key, policy.uid, status, same)
         if written is not None:
             self._known.see(parse_policy(written))
-        in_force, reason, message = ready
         level = logging.INFO if in_force else logging.WARNING
         log.log(level, "policy %s", reason, extra={"policy": str(policy.key), "reason": reason, "note": message})
         self._tools.publisher.tell(News(self._kind.resource, policy.key, policy.uid, reason, message, not in_force))
@@ -137,7 +136,7 @@ def _level(error: Exception) -> int:
     return logging.DEBUG if isinstance(error, Conflict) else logging.WARNING
 
 
-def _refusal(policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready | None:
+def _refusal(policy: AccessPolicy, roles: Sequence[OfferedRole]) -> Ready | None:
     if policy.invalid:
         return False, "Invalid", policy.invalid
     risky = _risky(roles)
@@ -146,30 +145,28 @@ def _refusal(policy: AccessPolicy, roles: list[dict[str, Any]]) -> Ready | None:
     return None
 
 
-def _risky(roles: list[dict[str, Any]]) -> str:
-    named = _named(roles, "risks")
+def _risky(roles: Sequence[OfferedRole]) -> str:
+    named = _named((offered.role, offered.shown.risks) for offered in roles if offered.shown)
     return f"these roles allow what outlives a grant: {named}" if named else ""
 
 
-def _hinted(roles: list[dict[str, Any]]) -> str:
-    named = _named(roles, "hints")
+def _hinted(roles: Sequence[OfferedRole]) -> str:
+    named = _named((offered.role, offered.shown.hints) for offered in roles if offered.shown)
     return f"look at what these roles may leave behind: {named}" if named else ""
 
 
-def _named(roles: list[dict[str, Any]], field: str) -> str:
-    return "; ".join(f"{role['kind']} {role['name']} ({', '.join(role[field])})" for role in roles if role[field])
+def _named(found: Iterable[tuple[RoleRef, tuple[str, ...]]]) -> str:
+    return "; ".join(f"{role} ({', '.join(words)})" for role, words in found if words)
 
 
-def _hashes(roles: Iterable[Mapping[str, Any]]) -> set[tuple[str, str, str, str]]:
-    return {(role["kind"], role["name"], role.get("uid", ""), role.get("hash", "")) for role in roles}
+def _versions(roles: Iterable[OfferedRole]) -> set[tuple[RoleRef, str, str, tuple[str, ...]]]:
+    """What of the offered roles matters to requests and grants."""
+    shown = [(offered.role, offered.shown) for offered in roles]
+    return {(role, now.uid, now.digest, now.risks) if now else (role, "", "", ()) for role, now in shown}
 
 
-def _risky_refs(roles: list[dict[str, Any]]) -> tuple[RoleRef, ...]:
-    return tuple(RoleRef(role["kind"], role["name"]) for role in roles if role["risks"])
-
-
-def _summary(policy: AccessPolicy, roles: list[dict[str, Any]]) -> str:
-    missing = [f"{role['kind']} {role['name']}" for role in roles if not role["found"]]
+def _summary(policy: AccessPolicy, roles: Sequence[OfferedRole]) -> str:
+    missing = [str(offered.role) for offered in roles if offered.shown is None]
     parts = ["requests are accepted"]
     if missing:
         parts.append(f"not there, or not readable by the operator (ClusterRole jitaccess-grantable-roles): {', '.join(missing)}")

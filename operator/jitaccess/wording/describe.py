@@ -6,7 +6,6 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.rules import approvals_from, awaited, counting_approvals
 from jitaccess.domain.text import format_duration
-from jitaccess.manifests.status import parse_conditions
 from jitaccess.wording.history import end_refused, ends, timeline
 from jitaccess.wording.times import clock, relative, span
 
@@ -29,7 +28,7 @@ def who_decides(policy: AccessPolicy) -> str:
 
 def not_ready(policy: AccessPolicy) -> str:
     """Why a policy is not in force; empty when it is, or when nobody said."""
-    ready = condition_of(parse_conditions(policy.status or {}), "Ready")
+    ready = condition_of(policy.recorded.conditions, "Ready")
     return "" if ready is None or ready.status == "True" else ready.message or ready.reason
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, RoleRef
 from jitaccess.domain.recorded import State
 from jitaccess.domain.risk import KNOWN
 from jitaccess.domain.roles import Role, Rule, ShownRole, rules_digest
 from jitaccess.domain.rules import role_changed
-from jitaccess.manifests.roles import parse_role_status
 
 # What the roles that come with Kubernetes are for, where their rules cannot be read.
 _STANDARD = {
@@ -83,8 +82,8 @@ def role_asked(request: AccessRequest, live: Role | None, policy: AccessPolicy |
 
 def recorded_role(role: RoleRef, policy: AccessPolicy | None) -> ShownRole | None:
     """What the operator recorded about a role in the policy; None if nothing."""
-    roles: Sequence[Manifest] = ((policy.status if policy else None) or {}).get("roles") or ()
-    return next((parse_role_status(r) for r in roles if (r["kind"], r["name"]) == (role.kind, role.name)), None)
+    offered = policy.recorded.roles if policy else ()
+    return next((each.shown for each in offered if each.role == role), None)
 
 
 def in_brief(rules: Sequence[Rule]) -> list[str]:

@@ -31,7 +31,7 @@ from unit.examples import (
 DAY = 24 * HOUR
 NO_POLICY = {"gone": True}
 UNREADABLE: dict[str, Any] = {"duration": "2 days"}
-RISKY = {"roles": [{"kind": "ClusterRole", "name": "view", "found": True, "risks": ["read Secrets"]}]}
+RISKY = {"roles": [{"kind": "ClusterRole", "name": "view", "found": True, "hash": "0123456789abcdef", "risks": ["read Secrets"]}]}
 
 
 def the_policy(fields: dict[str, Any]) -> AccessPolicy | None:

@@ -126,7 +126,8 @@ def test_a_request_for_longer_than_python_can_count_is_read_as_invalid() -> None
 
 
 def test_a_policy_is_read_whole() -> None:
-    status = {"roles": [{"kind": "Role", "name": "db", "found": True, "risks": ["read Secrets"]}, {"kind": "Role", "name": "ok"}]}
+    risky = {"kind": "Role", "name": "db", "found": True, "uid": "u", "hash": "0123456789abcdef", "risks": ["read Secrets"]}
+    status = {"roles": [risky, {"kind": "Role", "name": "ok"}]}
     manifest = policy_manifest(
         roles=[{"kind": "Role", "name": "db"}, {"kind": "Role", "name": "ok"}],
         requesters=[{"kind": "ServiceAccount", "name": "ci", "namespace": "team-a"}],

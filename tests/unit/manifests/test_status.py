@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.lifecycle import Verdict, blocked, decide
-from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.model import AccessPolicy, AccessRequest, OfferedRole, PolicyRecorded
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import Condition, State
-from jitaccess.domain.recording import LONGEST_MESSAGE, MOST_INCIDENTS, Delivery, Incident, Outcome, next_step
+from jitaccess.domain.recording import LONGEST_MESSAGE, MOST_INCIDENTS, Delivery, Incident, Outcome, merged_conditions, next_step
+from jitaccess.domain.roles import Rule, ShownRole
 from jitaccess.domain.rules import Objection
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import policy_status, request_status
@@ -21,8 +22,10 @@ from unit.examples import (
     BOB,
     CAROL,
     DELIVERY,
+    EDIT,
     HOUR,
     T0,
+    VIEW,
     approved_by,
     lines,
     policy,
@@ -374,25 +377,31 @@ def test_a_policy_refused_at_any_length_can_be_recorded() -> None:
     assert not list(schema_faults(status, POLICY_STATUS_SCHEMA, "status"))
 
 
-VIEW_STATUS: dict[str, Any] = {
-    "kind": "ClusterRole",
-    "name": "view",
-    "found": True,
-    "uid": "u-view",
-    "hash": "0123456789abcdef",
-    "rules": [{"verbs": ["get"], "groups": [""], "resources": ["pods"]}],
-    "omittedRules": 0,
-    "risks": [],
-    "hints": [],
-}
+VIEW_SHOWN = OfferedRole(VIEW, ShownRole("u-view", "0123456789abcdef", (Rule(("get",), ("",), ("pods",)),)))
+
+
+def record_of(
+    under: AccessPolicy, in_force: bool = True, reason: str = "InForce", message: str = "requests are accepted"
+) -> PolicyRecorded:
+    """What is recorded of a policy after one look at T0."""
+    wanted = {"Ready": ("True" if in_force else "False", reason, message)}
+    conditions = merged_conditions(under.recorded.conditions, wanted, under.generation, T0)
+    return PolicyRecorded(under.generation, (VIEW_SHOWN, OfferedRole(EDIT, None)), conditions)
 
 
 def ready(
     in_force: bool = True, reason: str = "InForce", message: str = "requests are accepted", **fields: Any
 ) -> dict[str, Any]:
     """The status of a policy after one look."""
-    roles = [VIEW_STATUS]
-    return policy_status(policy(**fields), (in_force, reason, message), roles, T0)
+    under = policy(**fields)
+    return policy_status(under, record_of(under, in_force, reason, message))
+
+
+def test_a_policy_is_read_back_as_it_was_recorded() -> None:
+    recorded = record_of(policy())
+    status = json.loads(json.dumps(policy_status(policy(), recorded)))
+    assert parse_policy(policy_manifest(status=status)).recorded == recorded
+    assert [(role["name"], role["found"]) for role in status["roles"]] == [("view", True), ("edit", False)]
 
 
 def test_a_policy_in_force_is_summed_up() -> None:
@@ -414,13 +423,6 @@ def test_a_policy_that_is_not_in_force_says_why() -> None:
     status = ready(in_force=False, reason="PersistentRisk", message="ClusterRole edit (read Secrets)")
     assert (condition(status, "Ready")["status"], condition(status, "Ready")["reason"]) == ("False", "PersistentRisk")
     assert not list(schema_faults(status, POLICY_STATUS_SCHEMA, "status"))
-
-
-def test_a_policy_about_which_nothing_is_new_is_not_written() -> None:
-    status = ready()
-    known = parse_policy(policy_manifest(status=status))
-    roles = [VIEW_STATUS]
-    assert policy_status(known, (True, "InForce", "requests are accepted"), roles, T0 + HOUR) == status
 
 
 def test_conditions_are_found_by_their_type() -> None:
