@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from cli.plugin import Plugin
-from team import PATIENCE, POLICIES, eventually
+from team import PATIENCE, POLICIES, REQUESTS, eventually
 
 
 def test_ls_shows_mine_or_what_waits_or_what_is_active_or_all(jit: Plugin) -> None:
@@ -240,6 +240,25 @@ def test_the_record_is_complete(jit: Plugin) -> None:
     assert lines == whole
     assert [(d["verb"], d["by"], d["note"]) for d in whole[0]["decisions"]] == [("approved", "bob", "=1+1")]
     assert [entry["state"] for entry in whole[0]["history"]] == ["Pending", "Pending", "Active", "Expired"]
+
+
+def test_the_record_has_a_gap_where_an_open_request_was_deleted(jit: Plugin) -> None:
+    jit.team.policy()
+    name = jit.team.granted()
+    uid = jit.team.get(name)["metadata"]["uid"]
+    jit.team.admin.delete(REQUESTS, name).sure()
+    eventually(lambda: jit.ok("export", "-o", "jsonl", user="admin"), f"an export that tells of {name}, which was deleted")
+    answer = jit("export", "-o", "json", user="admin")
+    [row] = json.loads(answer.out)
+    assert (row["name"], row["uid"], row["state"], row["requester"]) == (name, uid, "Deleted", "")
+    assert "alice asked for ClusterRole view" in row["message"]
+    assert "approved by bob, and Active until " in row["message"]
+    assert "0 requests" in answer.err
+    assert "and 1 that somebody deleted" in answer.err
+    assert name in jit.ok("export", user="admin"), "in csv too"
+    unentitled = jit("export", "-o", "jsonl")
+    assert (unentitled.out, unentitled.code) == ("", 0)
+    assert "you may not read Events" in unentitled.err
 
 
 @pytest.mark.parametrize("since", ["0h", "2099-01-01"])

@@ -15,6 +15,7 @@ class Server:
     me: str
     requests: list[dict[str, Any]]
     selects: bool = True
+    events: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     namespace: str = "team-a"
 
@@ -24,8 +25,9 @@ class Server:
         self.asked.append(selector)
         if selector and not self.selects:
             raise Invalid("field label not supported: spec.requester")
-        if path.endswith(("/accessrequests", "/accesspolicies")):
-            items = self.requests if path.endswith("/accessrequests") else []
+        kind = path.rpartition("/")[2]
+        if kind in ("accessrequests", "accesspolicies", "events"):
+            items = {"accessrequests": self.requests, "events": self.events}.get(kind, [])
             return {"items": items, "metadata": {"resourceVersion": "1"}}
         found = [item for item in self.requests if path.endswith(f"/accessrequests/{item['metadata']['name']}")]
         if not found:

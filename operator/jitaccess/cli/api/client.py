@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from jitaccess.cli.api.deletions import DELETIONS, Deletion, read_deletion
 from jitaccess.cli.api.errors import SEE_ALL, ChangedMeanwhile, Invalid, NotFound, Outage, Refused, Unreadable
 from jitaccess.cli.api.ledger import added_line
 from jitaccess.cli.api.reading import read_request
@@ -15,7 +16,7 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Man
 from jitaccess.domain.roles import Role
 from jitaccess.manifests.kinds import policy_resource
 from jitaccess.manifests.parse import parse_policy
-from jitaccess.manifests.resources import CLUSTER_ROLES, POLICIES, REQUESTS, ROLES
+from jitaccess.manifests.resources import CLUSTER_ROLES, EVENTS, POLICIES, REQUESTS, ROLES
 from jitaccess.manifests.roles import parse_role
 
 if TYPE_CHECKING:
@@ -83,6 +84,10 @@ class Client:
     def requests(self, namespace: str, selector: str = "") -> list[Manifest]:
         """List the requests of a namespace, or of all of them (empty)."""
         return self._selected(REQUESTS.path(namespace=namespace), selector)[0]
+
+    def deletions(self, namespace: str) -> list[Deletion]:
+        """What Events tell of deleted requests of a namespace, or of all of them (empty); Refused if I may not read Events."""
+        return [read_deletion(event) for event in self._list(EVENTS.path(namespace=namespace), DELETIONS)[0]]
 
     def policies(self, namespace: str) -> list[AccessPolicy]:
         """List the policies of a namespace, or of all of them (empty), by name."""

@@ -1,6 +1,7 @@
 """Exporting the record, for auditors."""
 
 import csv
+import itertools
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -8,7 +9,8 @@ from typing import Any
 
 import click
 
-from jitaccess.cli.api.errors import ExitCode, UsageError
+from jitaccess.cli.api.deletions import Deletion
+from jitaccess.cli.api.errors import ExitCode, Refused, UsageError
 from jitaccess.cli.api.reading import read_requests
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
@@ -51,7 +53,9 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
     """Write out every request that was open at any time in the period, with all times and decisions, oldest first.
 
     Requests stay in the cluster for the operator's retention time after they are settled (30 days by default): export
-    more often than that. In csv, text that a spreadsheet would run as a formula begins with an apostrophe.
+    more often than that. Of an open request that somebody deleted, there is a row with the state Deleted for as long as
+    the cluster keeps the operator's Event (one hour by default), if you may read Events. In csv, text that a spreadsheet
+    would run as a formula begins with an apostrophe.
     """
     now = datetime.now(UTC)
     start, stop = since(back, now), since(end, now) if end else now
@@ -59,10 +63,21 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
         raise UsageError(f"the period ends before it begins: {format_time(start)} to {format_time(stop)}")
     found, unreadable = read_requests(session.client.requests(session.scope(everywhere)))
     chosen = sorted((r for r, _ in found if _overlaps(r, start, stop)), key=lambda request: (request.created, request.key))
-    _WRITERS[output](record(request) for request in chosen)
+    gone = [each for each in _deletions(session, everywhere) if start <= each.at <= stop]
+    _WRITERS[output](itertools.chain(map(record, chosen), map(gap, gone)))
     note(f"{len(chosen)} requests, {format_time(start)} to {format_time(stop)}")
+    if gone:
+        note(f"and {len(gone)} that somebody deleted, as Events tell it; the proof is the API server's audit log")
     warn_left_out(unreadable)
     return ExitCode.ERROR if unreadable else ExitCode.DONE
+
+
+def _deletions(session: Session, everywhere: bool) -> list[Deletion]:
+    try:
+        return sorted(session.client.deletions(session.scope(everywhere)), key=lambda each: (each.at, each.request))
+    except Refused:
+        note("requests that somebody deleted are not in it: you may not read Events there")
+        return []
 
 
 def _overlaps(request: AccessRequest, start: datetime, stop: datetime) -> bool:
@@ -98,6 +113,20 @@ def record(request: AccessRequest) -> dict[str, Any]:
         "decisions": [{"verb": d.verb, "by": d.by, "note": d.note, "at": _time(d.at)} for d in decisions(request)],
         "history": [entry_status(entry) for entry in recorded.history],
     }
+
+
+def gap(deletion: Deletion) -> dict[str, Any]:
+    """A request whose record was deleted, in the columns of the others: empty but for what is known."""
+    known = {
+        "namespace": deletion.request.namespace,
+        "name": deletion.request.name,
+        "uid": deletion.uid,
+        "state": "Deleted",
+        "message": deletion.message,
+        "settledAt": format_time(deletion.at),
+    }
+    unknown: dict[str, Any] = {"policyGeneration": None, "requiredApprovals": None, "decisions": [], "history": []}
+    return dict.fromkeys((*CSV_COLUMNS, "history"), "") | unknown | known
 
 
 def _time(moment: datetime | None) -> str:

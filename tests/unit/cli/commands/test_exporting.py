@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from jitaccess.cli.commands.exporting import CSV_COLUMNS, cell, record
+from jitaccess.cli.api.deletions import read_deletion
+from jitaccess.cli.commands.exporting import CSV_COLUMNS, cell, gap, record
 from jitaccess.domain.text import format_time
 from unit.examples import ALICE, BOB, HOUR, T0, active_status, approved_by, request
 
@@ -28,6 +29,25 @@ def test_cells_are_harmless_in_a_spreadsheet(value: object, shown: str) -> None:
 
 def test_a_record_has_every_column() -> None:
     assert set(CSV_COLUMNS) <= set(record(request()))
+
+
+def test_a_gap_has_every_column_of_a_record_and_says_only_what_is_known() -> None:
+    event = {
+        "metadata": {"namespace": "team-a", "creationTimestamp": AT},
+        "involvedObject": {"name": "alice-7f3k", "uid": "u"},
+        "lastTimestamp": None,
+        "message": "the record of this request was deleted: alice asked for view",
+    }
+    row = gap(read_deletion(event))
+    assert set(row) == set(record(request()))
+    assert {column: value for column, value in row.items() if value} == {
+        "namespace": "team-a",
+        "name": "alice-7f3k",
+        "uid": "u",
+        "state": "Deleted",
+        "message": "the record of this request was deleted: alice asked for view",
+        "settledAt": AT,
+    }
 
 
 def test_a_record_is_what_the_operator_recorded() -> None:

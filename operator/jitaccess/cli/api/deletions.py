@@ -1,0 +1,27 @@
+"""Requests that somebody deleted before they were over: their record went with them, and the operator's Event is what is left."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from jitaccess.domain.model import Key, Manifest
+from jitaccess.domain.text import parse_time
+from jitaccess.manifests.resources import REQUESTS
+
+DELETIONS = f"reason=RequestDeleted,involvedObject.kind={REQUESTS.kind}"
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """A request that is gone, as an Event tells of it. Whoever may write Events can write such a one: it proves nothing."""
+
+    request: Key
+    uid: str
+    at: datetime
+    message: str
+
+
+def read_deletion(event: Manifest) -> Deletion:
+    """What an Event with that reason tells."""
+    metadata, gone = event["metadata"], event["involvedObject"]
+    at = parse_time(event.get("lastTimestamp") or metadata["creationTimestamp"])
+    return Deletion(Key(metadata["namespace"], gone.get("name", "")), gone.get("uid", ""), at, event.get("message", ""))
