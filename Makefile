@@ -44,8 +44,8 @@ format: setup ## format the code
 unit: setup ## run the unit tests only, in seconds
 	@$(BIN)/python -m pytest tests/unit
 
-bench: setup ## measure latencies as ratios against a bare client
-	@PYTHONPATH=deploy/local $(BIN)/python -m bench
+bench: setup ## measure against a bare client, in ten minutes (PART=latency alone, FULL=1 all, ROUNDS=, REPEATS=)
+	@PYTHONPATH=deploy/local $(BIN)/python -m bench $(PART) $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(REPEATS),--repeats $(REPEATS))
 
 digest: setup ## write the digest of crds/ and deploy/base/admission/, after every change there
 	@PYTHONPATH=deploy/local $(BIN)/python -m digest

@@ -29,9 +29,11 @@ async def ask(stage: Stage, name: str, policy: str = ASKED, duration: str = LAST
     return parse_request(await stage.alice.call("POST", REQUESTS.path(namespace=space), body(name, policy, duration)))
 
 
-async def ask_all(stage: Stage, names: list[str], requests: Watcher, duration: str = LASTS) -> list[AccessRequest]:
+async def ask_all(
+    stage: Stage, names: list[str], requests: Watcher, duration: str = LASTS, space: str = HOME
+) -> list[AccessRequest]:
     """Make many requests, and wait until each is on record as Pending."""
-    made = await at_once([partial(ask, stage, name, duration=duration) for name in names])
+    made = await at_once([partial(ask, stage, name, duration=duration, space=space) for name in names])
     await requests.all("Pending", names)
     return made
 

@@ -71,14 +71,14 @@ class BareLife:
 _BACKGROUND = {"propagationPolicy": "Background"}
 
 
-async def bare_lives(stage: Stage, prefix: str, count: int) -> list[BareLife]:
+async def bare_lives(stage: Stage, prefix: str, count: int, space: str = HOME) -> list[BareLife]:
     """Make requests for bare lives; the operator must not run meanwhile."""
-    rules = Rules(stage.policies[HOME, ASKED], stage.shown)
-    return await at_once([partial(_prepared, stage, rules, f"{prefix}-{number}") for number in range(count)])
+    rules = Rules(stage.policies[space, ASKED], stage.shown)
+    return await at_once([partial(_prepared, stage, rules, f"{prefix}-{number}", space) for number in range(count)])
 
 
-async def _prepared(stage: Stage, rules: Rules, name: str) -> BareLife:
-    request = await ask(stage, name)
+async def _prepared(stage: Stage, rules: Rules, name: str, space: str) -> BareLife:
+    request = await ask(stage, name, space=space)
     recorded = rules.record(request, datetime.now(UTC))
     request = await write_record(stage.bare, request, recorded, **_UNSEEN)
     return BareLife(stage, replace(request, approvals=_APPROVED), rules)

@@ -66,6 +66,15 @@ def latency_rows(
     name: str, ours: Sequence[Sequence[float]], bare: Sequence[Sequence[float]], goals: tuple[Goal | None, Goal | None]
 ) -> list[Row]:
     """Two rows, p50 of each repeat and p99 of all of them together, in milliseconds, from repeats of seconds."""
-    halves = [[1000 * quantile(repeat, 0.5) for repeat in side] for side in (ours, bare)]
-    tails = [[1000 * quantile([one for repeat in side for one in repeat], 0.99)] if side else [] for side in (ours, bare)]
-    return [Row(f"{name}, p50", "ms", *halves, goals[0]), Row(f"{name}, p99", "ms", *tails, goals[1])]
+    return [
+        Row(f"{name}, p50", "ms", _halves(ours), _halves(bare), goals[0]),
+        Row(f"{name}, p99", "ms", _tail(ours), _tail(bare), goals[1]),
+    ]
+
+
+def _halves(repeats: Sequence[Sequence[float]]) -> list[float]:
+    return [1000 * quantile(repeat, 0.5) for repeat in repeats]
+
+
+def _tail(repeats: Sequence[Sequence[float]]) -> list[float]:
+    return [1000 * quantile([value for repeat in repeats for value in repeat], 0.99)]

@@ -21,7 +21,6 @@ ASKED, FREE = "asked", "free"  # the policies: one approval, and none
 ROLE = RoleRef("ClusterRole", "view")
 LEASE_PATH = LEASES.path(namespace="jitaccess-system")
 _BARE = ("bare", "bench-bare")  # the ServiceAccount of the bare client, and its namespace
-COMPONENTS = ("kube-apiserver", "etcd", "kube-controller-manager")
 
 
 @dataclass
@@ -59,14 +58,13 @@ class Stage:
         assert self.system.operator, "the operator was never started"
         return self.system.operator
 
-    def cpu(self, component: str = "operator") -> float:
-        """The processor time that the operator, or a component of the control plane, has used."""
-        processes: dict[str, Process] = {**self.system.plane.processes, "operator": self.operator}
-        return cpu_seconds(processes[component].pid)
+    def cpu(self) -> float:
+        """The processor time that the operator has used since it was started."""
+        return cpu_seconds(self.operator.pid)
 
     def plane_cpu(self) -> dict[str, float]:
         """The processor time of each component of the control plane."""
-        return {name: cpu_seconds(self.system.plane.processes[name].pid) for name in COMPONENTS}
+        return {name: cpu_seconds(process.pid) for name, process in self.system.plane.processes.items()}
 
     def memory(self) -> float:
         """The resident memory of the operator, in megabytes."""
@@ -100,10 +98,11 @@ async def staged(*, audit: bool = False) -> AsyncIterator[Stage]:
         stack.callback(system.stop)
         tokens = [system.plane.token(name) for name in ("alice", "bob", "admin")] + [_bare_token(system)]
         ca_file = str(system.plane.ca_file)
-        clients = [await stack.enter_async_context(client(system.plane.server, ca_file, token)) for token in tokens]
-        shown = (await read_role(Cluster(clients[2].session, ""), ROLE, "")).shown
+        opened = [await stack.enter_async_context(client(system.plane.server, ca_file, token)) for token in tokens]
+        alice, bob, admin, bare = opened
+        shown = (await read_role(Cluster(admin.session, ""), ROLE, "")).shown
         assert shown, f"{ROLE} cannot be read"
-        stage = Stage(system, *clients, shown)
+        stage = Stage(system, alice, bob, admin, bare, shown)
         await stage.start()
         await stage.prepare([HOME])
         yield stage

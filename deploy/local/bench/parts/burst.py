@@ -10,7 +10,7 @@ from bench.bare import BareLife, bare_lives
 from bench.calls import WIDTH, at_once
 from bench.effort import Effort
 from bench.figures import Goal, Row
-from bench.stage import HOME, Stage
+from bench.stage import Stage
 from bench.watching import Watcher, state_of_request
 from jitaccess.manifests.resources import REQUESTS, ROLE_BINDINGS
 
@@ -27,24 +27,25 @@ async def measure(stage: Stage, effort: Effort) -> list[Row]:
 
 
 async def _size(stage: Stage, size: int, repeats: int) -> list[Row]:
+    spaces = [f"burst-{size}-{repeat}" for repeat in range(repeats)]  # each in its own: what is bound there slows others down
+    await stage.prepare(spaces)
     await stage.stop()
-    lives = await bare_lives(stage, f"bare-{size}", 2 * size * repeats)
+    lives = [await bare_lives(stage, f"bare-{space}", 2 * size, space) for space in spaces]
     await stage.start()
     alone, patched, ours, cpu = [], [], [], []
     async with (
-        Watcher(stage.admin, ROLE_BINDINGS.path(namespace=HOME)) as bindings,
-        Watcher(stage.admin, REQUESTS.path(namespace=HOME), state_of_request) as requests,
+        Watcher(stage.admin, ROLE_BINDINGS.path()) as bindings,
+        Watcher(stage.admin, REQUESTS.path(), state_of_request) as requests,
     ):
-        for repeat in range(repeats):
-            mine = lives[2 * size * repeat : 2 * size * (repeat + 1)]
+        for space, mine in zip(spaces, lives, strict=True):
             alone.append(await _bare(mine[:size], bindings))
             patched.append(await _bare_beside_patches(mine[size:], bindings))
             before = stage.cpu()
-            ours.append(await _ours(stage, [f"burst-{size}-{repeat}-{number}" for number in range(size)], bindings, requests))
+            ours.append(await _ours(stage, space, size, bindings, requests))
             cpu.append(1000 * (stage.cpu() - before) / size)
     return [
         Row(f"burst of {size}, against Job + record + binding", "grants/s", ours, alone, GOAL),
-        Row(f"burst of {size}, against the same beside the approvals' patches", "grants/s", ours, patched),
+        Row(f"burst of {size}, against the same beside as many patches", "grants/s", ours, patched),
         Row(f"burst of {size}, operator CPU a request until its binding", "ms", cpu),
     ]
 
@@ -74,8 +75,8 @@ async def _bare_beside_patches(lives: Sequence[BareLife], bindings: Watcher) -> 
     return await _rate(start, [life.name for life in lives], bindings)
 
 
-async def _ours(stage: Stage, names: Sequence[str], bindings: Watcher, requests: Watcher) -> float:
-    asked = await ask_all(stage, list(names), requests)
+async def _ours(stage: Stage, space: str, size: int, bindings: Watcher, requests: Watcher) -> float:
+    asked = await ask_all(stage, [f"{space}-{number}" for number in range(size)], requests, space=space)
     await asyncio.sleep(1.0)  # the Events of asking
     start = time.perf_counter()
     await at_once([partial(approve, stage.bob, request) for request in asked])

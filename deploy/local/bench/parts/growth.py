@@ -3,7 +3,7 @@
 from bench.asking import ask_all
 from bench.bare import bare_lives
 from bench.effort import Effort
-from bench.figures import Goal, Row, quantile
+from bench.figures import Goal, Row, latency_rows
 from bench.parts.latency import rounds
 from bench.parts.starting import Start, idle_cpu, start_once
 from bench.seeding import CROWD, seed_active
@@ -38,8 +38,7 @@ async def measure(stage: Stage, effort: Effort) -> list[Row]:
         ):
             asked = await ask_all(stage, [f"at-{size}-{number}" for number in range(effort.rounds)], requests)
             ours, short, _ = await rounds(stage, asked, lives, bindings)
-        halves = [[1000 * quantile(side, 0.5)] for side in (ours, short)]
-        rows.append(Row(f"{size} active: approval -> binding, p50", "ms", *halves))
+        rows += latency_rows(f"{size} active: approval -> binding", [ours], [short], (None, None))
     return rows
 
 

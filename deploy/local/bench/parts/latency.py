@@ -10,8 +10,9 @@ from bench.bare import BareLife, bare_lives
 from bench.calls import each, on_time
 from bench.effort import Effort
 from bench.figures import Goal, Row, latency_rows
-from bench.stage import COMPONENTS, HOME, Stage
+from bench.stage import HOME, Stage
 from bench.watching import Watcher, state_of_request
+from controlplane.components import COMPONENTS
 from jitaccess.domain.model import AccessRequest
 from jitaccess.manifests.resources import REQUESTS, ROLE_BINDINGS
 

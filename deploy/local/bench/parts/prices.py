@@ -1,6 +1,7 @@
 """What one call costs the API server, in milliseconds of CPU; nothing else happens, but what the controllers make of it."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -16,19 +17,25 @@ from jitaccess.domain.model import Key
 from jitaccess.manifests.resources import CLUSTER_ROLES, EVENTS, JOBS, POLICIES, REQUESTS, ROLE_BINDINGS
 
 Calls = Sequence[Callable[[], Awaitable[object]]]
-SETTLE = 2.0  # seconds: controllers and watches come after the answer
+_MADE = (JOBS, ROLE_BINDINGS)
+SETTLE = 1.5  # seconds: controllers and watches come after the answer
 
 
 async def measure(stage: Stage, effort: Effort) -> list[Row]:
     """One kind of call after the other, many at once."""
     await stage.stop()
     rows = [await _price(stage, "POST request", [partial(ask, stage, f"price-{n}") for n in range(effort.calls)])]
-    asked = [await ask(stage, f"approve-{n}") for n in range(effort.calls)]
+    asked = await at_once([partial(ask, stage, f"approve-{n}") for n in range(effort.calls)])
     rows.append(await _price(stage, "PATCH request (approve)", [partial(approve, stage.bob, each) for each in asked]))
     lives = await bare_lives(stage, "life", effort.calls)
     for name, call in _WRITES:
         rows.append(await _price(stage, name, [partial(call, life) for life in lives]))
     rows.append(await _price(stage, "POST Event", [partial(_event, life, n) for n, life in enumerate(lives)]))
+    sizes = [
+        ("request", REQUESTS.path(lives[0].request.key)),
+        *((each.kind, each.path(Key(HOME, lives[0].name))) for each in _MADE),
+    ]
+    rows += [await _size(stage, name, path) for name, path in sizes]
     for name, path in _reads(lives):
         rows.append(await _price(stage, name, [partial(_get, stage.bare, path)] * effort.calls))
     for name, call in _ENDS:
@@ -41,6 +48,11 @@ async def _price(stage: Stage, name: str, calls: Calls) -> Row:
     idle, _ = await _used(stage, asyncio.sleep(SETTLE))
     used, seconds = await _used(stage, _all_of_it(calls))
     return Row(f"API server CPU: {name}", "ms", [1000 * (used - idle * seconds / SETTLE) / len(calls)])
+
+
+async def _size(stage: Stage, name: str, path: str) -> Row:
+    found = await stage.bare.call("GET", path)
+    return Row(f"size as JSON: {name}", "bytes", [float(len(json.dumps(found, separators=(",", ":"))))])
 
 
 async def _used(stage: Stage, work: Awaitable[None]) -> tuple[float, float]:
