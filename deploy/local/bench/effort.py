@@ -14,6 +14,7 @@ class Effort:
     endings: int = 300
     spread: int = 150  # ends over the spread's seconds, beside as many approvals
     spread_seconds: float = 30.0
+    spreads: int = 1  # repeats of that
     sizes: tuple[int, ...] = (100, 2_000)  # how many are active
     overdue: tuple[int, int] = (2_000, 200)  # how many are active, and how many more are overdue at the start
     settled: int = 2_000
@@ -22,7 +23,7 @@ class Effort:
 
 
 USUAL = Effort()
-FULL = Effort(rounds=34, rate=100, bursts=(300, 1_000), sizes=(100, 2_000, 10_000), settled=20_000)
+FULL = Effort(spreads=3, rounds=34, rate=100, bursts=(300, 1_000), sizes=(100, 2_000, 10_000), settled=20_000)
 SHORT = Effort(
     repeats=1,
     rounds=10,

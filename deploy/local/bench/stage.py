@@ -10,6 +10,7 @@ from bench.calls import Client, at_once, client
 from bench.machine import cpu_seconds, megabytes
 from controlplane.process import Process
 from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
+from jitaccess.domain.recorded import condition_of
 from jitaccess.domain.roles import ShownRole
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.resources import LEASES, POLICIES
@@ -83,8 +84,8 @@ class Stage:
         async with asyncio.timeout(60):
             while True:
                 policy = await cluster.policy(PolicyRef(POLICIES.kind, Key(space, name)))
-                conditions = (policy.status or {}).get("conditions", []) if policy else []
-                if policy and any(each["type"] == "Ready" and each["status"] == "True" for each in conditions):
+                ready = condition_of(policy.recorded.conditions, "Ready") if policy else None
+                if policy and ready and ready.status == "True":
                     return policy
                 await asyncio.sleep(0.1)
 

@@ -1,7 +1,8 @@
 """Grants that end together: how late, against bare deletes on the same schedule, and in which order things go."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bench.asking import binding_of
@@ -22,25 +23,50 @@ OVERDUE = 0.1  # seconds that a binding may be late before nothing else should b
 SEED_RATE = 40.0  # grants a second, on a slow day
 
 
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """The lags of one wave of ends, in seconds, those of bare deletes, and how many records and Jobs were written too early."""
+
+    ours: list[float]
+    bare: list[float]
+    early: float
+
+
 async def measure(stage: Stage, effort: Effort) -> list[Row]:
-    """All end within one second; the operator is started a few seconds before."""
-    ours, bare, early = [], [], []
+    """Within one second, as they come; and at one moment, where only the speed counts. The operator is started before."""
+    rows = []
+    for name, seconds in (("in one second", 1.0), ("at one moment", 0.0)):
+        waves = [await _once(stage, f"{name[:2]}-{repeat}", effort.endings, seconds) for repeat in range(effort.repeats)]
+        rows += latency_rows(
+            f"{effort.endings} ends {name}, lag", [wave.ours for wave in waves], [wave.bare for wave in waves], GOALS
+        )
+        rows.append(
+            Row(
+                f"  records, Jobs written while a binding was {OVERDUE:.1f} s late",
+                "writes",
+                [wave.early for wave in waves],
+                (),
+                Goal(0, "figure"),
+            )
+        )
+    return rows
+
+
+async def _once(stage: Stage, prefix: str, count: int, seconds: float) -> Wave:
+    await stage.stop()
     async with (
         Watcher(stage.admin, ROLE_BINDINGS.path(namespace=HOME)) as bindings,
         Watcher(stage.admin, REQUESTS.path(namespace=HOME), state_of_request) as requests,
         Watcher(stage.admin, JOBS.path(namespace=HOME)) as jobs,
     ):
-        for repeat in range(effort.repeats):
-            await stage.stop()
-            lives = await bare_lives(stage, f"bare-{repeat}", effort.endings)
-            await at_once([life.grant for life in lives])
-            bare.append(await _bare(lives, bindings))
-            start = time.time() + effort.endings / SEED_RATE + START_SECONDS
-            ending = await seed_ending(stage, f"end-{repeat}", effort.endings, _within_a_second(start, effort.endings))
-            ours.append(await ends(stage, ending, bindings))
-            early.append(await _too_early(stage, ending, bindings, requests, jobs))
-    rows = latency_rows(f"{effort.endings} ends in one second, lag", ours, bare, GOALS)
-    return [*rows, Row("records and Jobs written while a binding was overdue", "writes", early, (), Goal(0, "figure"))]
+        lives = await bare_lives(stage, f"bare-{prefix}", count)
+        await at_once([life.grant for life in lives])
+        bare = await _bare(lives, bindings, seconds)
+        start = datetime.now(UTC) + timedelta(seconds=count / SEED_RATE + START_SECONDS)
+        until = [start + timedelta(seconds=seconds * number / count) for number in range(count)]
+        ending = await seed_ending(stage, prefix, count, until.__getitem__)
+        ours = await ends(stage, ending, bindings)
+        return Wave(ours, bare, await _too_early(stage, ending, bindings, requests, jobs))
 
 
 async def ends(stage: Stage, ending: Sequence[AccessRequest], bindings: Watcher) -> list[float]:
@@ -53,13 +79,9 @@ async def ends(stage: Stage, ending: Sequence[AccessRequest], bindings: Watcher)
     return [each.wall - at for each, at in zip(seen, due, strict=True)]
 
 
-def _within_a_second(start: float, count: int) -> Callable[[int], datetime]:
-    return lambda number: datetime.fromtimestamp(start, UTC) + timedelta(seconds=number / count)
-
-
-async def _bare(lives: Sequence[BareLife], bindings: Watcher) -> list[float]:
+async def _bare(lives: Sequence[BareLife], bindings: Watcher, seconds: float) -> list[float]:
     start = time.time() + 1
-    due = [start + number / len(lives) for number in range(len(lives))]
+    due = [start + seconds * number / len(lives) for number in range(len(lives))]
     await on_time(list(zip(due, [life.unbind for life in lives], strict=True)), WIDTH)
     seen = await bindings.all("DELETED", [life.name for life in lives])
     return [each.wall - at for each, at in zip(seen, due, strict=True)]

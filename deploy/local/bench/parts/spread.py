@@ -28,7 +28,7 @@ async def measure(stage: Stage, effort: Effort) -> list[Row]:
         Watcher(stage.admin, ROLE_BINDINGS.path(namespace=HOME)) as bindings,
         Watcher(stage.admin, REQUESTS.path(namespace=HOME), state_of_request) as requests,
     ):
-        for repeat in range(effort.repeats):
+        for repeat in range(effort.spreads):
             asked = await ask_all(stage, [f"beside-{repeat}-{number}" for number in range(effort.spread)], requests)
             await stage.stop()
             start = time.time() + effort.spread / SEED_RATE + START_SECONDS
