@@ -1,6 +1,7 @@
 """The installed system for chaos: an audit log with bodies, and operators that reach the API server through proxies."""
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -124,6 +125,14 @@ class ChaosSystem(System):
         """Cut an operator off from the API server for so long."""
         with self.journal.during("operator cut off"):
             self._loop.run(replica.proxy.partition(seconds))
+
+    def log(self, replica: Process | None = None) -> list[dict[str, Any]]:
+        """What that operator has logged; who is killed while it writes leaves half a line, which is left out."""
+        entries: list[dict[str, Any]] = []
+        for line in (replica.output() if replica else "").splitlines():
+            with contextlib.suppress(ValueError):
+                entries += [entry for entry in [json.loads(line)] if isinstance(entry, dict)]
+        return entries
 
     def leads(self, replica: Replica) -> bool:
         """Whether this operator says that it leads; what it says of its clock beside that does not matter."""
