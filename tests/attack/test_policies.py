@@ -338,6 +338,7 @@ def test_an_aggregated_role_is_known_by_what_it_is_made_of(stage: Theatre, aggre
 def test_a_role_that_has_become_risky_is_not_granted_any_more(stage: Theatre, aggregated: Person) -> None:
     stage.policy("late", roles=[ROLE])
     name = stage.request(policyRef={"name": "late"}, roleRef=ROLE)
+    stage.until(name, "Pending")  # looked at, with the role as it was
     part(aggregated, SECRETS)
     stage.sure(stage.decide("bob", "approve", name))
     stage.until(name, "Denied")

@@ -37,5 +37,5 @@ def test_an_approved_request_gives_exactly_the_role_for_exactly_the_time(either:
         ("Expired", "DurationElapsed", None),
     ]
     assert not either.binding(name), "the binding is gone"
-    assert not either.items("jobs"), "the Job is gone"
+    eventually(lambda: not either.items("jobs"), "the Job is gone, which goes after the record")
     eventually(lambda: not either.may("alice", "list", "pods"), "alice may no longer list pods")
