@@ -33,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--full", action="store_true", help="all parts, and the large sizes")
     top.add_argument("--rounds", type=int, help="how many of what is measured one at a time, in each repeat")
     top.add_argument("--repeats", type=int, help="how often each thing is measured")
+    top.add_argument("--sizes", type=int, nargs="+", help="how many are active, one size after the other (part growth)")
     top.add_argument("--json", type=Path, default=JSON, help=f"where the figures go (default {JSON})")
     top.add_argument("--picture", type=Path, help="draw the growth curves of the figures in --json there, and measure nothing")
     return top
@@ -41,7 +42,8 @@ def parser() -> argparse.ArgumentParser:
 def effort_of(options: argparse.Namespace) -> Effort:
     """How much to measure."""
     asked = {name: value for name in ("rounds", "repeats") if (value := getattr(options, name)) is not None}
-    return replace(FULL if options.full else USUAL, **asked)
+    sizes = {"sizes": tuple(sorted(options.sizes))} if options.sizes else {}
+    return replace(FULL if options.full else USUAL, **asked, **sizes)
 
 
 async def run_part(name: str, effort: Effort) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from bench.bare import BareLife, bare_lives
 from bench.calls import WIDTH, at_once, on_time
 from bench.effort import Effort
 from bench.figures import Goal, Row, latency_rows
+from bench.parts.starting import until_quiet
 from bench.seeding import seed_ending
 from bench.stage import HOME, Stage
 from bench.watching import Watcher, state_of_request
@@ -18,7 +19,7 @@ from jitaccess.domain.text import parse_time
 from jitaccess.manifests.resources import JOBS, REQUESTS, ROLE_BINDINGS
 
 GOALS = Goal(1.1), Goal(1.1)
-START_SECONDS = 8.0  # what the operator may take to start before the first grant ends
+START_SECONDS = 25.0  # what the operator may take to start, and to become quiet, before the first grant ends
 OVERDUE = 0.1  # seconds that a binding may be late before nothing else should be written
 SEED_RATE = 40.0  # grants a second, on a slow day
 
@@ -70,11 +71,14 @@ async def _once(stage: Stage, prefix: str, count: int, seconds: float) -> Wave:
 
 
 async def ends(stage: Stage, ending: Sequence[AccessRequest], bindings: Watcher) -> list[float]:
-    """Start the operator, and see each grant end; the seconds from `expiresAt` until its binding is seen to be gone."""
+    """Start the operator, let it become quiet, see each grant end; seconds from `expiresAt` until its binding is seen to be gone."""
     await stage.start()
+    await until_quiet(stage)
     due = [_expiry(request) for request in ending]
     if time.time() > min(due):
-        raise RuntimeError("the machine is too busy: grants ended before the operator was there; measure again when it is calm")
+        raise RuntimeError(
+            "the machine is too busy: grants ended before the operator was there and quiet; measure again when it is calm"
+        )
     seen = await bindings.all("DELETED", [binding_of(request) for request in ending])
     return [each.wall - at for each, at in zip(seen, due, strict=True)]
 
