@@ -71,7 +71,7 @@ async def _once(stage: Stage, prefix: str, count: int, seconds: float) -> Wave:
 
 
 async def ends(stage: Stage, ending: Sequence[AccessRequest], bindings: Watcher) -> list[float]:
-    """Start the operator, let it become quiet, see each grant end; seconds from `expiresAt` until its binding is seen to be gone."""
+    """Start the operator, let it become quiet, and see each grant end: the seconds from `expiresAt` until its binding is gone."""
     await stage.start()
     await until_quiet(stage)
     due = [_expiry(request) for request in ending]
