@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 def effort_of(options: argparse.Namespace) -> Effort:
     """How much to measure."""
     asked = {name: value for name in ("rounds", "repeats") if (value := getattr(options, name)) is not None}
-    sizes = {"sizes": tuple(sorted(options.sizes))} if options.sizes else {}
+    sizes: dict[str, Any] = {"sizes": tuple(sorted(options.sizes))} if options.sizes else {}
     return replace(FULL if options.full else USUAL, **asked, **sizes)
 
 
