@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,17 @@ TEST_ROLES = Path(__file__).parent / "grantable-roles.yaml"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def running_system(overlay: str) -> Iterator[System]:
-    """The installed system with its operator running."""
+@contextmanager
+def installed_system(overlay: str = STAMPED) -> Iterator[System]:
+    """The system installed on a control plane of its own, without an operator yet."""
     with System(overlay=OVERLAYS[overlay], users=EXTRA_USERS, audit=True) as system:
         system.plane.kubectl("apply", "-f", str(TEST_ROLES))
+        yield system
+
+
+def running_system(overlay: str) -> Iterator[System]:
+    """The installed system with its operator running."""
+    with installed_system(overlay) as system:
         system.start_operator()
         yield system
         operator = system.operator

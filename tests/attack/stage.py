@@ -49,10 +49,6 @@ class Stage(Place):
     def __post_init__(self) -> None:
         self.sure(self.admin.call("POST", "/api/v1/namespaces", {"metadata": {"name": self.namespace}}))
 
-    def elsewhere(self) -> "Stage":
-        """A fresh namespace on the same system."""
-        return Stage(self.system, self.stamped, tokens=self.tokens)
-
     # --- people
 
     def person(self, name: str, **headers: str) -> Person:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from conftest import TEST_ROLES
+from conftest import installed_system
 from controlplane.process import Process
-from people import EXTRA_USERS
 from system import ROOT, System
 from team import PATIENCE, REQUESTS, Team, eventually, new_team
 
@@ -21,8 +20,7 @@ NAMES = ("accessrequests.jitaccess.dev", "accesspolicies.jitaccess.dev")
 @pytest.fixture(scope="module")
 def installed() -> Iterator[System]:
     """A control plane of their own: these tests take away what everybody needs."""
-    with System(users=EXTRA_USERS, audit=True) as system:
-        system.plane.kubectl("apply", "-f", str(TEST_ROLES))
+    with installed_system() as system:
         yield system
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 import pytest
 
-from conftest import TEST_ROLES
+from conftest import installed_system
 from controlplane.process import Process
 from jitaccess.domain.text import parse_duration, parse_time
 from jitaccess.kube.api import Cluster
@@ -15,7 +15,6 @@ from jitaccess.kube.credentials import connect
 from jitaccess.manifests.grant import GRACE
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.reconcile.retention import remove_old
-from people import EXTRA_USERS
 from system import System
 from team import PATIENCE, POLICIES, REQUESTS, Team, eventually, new_team
 
@@ -23,8 +22,7 @@ from team import PATIENCE, POLICIES, REQUESTS, Team, eventually, new_team
 @pytest.fixture(scope="module")
 def breakable() -> Iterator[System]:
     """The system that these tests break, and mend again."""
-    with System(users=EXTRA_USERS, audit=True) as system:
-        system.plane.kubectl("apply", "-f", str(TEST_ROLES))
+    with installed_system() as system:
         yield system
 
 

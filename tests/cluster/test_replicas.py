@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from conftest import TEST_ROLES
+from conftest import installed_system
 from controlplane.process import Process
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.lease import DURATION
-from people import EXTRA_USERS
 from system import System
 from team import REQUESTS, Team, eventually, new_team
 
@@ -62,8 +61,7 @@ class Replicas:
 @pytest.fixture(scope="module")
 def installed() -> Iterator[System]:
     """A control plane of their own, for operators that come and go."""
-    with System(users=EXTRA_USERS, audit=True) as system:
-        system.plane.kubectl("apply", "-f", str(TEST_ROLES))
+    with installed_system() as system:
         yield system
 
 

@@ -158,16 +158,6 @@ class FakeApi:
         """A webhook that changes every new object of a kind."""
         self._webhooks[resource.plural] = change
 
-    def collect_garbage(self) -> None:
-        """Remove what has owners, none of which is there any more; again and again, as kube-controller-manager does."""
-        while True:
-            uids = {found["metadata"]["uid"] for found in self.objects.values()}
-            orphans = [key for key, found in self.objects.items() if (owners := _owner_uids(found)) and not owners & uids]
-            if not orphans:
-                return
-            for key in orphans:
-                del self.objects[key]
-
     def forget_calls(self) -> None:
         """Count from here."""
         self.calls.clear()
@@ -321,10 +311,6 @@ def _moved(old: Object, new: Object) -> Iterator[str]:
     for field in ("grantedAt", "expiresAt"):
         if field in old and new.get(field) != old[field]:
             yield f"{field} never moves"
-
-
-def _owner_uids(found: Object) -> set[str]:
-    return {owner["uid"] for owner in found["metadata"].get("ownerReferences") or []}
 
 
 def _selected(item: Object, query: Any) -> bool:

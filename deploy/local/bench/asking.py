@@ -5,7 +5,7 @@ from functools import partial
 from bench.calls import Client, Object, at_once
 from bench.stage import ASKED, HOME, ROLE, Stage
 from bench.watching import Watcher
-from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.model import AccessRequest
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import REQUESTS
@@ -46,4 +46,4 @@ async def approve(bob: Client, request: AccessRequest) -> None:
 
 def binding_of(request: AccessRequest) -> str:
     """The name of the binding, and of the Job, of a request."""
-    return grant_name(Key(request.key.namespace, request.key.name), request.uid)
+    return grant_name(request.key, request.uid)

@@ -9,7 +9,7 @@ from functools import partial
 
 from bench.asking import ask, binding_of
 from bench.calls import at_once
-from bench.records import Rules, grant_of, make_binding, make_job, write_record
+from bench.records import Rules, grant_from, make_binding, make_job, write_record
 from bench.stage import ASKED, HOME, Stage
 from jitaccess.domain.model import AccessRequest, Decision, Key
 from jitaccess.domain.recorded import ObjectRef, Recorded
@@ -36,7 +36,7 @@ class BareLife:
 
     async def grant(self, *, record: bool = True) -> None:
         """The Job, then the record, then the binding: what the operator writes for a grant."""
-        grant = grant_of(self.request, datetime.now(UTC))
+        grant = grant_from(self.request, datetime.now(UTC))
         self.job = await make_job(self.stage.bare, grant, self.request.duration, "bare")
         if record:
             await self.record()

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bench.calls import Client, Object
-from jitaccess.domain.lifecycle import Grant, decide
+from jitaccess.domain.lifecycle import Grant, decide, grant_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.recorded import ObjectRef, Recorded
 from jitaccess.domain.recording import Delivery, Outcome, next_step
@@ -31,9 +31,9 @@ class Rules:
         return next_step(request, Outcome(verdict, self.policy, self.role, delivery), now).recorded
 
 
-def grant_of(request: AccessRequest, since: datetime) -> Grant:
+def grant_from(request: AccessRequest, since: datetime) -> Grant:
     """The grant of a request that begins at that moment."""
-    return Grant(request.key, request.uid, request.requester, request.role, since, since + request.duration)
+    return grant_of(request, since, since + request.duration)
 
 
 async def make_job(client: Client, grant: Grant, lasts: timedelta, component: str = "grant") -> ObjectRef:

@@ -7,7 +7,7 @@ from functools import partial
 
 from bench.asking import LASTS, ask
 from bench.calls import at_once
-from bench.records import Rules, grant_of, make_binding, make_job, write_record
+from bench.records import Rules, grant_from, make_binding, make_job, write_record
 from bench.stage import FREE, HOME, Stage
 from jitaccess.domain.model import AccessRequest
 
@@ -46,7 +46,7 @@ async def _ending(stage: Stage, name: str, until: datetime, space: str) -> Acces
 
 
 async def _granted(stage: Stage, request: AccessRequest, since: datetime, job_lasts: timedelta) -> AccessRequest:
-    grant = grant_of(request, since)
+    grant = grant_from(request, since)
     job = await make_job(stage.bare, grant, job_lasts)
     request = await write_record(stage.bare, request, _rules(stage, request).record(request, since, job))
     await make_binding(stage.bare, grant, job)

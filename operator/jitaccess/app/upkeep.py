@@ -10,7 +10,7 @@ from datetime import timedelta
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
-from jitaccess.reconcile.comparing import Facts, apply, compare
+from jitaccess.reconcile.comparing import LiveReads, apply, compare
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.retention import remove_old
 from jitaccess.reconcile.sweep import sweep_policies
@@ -139,15 +139,15 @@ class Upkeep:
         """Compare everything once; False if some part of it could not be done. No part keeps another from being done."""
         tools, done = self._tools, []
         for kind in REQUEST_KINDS:
-            facts = Facts(self._cluster, tools.table) if thorough else None
-            done.append(await _put_off("comparing requests", self._compare(kind, facts)))
+            reads = LiveReads(self._cluster, tools.table) if thorough else None
+            done.append(await _put_off("comparing requests", self._compare(kind, reads)))
         for policy_kind in POLICY_KINDS:
             sweeping = sweep_policies(self._cluster, policy_kind, tools.store, tools.schedule)
             done.append(await _put_off("looking at policies", sweeping))
         return all(done)
 
-    async def _compare(self, kind: RequestKind, facts: Facts | None) -> None:
-        difference = await compare(self._cluster, kind, self._clock.now, facts)
+    async def _compare(self, kind: RequestKind, reads: LiveReads | None) -> None:
+        difference = await compare(self._cluster, kind, self._clock.now, reads)
         apply(difference, kind, self._tools.store, self._tools.schedule)
 
     # --- retention

@@ -15,7 +15,7 @@ from jitaccess.kube.credentials import Connection
 from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_name
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, PolicyKind, RequestKind
 from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.resources import OPEN_REQUESTS, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
@@ -78,7 +78,7 @@ def settings() -> kopf.OperatorSettings:
     tuned.networking.error_backoffs = EndlessBackoffs()
     tuned.process.ultimate_exiting_timeout = None  # when Kopf stops, that is not yet the end of the process
     for kind in REQUEST_KINDS:
-        tuned.watching.field_selectors[kind.resource.group, kind.resource.plural] = "status.settled!=true"
+        tuned.watching.field_selectors[kind.resource.group, kind.resource.plural] = OPEN_REQUESTS
         tuned.watching.label_selectors[kind.binding.group, kind.binding.plural] = GRANT_SELECTOR
     return tuned
 

@@ -14,6 +14,7 @@ import kopf
 from jitaccess.app.watch import settings
 from jitaccess.domain.model import GROUP, Key, Manifest
 from jitaccess.kube.api import Cluster, Outage, Refused
+from jitaccess.kube.installation import is_established
 from jitaccess.manifests.resources import CRDS, Resource
 
 START_SECONDS = 10.0  # until every watcher must be there
@@ -154,9 +155,7 @@ def watcher_name(resource: Resource) -> str:
 def _fault(definition: Manifest) -> str:
     if "deletionTimestamp" in definition["metadata"]:
         return "is being deleted"
-    conditions = (definition.get("status") or {}).get("conditions") or []
-    established = any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
-    return "" if established else "is not established"
+    return "" if is_established(definition) else "is not established"
 
 
 def _obituary(task: asyncio.Task[None]) -> str:

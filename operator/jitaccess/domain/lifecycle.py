@@ -38,6 +38,11 @@ class Grant:
     expires_at: datetime
 
 
+def grant_of(request: AccessRequest, granted_at: datetime, expires_at: datetime) -> Grant:
+    """The access that a request asks for, from when to when."""
+    return Grant(request.key, request.uid, request.requester, request.role, granted_at, expires_at)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What should be true of a request now, and why.
@@ -114,7 +119,7 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
         return Verdict(
             State.PENDING, "WaitingForApproval", awaited(policy, len(approvals)), approvals=approvals, wake_at=deadline
         )
-    grant = Grant(request.key, request.uid, request.requester, request.role, now, now + request.duration)
+    grant = grant_of(request, now, now + request.duration)
     return granted(grant, approvals)
 
 
@@ -131,7 +136,7 @@ def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, 
     approvals = counting_approvals(request)
     if policy is not None and len(approvals) < policy.required_approvals:
         return Verdict(State.REVOKED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, len(approvals))}")
-    grant = Grant(request.key, request.uid, request.requester, request.role, granted_at, expires_at)
+    grant = grant_of(request, granted_at, expires_at)
     return granted(grant, approvals)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jitaccess.domain.lifecycle import Verdict
+from jitaccess.domain.lifecycle import Grant, Verdict
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State, condition_of
@@ -74,7 +74,7 @@ def next_step(request: AccessRequest, outcome: Outcome, now: datetime) -> Step:
     if outcome.role and (_may_show_anew(request) or old.state is State.ACTIVE):
         new = replace(new, role=outcome.role)
     if outcome.delivery and verdict.grant:
-        new = _as_granted(new, verdict, outcome.delivery)
+        new = _as_granted(new, verdict.grant, outcome.delivery)
     if verdict.state.settled:
         new = _as_settled(new, request, now)
     return Step(new if new == old else replace(new, revision=old.revision + 1), tuple(news))
@@ -93,10 +93,8 @@ def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: da
     )
 
 
-def _as_granted(new: Recorded, verdict: Verdict, delivery: Delivery) -> Recorded:
-    if verdict.grant is None:
-        return new
-    since, until = verdict.grant.granted_at, verdict.grant.expires_at
+def _as_granted(new: Recorded, grant: Grant, delivery: Delivery) -> Recorded:
+    since, until = grant.granted_at, grant.expires_at
     return replace(new, granted_at=since, expires_at=until, binding=delivery.binding, job=delivery.job)
 
 

@@ -120,9 +120,14 @@ async def _read(cluster: Cluster, resource: Resource, name: str) -> Manifest | s
 
 def _crd_faults(crd: Manifest) -> Iterator[str]:
     yield from _version_faults(crd)
-    conditions = (crd.get("status") or {}).get("conditions") or []
-    if not any(c["type"] == "Established" and c["status"] == "True" for c in conditions):
+    if not is_established(crd):
         yield "is not established"
+
+
+def is_established(crd: Manifest) -> bool:
+    """Whether the API server serves the objects that a CustomResourceDefinition defines."""
+    conditions = (crd.get("status") or {}).get("conditions") or []
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 def _policy_faults(policy: Manifest) -> Iterator[str]:

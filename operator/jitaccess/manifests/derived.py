@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jitaccess.domain.model import API_VERSION, GROUP, AccessPolicy, Key, Manifest, Subject
 from jitaccess.domain.recorded import ObjectRef
-from jitaccess.manifests.grant import COMPONENT, MANAGED, MANAGED_SELECTOR, Object, owner_reference
+from jitaccess.manifests.grant import COMPONENT, MANAGED, MANAGED_SELECTOR, Object, has_labels, owner_reference
 from jitaccess.manifests.kinds import PolicyKind
 from jitaccess.manifests.resources import RBAC, ROLE_BINDINGS, ROLES
 
@@ -27,8 +27,7 @@ def policy_of(derived: Key) -> Key | None:
 
 def is_derived(found: Manifest) -> bool:
     """Whether a Role or RoleBinding carries our label of derived ones; nobody but the operator can put it there."""
-    labels = found["metadata"].get("labels") or {}
-    return all(labels.get(name) == value for name, value in {**MANAGED, **DERIVED}.items())
+    return has_labels(found, MANAGED | DERIVED)
 
 
 def derived_manifests(policy: AccessPolicy, kind: PolicyKind) -> tuple[tuple[Object, Object], ...]:

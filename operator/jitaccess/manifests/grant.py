@@ -45,6 +45,11 @@ def grant_name(request: Key, uid: str) -> str:
     return f"jit-{request.name[:_NAME_ROOM].rstrip('-.')}-{uid[:8]}"
 
 
+def grant_key(request: Key, uid: str) -> Key:
+    """The key of the binding and of the Job of a request."""
+    return Key(request.namespace, grant_name(request, uid))
+
+
 def job_manifest(kind: RequestKind, grant: Grant, lasts: timedelta, image: str = JOB_IMAGE) -> Object:
     """The dead-man's switch: a Job that runs no Pod, completes at once, and is gone `lasts` and GRACE after it was created."""
     seconds = math.ceil(max(timedelta(0), lasts + GRACE) / timedelta(seconds=1))
@@ -136,7 +141,7 @@ def is_same(found: Manifest, wanted: Manifest) -> bool:
     """Whether the object that is there is exactly the one that we would make, but for what keeps it from going (`kept_by`)."""
     theirs, ours = found["metadata"], wanted["metadata"]
     return (
-        _labelled(theirs, ours)
+        has_labels(found, ours["labels"])
         and all((theirs.get("annotations") or {}).get(name) == value for name, value in ours.get("annotations", {}).items())
         and _owners(theirs) == _owners(ours)
         and gives_the_same(found, wanted)
@@ -160,7 +165,7 @@ def job_fault(job: Manifest, wanted: Manifest, expires_at: datetime | None = Non
         return "it does not complete at once and go by itself"
     if theirs.get("finalizers") or "deletionTimestamp" in theirs:
         return f"it is kept, or going already (finalizers: {kept_by(job) or 'none'})"
-    if _owners(theirs) != _owners(wanted["metadata"]) or not _labelled(theirs, wanted["metadata"]):
+    if _owners(theirs) != _owners(wanted["metadata"]) or not has_labels(job, wanted["metadata"]["labels"]):
         return "it has other owners or labels than it was made with"
     asked = wanted["spec"]["ttlSecondsAfterFinished"]
     if expires_at is None:
@@ -170,10 +175,15 @@ def job_fault(job: Manifest, wanted: Manifest, expires_at: datetime | None = Non
     return "" if in_time else f"it goes at {format_time(fires)}, which is not when this grant ends"
 
 
+def has_labels(found: Manifest, labels: Mapping[str, str]) -> bool:
+    """Whether the object carries all of these labels."""
+    theirs = found["metadata"].get("labels") or {}
+    return all(theirs.get(name) == value for name, value in labels.items())
+
+
 def is_managed(found: Manifest, request_uid: str) -> bool:
     """Whether the object carries our label for this request; nobody but the operator can put it there."""
-    labels = found["metadata"].get("labels") or {}
-    return all(labels.get(name) == value for name, value in MANAGED.items()) and labels.get(REQUEST_UID) == request_uid
+    return has_labels(found, {**MANAGED, REQUEST_UID: request_uid})
 
 
 def is_of(found: Manifest, request_uid: str, job_uid: str = "") -> bool:
@@ -200,10 +210,6 @@ def _grant_labels(grant: Grant) -> dict[str, str]:
 def owner_reference(api_version: str, kind: str, ref: ObjectRef) -> Object:
     """The owner reference to an object."""
     return {"apiVersion": api_version, "kind": kind, "name": ref.name, "uid": ref.uid}
-
-
-def _labelled(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
-    return all((theirs.get("labels") or {}).get(name) == value for name, value in ours["labels"].items())
 
 
 def _owners(metadata: Mapping[str, Any]) -> list[tuple[str, str, str, str, bool]]:

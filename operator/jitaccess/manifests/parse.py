@@ -8,6 +8,11 @@ from jitaccess.manifests.resources import POLICIES
 from jitaccess.manifests.status import parse_policy_recorded, parse_recorded
 
 
+def key_of(manifest: Manifest) -> Key:
+    """The namespace and name of any object."""
+    return Key(manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"])
+
+
 def parse_ledger(text: str) -> tuple[Decision, ...]:
     """Parse a ledger: lines end at U+000A and nowhere else, the name ends at the first `: `.
 
@@ -26,7 +31,7 @@ def parse_request(manifest: Manifest) -> AccessRequest:
     """Read a request; what cannot be read of its spec is told in `invalid`; UnknownState where a newer jitaccess recorded it."""
     metadata, spec = manifest["metadata"], manifest.get("spec") or {}
     annotations = metadata.get("annotations") or {}
-    key = Key(metadata.get("namespace", ""), metadata["name"])
+    key = key_of(manifest)
     invalid = ""
     try:
         duration = parse_duration(str(spec.get("duration", "")))
@@ -66,7 +71,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
     except ValueError as error:
         longest, pending, invalid = timedelta(0), timedelta(hours=24), invalid or str(error)
     return AccessPolicy(
-        ref=PolicyRef(manifest.get("kind") or POLICIES.kind, Key(metadata.get("namespace", ""), metadata["name"])),
+        ref=PolicyRef(manifest.get("kind") or POLICIES.kind, key_of(manifest)),
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         generation=metadata.get("generation", 1),

@@ -31,6 +31,7 @@ class Resource:
 
 REQUESTS = Resource(GROUP, VERSION, "accessrequests", "AccessRequest")
 POLICIES = Resource(GROUP, VERSION, "accesspolicies", "AccessPolicy")
+OPEN_REQUESTS = "status.settled!=true"  # as a field selector
 RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(RBAC, "v1", "roles", "Role")
 CLUSTER_ROLES = Resource(RBAC, "v1", "clusterroles", "ClusterRole")

@@ -8,25 +8,22 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from jitaccess.domain.lifecycle import Grant, decide
+from jitaccess.domain.lifecycle import decide, grant_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import State
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import RiskTable
 from jitaccess.domain.roles import ShownRole
 from jitaccess.kube.api import Cluster
-from jitaccess.manifests.grant import GRANT_SELECTOR, binding_manifest, is_same, kept_by
+from jitaccess.manifests.grant import GRANT_SELECTOR, binding_manifest, grant_key, is_same, kept_by
 from jitaccess.manifests.kinds import RequestKind
-from jitaccess.manifests.parse import parse_request
-from jitaccess.manifests.resources import JOBS, ROLES
+from jitaccess.manifests.parse import key_of, parse_request
+from jitaccess.manifests.resources import JOBS, OPEN_REQUESTS
 from jitaccess.manifests.status import UnknownState
-from jitaccess.reconcile.facts import read_role
-from jitaccess.reconcile.recorder import grant_key
-from jitaccess.reconcile.sweep import end_if_over, key_of, remove_job_if_over, request_of
+from jitaccess.reconcile.facts import place_of, read_role
+from jitaccess.reconcile.sweep import end_if_over, remove_job_if_over, request_of
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Open, Store
-
-OPEN = "status.settled!=true"
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +43,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class LiveReads:
     """The policies and roles that the requests of one comparison name, each read live when it is first needed."""
 
     cluster: Cluster
@@ -62,14 +59,14 @@ class Facts:
 
     async def role(self, role: RoleRef, namespace: str) -> ShownRole | None:
         """The role as people would be shown it; None if it is not there or may not be read."""
-        where = role, namespace if role.kind == ROLES.kind else ""
+        where = place_of(role, namespace)
         if where not in self.roles:
             self.roles[where] = (await read_role(self.cluster, *where, self.table)).shown
         return self.roles[where]
 
 
-async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetime], facts: Facts | None = None) -> Difference:
-    """Compare every open request with its binding and its Job; with `facts` also with what its policy and role allow now.
+async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetime], reads: LiveReads | None = None) -> Difference:
+    """Compare every open request with its binding and its Job; with `reads` also with what its policy and role allow now.
 
     Access that nobody explains, and Jobs of settled requests, are ended on the way.
     """
@@ -79,7 +76,7 @@ async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetim
         difference.uids[request.key] = request.uid
         recorded = request.recorded
         due = recorded.expires_at if request.state is State.ACTIVE else recorded.pending_until
-        if due is None or (facts and not await _is_quiet(request, facts, now())):
+        if due is None or (reads and not await _is_quiet(request, reads, now())):
             difference.look.add(request.key)
         if due:
             difference.due[request.key] = due
@@ -105,16 +102,16 @@ def apply(difference: Difference, kind: RequestKind, store: Store, schedule: Sch
 
 
 async def _open_requests(cluster: Cluster, kind: RequestKind) -> AsyncIterator[AccessRequest]:
-    async for item in cluster.list_objects(kind.resource, fieldSelector=OPEN):
+    async for item in cluster.list_objects(kind.resource, fieldSelector=OPEN_REQUESTS):
         try:
             yield parse_request(item)
         except UnknownState as error:
             log.warning("request left alone: %s", error, extra={"request": str(key_of(item))})
 
 
-async def _is_quiet(request: AccessRequest, facts: Facts, now: datetime) -> bool:
+async def _is_quiet(request: AccessRequest, reads: LiveReads, now: datetime) -> bool:
     """Whether a look at the request, with its policy and role as they are, would find nothing to do or to record."""
-    policy, role = await facts.policy(request.policy), await facts.role(request.role, request.key.namespace)
+    policy, role = await reads.policy(request.policy), await reads.role(request.role, request.key.namespace)
     verdict = decide(request, policy, now, role)
     begins_or_ends = verdict.state is not request.state or (verdict.grant is not None and request.state is State.PENDING)
     return not begins_or_ends and next_step(request, Outcome(verdict, policy, role), now).recorded == request.recorded
@@ -143,7 +140,7 @@ def _is_ours(kind: RequestKind, binding: Manifest, request: AccessRequest) -> bo
     recorded = request.recorded
     if recorded.granted_at is None or recorded.expires_at is None or kept_by(binding):
         return False
-    grant = Grant(request.key, request.uid, request.requester, request.role, recorded.granted_at, recorded.expires_at)
+    grant = grant_of(request, recorded.granted_at, recorded.expires_at)
     return is_same(binding, binding_manifest(kind, grant, recorded.job))
 
 

@@ -8,11 +8,11 @@ from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.recording import Incident, Outcome
 from jitaccess.kube.api import Conflict, Outage, Refused
-from jitaccess.manifests.grant import is_of
+from jitaccess.manifests.grant import grant_key, is_of
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Grants
-from jitaccess.reconcile.recorder import Recorder, Tools, grant_key
+from jitaccess.reconcile.recorder import Recorder, Tools
 from jitaccess.reconcile.removal import NotEnded, Remains, remove
 from jitaccess.workqueue.schedule import LONGEST_OUTAGE_RETRY, Target
 from jitaccess.workqueue.store import Open

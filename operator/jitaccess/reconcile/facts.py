@@ -65,10 +65,15 @@ class Reader:
         return Facts(request, None, RoleFacts(None)) if request else None
 
     async def _role_for(self, role: RoleRef, key: Key) -> RoleFacts:
-        return await self._roles.get((role, key.namespace if role.kind == ROLES.kind else ""))
+        return await self._roles.get(place_of(role, key.namespace))
 
     async def _role(self, where: tuple[RoleRef, str]) -> RoleFacts:
         return await read_role(self._cluster, *where, self._table)
+
+
+def place_of(role: RoleRef, namespace: str) -> tuple[RoleRef, str]:
+    """A role and where it is: the same for all namespaces, empty, if it is a ClusterRole."""
+    return role, namespace if role.kind == ROLES.kind else ""
 
 
 async def read_role(cluster: Cluster, role: RoleRef, namespace: str, table: RiskTable = KNOWN) -> RoleFacts:

@@ -23,7 +23,7 @@ from jitaccess.manifests.grant import (
     Object,
     binding_manifest,
     gives_the_same,
-    grant_name,
+    grant_key,
     is_managed,
     is_of,
     is_same,
@@ -32,6 +32,7 @@ from jitaccess.manifests.grant import (
     kept_by,
 )
 from jitaccess.manifests.kinds import RequestKind
+from jitaccess.manifests.parse import key_of
 from jitaccess.manifests.resources import JOBS, Resource
 from jitaccess.reconcile.removal import remove
 
@@ -168,8 +169,7 @@ class Grants:
         fault = job_fault(made, wanted)
         if not fault:
             return Guard(_ref(made))
-        metadata = made["metadata"]
-        await self._cluster.delete(JOBS, Key(metadata["namespace"], metadata["name"]), metadata["uid"])
+        await self._cluster.delete(JOBS, key_of(made), made["metadata"]["uid"])
         return Guard(None, _job_changed(fault))
 
     async def _existing_binding(self, grant: Grant, wanted: Object) -> Manifest:
@@ -185,8 +185,7 @@ class Grants:
 
     async def _as_bound(self, made: Manifest, wanted: Object) -> Bound:
         if not gives_the_same(made, wanted):
-            metadata = made["metadata"]
-            await self._cluster.delete(self._kind.binding, Key(metadata["namespace"], metadata["name"]), metadata["uid"])
+            await self._cluster.delete(self._kind.binding, key_of(made), made["metadata"]["uid"])
             raise Blocked(binding_altered())
         if not is_same(made, wanted):
             return Bound(made["metadata"]["uid"], Objection("BindingChanged", "its owner or labels were changed as it was made"))
@@ -225,4 +224,4 @@ def _ref(found: Manifest) -> ObjectRef:
 
 
 def _key(grant: Grant) -> Key:
-    return Key(grant.request.namespace, grant_name(grant.request, grant.request_uid))
+    return grant_key(grant.request, grant.request_uid)

@@ -5,12 +5,14 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from jitaccess.domain.model import AccessPolicy, Key, OfferedRole, PolicyRecorded, PolicyRef, RoleRef
+from jitaccess.domain.obstacles import name_taken
 from jitaccess.domain.recording import merged_conditions
+from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Conflict, Refused
 from jitaccess.manifests.derived import derived_manifests, derived_names, is_derived
 from jitaccess.manifests.grant import Object, is_same
 from jitaccess.manifests.kinds import PolicyKind
-from jitaccess.manifests.parse import parse_policy
+from jitaccess.manifests.parse import key_of, parse_policy
 from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource
 from jitaccess.manifests.status import policy_status
 from jitaccess.publish.events import News
@@ -79,25 +81,25 @@ class PolicyReconciler:
                 except Refused as error:
                     return False, "Refused", f"the {resource.kind} {wanted['metadata']['name']} was refused: {error}"
                 if taken:
-                    return False, "NameTaken", taken
+                    return False, taken.reason, taken.message
         return True, "InForce", _summary(policy, roles)
 
-    async def _ensure(self, resource: Resource, wanted: Object) -> str:
-        """Make the object exist exactly like that; returns why it cannot be, empty when it does."""
-        key = Key(wanted["metadata"]["namespace"], wanted["metadata"]["name"])
+    async def _ensure(self, resource: Resource, wanted: Object) -> Objection | None:
+        """Make the object exist exactly like that; returns why it cannot be, None when it does."""
+        key = key_of(wanted)
         found = await self._cluster.find(resource, key)
         if found and is_same(found, wanted):
-            return ""
+            return None
         if found and not is_derived(found):
-            return f"a {resource.kind} {key.name} that jitaccess did not make is in the way: delete it"
+            return name_taken(resource.kind, key.name)
         if found and found.get("roleRef") == wanted.get("roleRef"):
             version = found["metadata"]["resourceVersion"]
             await self._cluster.replace(resource, key, {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}})
-            return ""
+            return None
         if found:
             await self._cluster.delete(resource, key, found["metadata"]["uid"])
         await self._cluster.create(resource, wanted)
-        return ""
+        return None
 
     async def _withdraw(self, key: Key) -> None:
         """Take the rights that a policy gave away again: bindings first."""

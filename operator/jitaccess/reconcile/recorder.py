@@ -11,7 +11,7 @@ from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.kube.api import Cluster, Conflict
 from jitaccess.kube.installation import Installation
-from jitaccess.manifests.grant import JOB_IMAGE, grant_name
+from jitaccess.manifests.grant import JOB_IMAGE
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.publish.publisher import Publisher
 from jitaccess.workqueue.schedule import Schedule, Target
@@ -73,8 +73,3 @@ class Recorder:
     def target(self, key: Key) -> Target:
         """The request as the schedule knows it."""
         return Target(self._kind.resource, key)
-
-
-def grant_key(request: Key, uid: str) -> Key:
-    """The key of the binding and of the Job of a request."""
-    return Key(request.namespace, grant_name(request, uid))

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from jitaccess.domain.model import Manifest
 from jitaccess.domain.text import parse_time
 from jitaccess.kube.api import Cluster, Conflict, Refused
+from jitaccess.manifests.parse import key_of
 from jitaccess.manifests.resources import Resource
-from jitaccess.reconcile.sweep import key_of
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,12 @@ from jitaccess.manifests.grant import (
     REQUEST_NAME,
     REQUEST_UID,
     grant_end,
-    grant_name,
+    grant_key,
+    has_labels,
     is_managed,
 )
 from jitaccess.manifests.kinds import PolicyKind, RequestKind
+from jitaccess.manifests.parse import key_of
 from jitaccess.manifests.resources import JOBS, ROLE_BINDINGS
 from jitaccess.manifests.status import UnknownState
 from jitaccess.reconcile.removal import NotEnded, is_harmless, remove
@@ -73,7 +75,7 @@ async def end_stray(cluster: Cluster, kind: RequestKind, now: Now, key: Key) -> 
     NotEnded, Refused or UnknownState where that cannot be: for the schedule to report, and to try for ever.
     """
     found = await cluster.find(kind.binding, key)
-    if found and (found["metadata"].get("labels") or {}).items() >= {**MANAGED, **GRANT}.items():
+    if found and has_labels(found, MANAGED | GRANT):
         await _end(cluster, kind, found, now)
 
 
@@ -101,7 +103,7 @@ async def _over(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now
     until = grant_end(binding)
     if until is None or until <= now():
         return "DurationElapsed"
-    if key_of(binding) != Key(request.namespace, grant_name(request, uid)):
+    if key_of(binding) != grant_key(request, uid):
         return "NotMadeForARequest"
     found = await cluster.request(kind.resource, request) if request.name else None
     if found is None or found.uid != uid:
@@ -122,8 +124,3 @@ def request_of(item: Manifest) -> tuple[Key, str]:
     metadata = item["metadata"]
     name = (metadata.get("annotations") or {}).get(REQUEST_NAME, "")
     return Key(metadata.get("namespace", ""), name), (metadata.get("labels") or {}).get(REQUEST_UID, "")
-
-
-def key_of(item: Manifest) -> Key:
-    """The key of any object."""
-    return Key(item["metadata"].get("namespace", ""), item["metadata"]["name"])

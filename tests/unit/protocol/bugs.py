@@ -15,7 +15,7 @@ from jitaccess.domain.recorded import ObjectRef, Recorded
 from jitaccess.domain.recording import Delivery, Outcome
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import Clock
-from jitaccess.manifests.grant import binding_manifest, grant_name, is_same
+from jitaccess.manifests.grant import binding_manifest, grant_key, grant_name, is_same
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import Resource
 from jitaccess.manifests.status import request_status
@@ -24,7 +24,6 @@ from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Checked, Grants, Guard
-from jitaccess.reconcile.recorder import grant_key
 from jitaccess.reconcile.requests import RequestReconciler
 
 

@@ -17,7 +17,7 @@ from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import CLUSTER_ROLES, JOBS, POLICIES, REQUESTS, ROLE_BINDINGS
 from jitaccess.publish.events import Announcer
 from jitaccess.publish.publisher import Publisher
-from jitaccess.reconcile.comparing import Difference, Facts, apply, compare
+from jitaccess.reconcile.comparing import Difference, LiveReads, apply, compare
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.workqueue.schedule import Schedule, Target
@@ -44,7 +44,7 @@ class Bench:
     now: Now
 
     async def compared(self, *, thorough: bool = True) -> Difference:
-        return await compare(self.cluster, ACCESS_REQUEST, self.now, Facts(self.cluster, KNOWN) if thorough else None)
+        return await compare(self.cluster, ACCESS_REQUEST, self.now, LiveReads(self.cluster, KNOWN) if thorough else None)
 
 
 @pytest.fixture

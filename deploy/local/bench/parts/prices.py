@@ -11,7 +11,7 @@ from bench.bare import BareLife, bare_lives
 from bench.calls import Client, at_once
 from bench.effort import Effort
 from bench.figures import Row
-from bench.records import grant_of, make_binding, make_job
+from bench.records import grant_from, make_binding, make_job
 from bench.stage import ASKED, HOME, ROLE, Stage
 from jitaccess.domain.model import Key
 from jitaccess.manifests.resources import CLUSTER_ROLES, EVENTS, JOBS, POLICIES, REQUESTS, ROLE_BINDINGS
@@ -68,13 +68,13 @@ async def _all_of_it(calls: Calls) -> None:
 
 
 async def _job(life: BareLife) -> None:
-    grant = grant_of(life.request, life.request.created)
+    grant = grant_from(life.request, life.request.created)
     life.job = await make_job(life.stage.bare, grant, life.request.duration, "bare")
 
 
 async def _bind(life: BareLife) -> None:
     assert life.job, "its Job is made first"
-    await make_binding(life.stage.bare, grant_of(life.request, life.request.created), life.job, "bare")
+    await make_binding(life.stage.bare, grant_from(life.request, life.request.created), life.job, "bare")
 
 
 async def _drop_job(life: BareLife) -> None:

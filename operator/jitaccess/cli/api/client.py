@@ -29,7 +29,6 @@ _REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1"
 _PATIENCE = (1.0, 2.0, 4.0, 8.0)  # seconds between attempts while the server is away
 
-OPEN = "status.settled!=true"
 ACTIVE = "status.state=Active"
 _NAME, _REQUESTER = "metadata.name=", "spec.requester="
 _SPECIAL = re.compile(r"[\\,=]")  # in field selectors

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from jitaccess.cli.api.client import OPEN
 from jitaccess.cli.api.errors import CliError
 from jitaccess.cli.api.reading import read_requests
+from jitaccess.manifests.resources import OPEN_REQUESTS
 
 if TYPE_CHECKING:
     from jitaccess.cli.api.session import Session
@@ -35,7 +35,7 @@ def _completes(candidates: "Callable[[Session, click.Context], Iterable[tuple[st
 @_completes
 def complete_requests(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
     """The names of requests; for deciding, only of those that are open."""
-    selector = OPEN if ctx.info_name in ("approve", "deny", "revoke", "withdraw") else ""
+    selector = OPEN_REQUESTS if ctx.info_name in ("approve", "deny", "revoke", "withdraw") else ""
     requests, _ = read_requests(session.client.requests(session.client.namespace, selector))
     return ((request.key.name, f"{request.state}: {request.requester}, {request.role.name}") for request, _ in requests)
 

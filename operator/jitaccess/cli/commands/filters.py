@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from jitaccess.cli.api.client import ACTIVE, OPEN, Client
+from jitaccess.cli.api.client import ACTIVE, Client
 from jitaccess.cli.api.errors import Unreadable, UsageError
 from jitaccess.cli.api.reading import Found, read_requests
 from jitaccess.cli.commands.options import all_of
@@ -15,6 +15,7 @@ from jitaccess.cli.terminal.output import warn
 from jitaccess.domain.model import AccessRequest
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import lower_ascii
+from jitaccess.manifests.resources import OPEN_REQUESTS
 
 _AGO = re.compile(r"(?:\d+[wdhm])+")
 _TERM = re.compile(r"(\d+)([wdhm])")
@@ -35,7 +36,7 @@ class Filter:
 
 
 MINE = Filter("mine", "", "You have no requests in {place}; ask with: kubectl jit request")
-REVIEWABLE = Filter("reviewable", OPEN, "Nothing waits for your decision in {place}.")
+REVIEWABLE = Filter("reviewable", OPEN_REQUESTS, "Nothing waits for your decision in {place}.")
 ACTIVE_ONES = Filter("active", ACTIVE, "Nobody has access through jitaccess in {place} now.")
 ALL = Filter("all", "", "There are no requests in {place}.")
 

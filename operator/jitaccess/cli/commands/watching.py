@@ -20,6 +20,7 @@ from jitaccess.cli.commands.waiting import CODES
 from jitaccess.cli.terminal.output import escaped, note, out, say, state_text, warn
 from jitaccess.cli.terminal.statusline import StatusLine
 from jitaccess.domain.model import AccessRequest, Key, Manifest
+from jitaccess.manifests.parse import key_of
 from jitaccess.wording.describe import outcome, place, warnings
 from jitaccess.wording.history import timeline
 from jitaccess.wording.times import clock, span_since
@@ -109,8 +110,7 @@ class _Board:
 
     def leave_out(self, manifest: Manifest, why: str) -> None:
         """Say once that a request cannot be read, and show it no longer."""
-        metadata = manifest["metadata"]
-        self._requests.pop(Key(metadata.get("namespace", ""), metadata["name"]), None)
+        self._requests.pop(key_of(manifest), None)
         if why not in self._left_out:
             self._left_out.add(why)
             warn(f"left out: {why}")
