@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import aiohttp
 import pytest
@@ -75,6 +76,50 @@ def test_access_ends_on_time_though_the_operator_was_killed(system: System) -> N
 
     system.start_operator()
     team.until(name, "Expired")
+
+
+@pytest.mark.parametrize("recreated", [pytest.param(True, id="recreated"), pytest.param(False, id="the-same-all-along")])
+def test_a_policy_recreated_within_the_second_while_nobody_looked_inherits_nothing(system: System, recreated: bool) -> None:
+    team = new_team(system)
+    names: list[str] = []
+    for attempt in range(20):  # until all of it happens in one second, by the API server's clock
+        policy = team.policy(f"debug{attempt}")
+        manifest = {**team.get(policy, POLICIES), "status": None}
+        running_operator(system).kill()
+        name = asked_under_a_new_one(team, policy, manifest, recreated=recreated)
+        system.start_operator()
+        if same_second(team.get(name), team.get(policy, POLICIES)):
+            names.append(name)
+            break
+        team.until(name, "Denied")
+    assert names, "within 20 attempts everything happened within one second"
+    expected = "Denied" if recreated else "Active"
+    told = team.until(names[0], expected)["status"]["history"][-1]
+    assert told["reason"] == ("PolicyRecreated" if recreated else "Granted"), told
+    eventually(lambda: team.may("alice", "list", "pods") is not recreated, f"recreated={recreated} decides about the access")
+
+
+def asked_under_a_new_one(team: Team, policy: str, manifest: dict[str, Any], *, recreated: bool) -> str:
+    """A request and its approval, with nobody there to see them, beside a policy that is deleted and made anew."""
+    kept = {"metadata": {"name": policy}, "spec": manifest["spec"]}
+
+    def anew() -> None:
+        team.admin.delete(POLICIES, policy).sure()
+        team.admin.create(POLICIES, {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], **kept}).sure()
+
+    time.sleep(1.0 - time.time() % 1.0)
+    if not recreated:
+        anew()
+    name = team.request("alice", policyRef={"kind": "AccessPolicy", "name": policy})
+    team.decide("bob", "approve", name)
+    if recreated:
+        anew()
+    return name
+
+
+def same_second(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two objects are of the same second, as far as the API tells."""
+    return bool(one["metadata"]["creationTimestamp"] == other["metadata"]["creationTimestamp"])
 
 
 def test_a_killed_operator_takes_up_what_it_left(system: System) -> None:

@@ -75,11 +75,34 @@ class Failure(Exception):
         )
 
 
+class History(dict[tuple[str, Key], Object]):
+    """The objects as they are, and each as it was after every write, by resourceVersion."""
+
+    def __init__(self, version: Callable[[], int]) -> None:
+        super().__init__()
+        self._version = version
+        self._versions: dict[tuple[str, Key], list[tuple[int, Object | None]]] = {}
+
+    def __setitem__(self, key: tuple[str, Key], made: Object) -> None:
+        super().__setitem__(key, made)
+        self._versions.setdefault(key, []).append((int(made["metadata"]["resourceVersion"]), made))
+
+    def __delitem__(self, key: tuple[str, Key]) -> None:
+        super().__delitem__(key)
+        self._versions[key].append((self._version(), None))
+
+    def as_of(self, plural: str, key: Key, revision: int) -> Object | None:
+        """An object as it was then; None if there was none."""
+        versions = [found for version, found in self._versions.get((plural, key), []) if version <= revision]
+        return versions[-1] if versions else None
+
+
 class FakeApi:
     """One server, for one test: `async with FakeApi(now) as api`."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self.objects: dict[tuple[str, Key], Object] = {}
+        self._versions = itertools.count(100)
+        self.objects = History(lambda: next(self._versions))
         self.namespaces = {"team-a", "team-b", "default", "jitaccess-system"}
         self.calls: list[str] = []  # every call as "VERB plural", "PATCH plural/status"
         self.writes: list[str] = []  # those that changed something
@@ -87,12 +110,12 @@ class FakeApi:
         self.queries: list[dict[str, str]] = []
         self.enforces = True  # whether requesters.jitaccess.dev is in force
         self.username = OPERATOR  # who all callers are
+        self.forgets = False  # whether etcd has just been compacted
         self.hang: asyncio.Event | None = None  # nothing is answered until it is set
         self._now = now
         self._faults: list[Fault] = []
         self._before: dict[str, Callable[[], Any]] = {}
         self._webhooks: dict[str, Callable[[Object], Any]] = {}
-        self._versions = itertools.count(100)
         self._uids = itertools.count(1)
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._answer)
@@ -195,7 +218,7 @@ class FakeApi:
     async def _serve(self, request: web.Request, call: str, plural: str, key: Key) -> Object:
         body = json.loads(await request.read() or b"null")
         if request.method == "GET" and not key.name:
-            return self._list(request, plural)
+            return self._list(request, plural) if "resourceVersion" not in request.query else self._as_of(request, plural, key)
         if request.method == "POST":
             return self._create(call, plural, key.namespace, body, dry_run=request.query.get("dryRun") == "All")
         found = self.objects.get((plural, key))
@@ -220,6 +243,14 @@ class FakeApi:
         if "PartialObjectMetadataList" in request.headers["Accept"]:
             return {"metadata": metadata, "items": [{"metadata": item["metadata"]} for item in page] or None}
         return {"metadata": metadata, "items": page}
+
+    def _as_of(self, request: web.Request, plural: str, key: Key) -> Object:
+        assert request.query["resourceVersionMatch"] == "Exact", f"no other match is ever asked for, not {request.query}"
+        if self.forgets:
+            raise Failure(410, "The resourceVersion for the provided list is too old.", "Expired")
+        name = request.query["fieldSelector"].removeprefix("metadata.name=")
+        found = self.objects.as_of(plural, Key(key.namespace, name), int(request.query["resourceVersion"]))
+        return {"metadata": {}, "items": [found] if found else []}
 
     def _all(self, plural: str) -> Iterator[Object]:
         return (found for (kind, _), found in sorted(self.objects.items()) if kind == plural)

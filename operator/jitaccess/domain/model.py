@@ -96,12 +96,17 @@ class AccessRequest:
     generation: int = 1
     deleting: bool = False
     invalid: str = ""  # why the spec cannot be read; empty when it can
+    asked_under: str = ""  # UID of the policy it was created under, where that had to be looked up
     recorded: Recorded = NOTHING_RECORDED
 
     @property
     def state(self) -> State:
         """Where the request stands, as recorded."""
         return self.recorded.state
+
+    def as_old_as(self, policy: "AccessPolicy") -> bool:
+        """Whether timestamps, which are whole seconds, cannot tell which of the two was there first, nor the record."""
+        return self.recorded.policy is None and policy.created == self.created
 
 
 @dataclass(frozen=True, slots=True)

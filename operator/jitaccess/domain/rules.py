@@ -31,9 +31,12 @@ def objection(request: AccessRequest, policy: AccessPolicy | None, role: ShownRo
 
 
 def _recreated(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
-    shown = request.recorded.policy
-    if (shown is None or shown.uid == policy.uid) and policy.created <= request.created:
+    under = request.recorded.policy.uid if request.recorded.policy else request.asked_under
+    if policy.uid == under if under else policy.created < request.created:
         return None
+    if not under and request.as_old_as(policy):
+        unknown = f"{policy.ref} is of the same second as this request, and it is not known any more which was there first"
+        return Objection("PolicyRecreated", f"{unknown}: ask again")
     return Objection("PolicyRecreated", f"{policy.ref} was deleted and recreated since this was asked: ask again")
 
 

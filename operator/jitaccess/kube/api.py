@@ -75,6 +75,15 @@ class Cluster:
                 return None
             raise
 
+    async def as_of(self, resource: Resource, key: Key, revision: int) -> Manifest | None:
+        """An object as it was at that revision of the cluster (a resourceVersion); None if there was none.
+
+        `Expired` where the API server has forgotten it: etcd is compacted every five minutes.
+        """
+        query = {"fieldSelector": f"metadata.name={key.name}", "resourceVersion": str(revision), "resourceVersionMatch": "Exact"}
+        page = await self._call("GET", resource.path(namespace=key.namespace), query=query)
+        return next(iter(page.get("items") or []), None)
+
     async def create(self, resource: Resource, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Make an object, or only ask whether it could be made; returns it as it came out. Conflict if the name is taken."""
         path = resource.path(namespace=manifest["metadata"].get("namespace", ""))

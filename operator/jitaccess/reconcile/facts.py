@@ -10,6 +10,7 @@ from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Refused
 from jitaccess.manifests.resources import ROLES, Resource
+from jitaccess.reconcile.provenance import with_provenance
 from jitaccess.reconcile.sharing import SharedReads
 from jitaccess.workqueue.store import Open
 
@@ -44,16 +45,16 @@ class Reader:
         """Everything that a decision about that request needs, live; None if it is gone. `known` lets all be read at once."""
         if known is None:
             request = await self._cluster.request(resource, key)
-            return await self.around(request) if request else None
+            return await self.around(resource, request) if request else None
         request, policy, role = await asyncio.gather(
             self._cluster.request(resource, key), self._policies.get(known.policy), self._role_for(known.role, key)
         )
-        return Facts(request, policy, role) if request else None
+        return await self._facts(resource, request, policy, role) if request else None
 
-    async def around(self, request: AccessRequest) -> Facts:
+    async def around(self, resource: Resource, request: AccessRequest) -> Facts:
         """The policy and the role of a request that is known already."""
         policy, role = await asyncio.gather(self._policies.get(request.policy), self._role_for(request.role, request.key))
-        return Facts(request, policy, role)
+        return await self._facts(resource, request, policy, role)
 
     async def shown(self, request: AccessRequest, policy: AccessPolicy) -> Facts:
         """The role of a request that gets nothing yet, whatever its policy is like at this very moment."""
@@ -63,6 +64,9 @@ class Reader:
         """The request alone: for what ends by time, its policy and role say nothing."""
         request = await self._cluster.request(resource, key)
         return Facts(request, None, RoleFacts(None)) if request else None
+
+    async def _facts(self, resource: Resource, request: AccessRequest, policy: AccessPolicy | None, role: RoleFacts) -> Facts:
+        return Facts(await with_provenance(self._cluster, resource, request, policy), policy, role)
 
     async def _role_for(self, role: RoleRef, key: Key) -> RoleFacts:
         return await self._roles.get(place_of(role, key.namespace))

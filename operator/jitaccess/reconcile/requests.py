@@ -75,7 +75,7 @@ class RequestReconciler:
         policy = self._tools.store.policy(hint.policy)
         verdict = decide(hint, policy, self._now())
         waits = verdict.grant is None and not verdict.state.settled
-        return await (self._reader.shown(hint, policy) if policy and waits else self._reader.around(hint))
+        return await (self._reader.shown(hint, policy) if policy and waits else self._reader.around(resource, hint))
 
     async def _look(self, key: Key, known: Open | None, facts: Facts | None) -> None:
         if known and (facts is None or facts.request.uid != known.uid):

@@ -33,12 +33,6 @@ def uid_of(found: Any) -> str:
     return str(found["metadata"]["uid"])
 
 
-def is_younger(one: Object, other: Object) -> bool:
-    """Whether one object was made after another, as far as whole seconds tell."""
-    made, before = one["metadata"]["creationTimestamp"], other["metadata"]["creationTimestamp"]
-    return bool(made > before)
-
-
 def approvals_of(request: Object) -> set[str]:
     """Who has approved."""
     ledger = (request["metadata"].get("annotations") or {}).get("jitaccess.dev/approvals", "")

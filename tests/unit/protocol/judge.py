@@ -6,7 +6,7 @@ is recorded; 5 what is not over is never called over.
 
 from dataclasses import dataclass, field
 
-from unit.protocol.evidence import access, approvals_of, is_younger, policy_of, request_of, request_uid, requests, seconds, uid_of
+from unit.protocol.evidence import access, approvals_of, policy_of, request_of, request_uid, requests, seconds, uid_of
 from unit.protocol.server import BINDINGS, COLLECTED_AFTER, JOBS, REQUESTS, ROLES, Object, Server
 
 GRACE = 30.0  # seconds after its end at which a grant goes without any operator
@@ -38,7 +38,7 @@ class Judge:
     role_changed: float = 0.0
     jobs_lost: dict[str, float] = field(default_factory=dict)  # when each Job went
     jobs_ended: set[str] = field(default_factory=set)  # by the operator
-    policies: dict[str, str] = field(default_factory=dict)  # by request: the policy under which it was approved first
+    policies: dict[str, str] = field(default_factory=dict)  # by request: the policy under which it was made
 
     def __post_init__(self) -> None:
         self.server.changed.append(self._changed)
@@ -46,7 +46,7 @@ class Judge:
     # --- at each write
 
     def _changed(self, plural: str, before: Object | None, after: Object | None) -> None:
-        if plural == REQUESTS and after is not None and approvals_of(after):
+        if plural == REQUESTS and after is not None:
             self.policies.setdefault(uid_of(after), self._policy_uid(after))
         if plural == JOBS and before is not None and after is None:
             self.jobs_lost[uid_of(before)] = self.server.time
@@ -194,7 +194,7 @@ class Judge:
         policy = policy_of(self.server, request)
         if policy is None:
             return "its policy was deleted"
-        if uid_of(policy) != self.policies.get(uid_of(request), uid_of(policy)) and is_younger(policy, request):
+        if uid_of(policy) != self.policies.get(uid_of(request), uid_of(policy)):
             return "its policy was replaced"
         spec = policy["spec"]
         if request["spec"]["roleRef"] not in spec["roles"]:

@@ -50,6 +50,7 @@ class Server:
 
     time: float = 0.0
     objects: dict[Name, Object] = field(default_factory=dict)
+    versions: dict[Name, list[tuple[int, Object | None]]] = field(default_factory=dict)  # each as it was after every write
     watchers: list[Callable[[Event], None]] = field(default_factory=list)
     changed: list[Callable[[str, Object | None, Object | None], None]] = field(default_factory=list)
     broken_rules: list[str] = field(default_factory=list)  # what the CRD had to refuse
@@ -105,7 +106,8 @@ class Server:
         if verb == "POST":
             return self._create(name, sent, dry_run="dryRun" in query)
         if not name[2]:
-            return {"metadata": {}, "items": list(self._selected(name[0], query))}
+            items = self._as_of(name, query) if "resourceVersion" in query else self._selected(name[0], query)
+            return {"metadata": {}, "items": list(items)}
         found = self.objects.get(name)
         if found is None:
             raise Failure(404, "NotFound", f"{name[0]} {name[2]} not found")
@@ -122,6 +124,12 @@ class Server:
             selected = (found["metadata"].get("labels") or {}).items() >= labels.items()
             if kind == plural and selected and not (open_only and is_settled(found)):
                 yield found
+
+    def _as_of(self, name: Name, query: Mapping[str, str]) -> Iterator[Object]:
+        name, revision = (*name[:2], query["fieldSelector"].removeprefix("metadata.name=")), int(query["resourceVersion"])
+        versions = [found for version, found in self.versions.get(name, []) if version <= revision]
+        if versions and versions[-1]:
+            yield versions[-1]
 
     def _create(self, name: Name, sent: Object, *, dry_run: bool) -> Object:
         plural, namespace, _ = name
@@ -199,13 +207,16 @@ class Server:
                 self.change(name, metadata={"deletionTimestamp": self.second()})
             return self.objects[name]
         del self.objects[name]
+        self.versions[name].append((next(self._numbers), None))
         self._report(name[0], found, None, "DELETED")
         return None
 
     def _put(self, name: Name, made: Object, type: str = "MODIFIED") -> Object:
         before = self.objects.get(name)
-        made = {**made, "metadata": {**made["metadata"], "resourceVersion": str(next(self._numbers))}}
+        version = next(self._numbers)
+        made = {**made, "metadata": {**made["metadata"], "resourceVersion": str(version)}}
         self.objects[name] = made
+        self.versions.setdefault(name, []).append((version, made))
         self._report(name[0], before, made, type)
         return made
 

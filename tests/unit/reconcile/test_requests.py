@@ -32,6 +32,7 @@ from unit.examples import (
     KEY,
     NAMESPACE,
     POLICY_KEY,
+    T0,
     UID,
     VIEW,
     approved_by,
@@ -648,6 +649,32 @@ async def test_a_policy_younger_than_the_request_is_not_the_one_that_was_asked_u
     bench.approve(BOB)
     await bench.looks()
     assert (bench.state, bench.binding) == (("Denied", "PolicyRecreated"), None)
+
+
+@pytest.mark.parametrize(
+    ("recreated", "forgotten", "expected"),
+    [
+        pytest.param(False, False, ("Active", "Granted"), id="the-policy-was-there-first"),
+        pytest.param(True, False, ("Denied", "PolicyRecreated"), id="recreated-after-the-request"),
+        pytest.param(False, True, ("Denied", "PolicyRecreated"), id="the-history-is-forgotten-so-nobody-knows"),
+    ],
+)
+async def test_of_the_same_second_only_the_history_tells_which_policy_was_asked_under(
+    api: FakeApi, bench: Bench, recreated: bool, forgotten: bool, expected: tuple[str, str]
+) -> None:
+    second = {"creationTimestamp": T0.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    api.remove(REQUESTS, KEY)
+    api.put(POLICIES, policy_manifest(metadata=second))
+    api.put(REQUESTS, request_manifest(uid="of-that-second"))
+    if recreated:
+        api.put(POLICIES, policy_manifest(metadata={**second, "uid": "another"}))
+    bench.approve(BOB)
+    api.touch(REQUESTS, KEY)
+    api.forgets = forgotten
+    await bench.looks()
+    assert bench.state == expected
+    assert len(api.all(ROLE_BINDINGS)) == (expected[0] == "Active")
+    assert not forgotten or "not known any more" in bench.condition("Granted")["message"]
 
 
 # What somebody put in our way.
