@@ -61,7 +61,7 @@ class LiveReads:
         """The role as people would be shown it; None if it is not there or may not be read."""
         where = place_of(role, namespace)
         if where not in self.roles:
-            self.roles[where] = (await read_role(self.cluster, *where, self.table)).shown
+            self.roles[where] = (await read_role(self.cluster, *where, self.table.shown)).shown
         return self.roles[where]
 
 

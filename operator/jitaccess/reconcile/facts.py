@@ -1,18 +1,22 @@
 """What is read before anything is decided: the request, its policy and its role, live and side by side."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import role_not_found, role_unreadable
 from jitaccess.domain.risk import KNOWN, RiskTable
-from jitaccess.domain.roles import ShownRole
+from jitaccess.domain.roles import Role, ShownRole
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Refused
 from jitaccess.manifests.resources import ROLES, Resource
 from jitaccess.reconcile.provenance import with_provenance
 from jitaccess.reconcile.sharing import SharedReads
 from jitaccess.workqueue.store import Open
+
+MOST_ROLES = 256  # whose words are remembered
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Reader:
 
     def __init__(self, cluster: Cluster, table: RiskTable) -> None:
         self._cluster = cluster
-        self._table = table
+        # The same role is shown in the same words: to find them costs as much as to read it.
+        self._show = lru_cache(maxsize=MOST_ROLES)(table.shown)
         self._policies: SharedReads[PolicyRef, AccessPolicy | None] = SharedReads(cluster.policy)
         self._roles: SharedReads[tuple[RoleRef, str], RoleFacts] = SharedReads(self._role)
 
@@ -72,7 +77,7 @@ class Reader:
         return await self._roles.get(place_of(role, key.namespace))
 
     async def _role(self, where: tuple[RoleRef, str]) -> RoleFacts:
-        return await read_role(self._cluster, *where, self._table)
+        return await read_role(self._cluster, *where, self._show)
 
 
 def place_of(role: RoleRef, namespace: str) -> tuple[RoleRef, str]:
@@ -80,13 +85,15 @@ def place_of(role: RoleRef, namespace: str) -> tuple[RoleRef, str]:
     return role, namespace if role.kind == ROLES.kind else ""
 
 
-async def read_role(cluster: Cluster, role: RoleRef, namespace: str, table: RiskTable = KNOWN) -> RoleFacts:
+async def read_role(
+    cluster: Cluster, role: RoleRef, namespace: str, show: Callable[[Role], ShownRole] = KNOWN.shown
+) -> RoleFacts:
     """Read a role; that it is missing, or may not be read, is a fact too."""
     try:
         found = await cluster.role(role, namespace)
     except Refused as error:
         return RoleFacts(None, str(error))
-    return RoleFacts(table.shown(found) if found else None)
+    return RoleFacts(show(found) if found else None)
 
 
 def role_obstacle(request: AccessRequest, role: RoleFacts) -> Objection | None:

@@ -67,7 +67,7 @@ class PolicyReconciler:
             self._schedule.retry(self._target(key), LONGEST_RETRY)
 
     async def _look_at(self, role: RoleRef, namespace: str) -> OfferedRole:
-        return OfferedRole(role, (await read_role(self._cluster, role, namespace, self._tools.table)).shown)
+        return OfferedRole(role, (await read_role(self._cluster, role, namespace, self._tools.table.shown)).shown)
 
     async def _put_in_force(self, policy: AccessPolicy, roles: Sequence[OfferedRole]) -> Ready:
         refusal = _refusal(policy, roles)
