@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,14 +47,16 @@ class Upkeep:
         self._relisted = asyncio.Event()
         self._won = asyncio.Event()
         self._suspect = asyncio.Event()
+        self._listed_at = self._compared_from = 0.0
         self._told_skew = 0.0
 
     def relisted(self) -> None:
         """A fresh listing has brought an object: what vanished meanwhile is for a sweep to find."""
+        self._listed_at = time.monotonic()
         self._relisted.set()
 
     def won(self) -> None:
-        """Begin to lead: every end that we know of is planned at once, and what another replica left half done is looked for.
+        """Begin to lead: every end that we know of is planned at once, what waits is looked at, and the rest is compared.
 
         Looking at everything would take a minute for ten thousand grants; comparing takes seconds, and holds up nothing new.
         """
@@ -62,6 +65,7 @@ class Upkeep:
             for key, known in requests.all():
                 if known.until:
                     self._tools.schedule.at(Target(resource, key), known.until)
+        self.look_at_what_waits()
         for policies in self._tools.store.policies.values():
             policies.heed_all()
         self._tools.schedule.wake()
@@ -78,6 +82,13 @@ class Upkeep:
             requests.distrust()
             for key, _ in requests.all():
                 self._tools.schedule.soon(Target(resource, key))
+
+    def look_at_what_waits(self) -> None:
+        """Look at every open request that, by what is on it, may wait for us."""
+        for resource, requests in self._tools.store.requests.items():
+            for key, known in requests.all():
+                if known.waits:
+                    self._tools.schedule.soon(Target(resource, key))
 
     # --- the installation and the clock
 
@@ -100,7 +111,7 @@ class Upkeep:
             log.error("nothing is granted: %s", "; ".join(problems), extra={"problems": list(problems)})
         elif changed:
             log.info("the installation is complete")
-            self.look_at_all_requests()
+            self.look_at_what_waits()
 
     def _check_clock(self) -> None:
         skew = self._clock.skew
@@ -126,8 +137,9 @@ class Upkeep:
         """Look for what no event told of, every now and then and after each burst of listed objects."""
         while True:
             await _set_within(self._relisted, self._habits.sweep_every / timedelta(seconds=1))
+            relisted = self._relisted.is_set()
             await self._quiet()
-            if self._leads():
+            if self._leads() and not (relisted and self._listed_at < self._compared_from):
                 await self.sweep()
 
     async def _quiet(self) -> None:
@@ -137,13 +149,15 @@ class Upkeep:
 
     async def sweep(self, *, thorough: bool = False) -> bool:
         """Compare everything once; False if some part of it could not be done. No part keeps another from being done."""
-        tools, done = self._tools, []
+        tools, done, began = self._tools, [], time.monotonic()
         for kind in REQUEST_KINDS:
             reads = LiveReads(self._cluster, tools.table) if thorough else None
             done.append(await _put_off("comparing requests", self._compare(kind, reads)))
         for policy_kind in POLICY_KINDS:
             sweeping = sweep_policies(self._cluster, policy_kind, tools.store, tools.schedule)
             done.append(await _put_off("looking at policies", sweeping))
+        if all(done):
+            self._compared_from = began
         return all(done)
 
     async def _compare(self, kind: RequestKind, reads: LiveReads | None) -> None:

@@ -10,7 +10,7 @@ import aiohttp
 import kopf
 
 from jitaccess.app.unreadable import Unreadable
-from jitaccess.domain.model import Key
+from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.kube.credentials import Connection
 from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_name
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, PolicyKind, RequestKind
@@ -18,9 +18,11 @@ from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.resources import OPEN_REQUESTS, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Store
+from jitaccess.workqueue.store import Store, waits_for_us
 
 LONGEST_BACKOFF = 30.0
+# Kopf handles what a page lists all at once, each with a task of its own: what else there is to do waits for that.
+CHUNK = 100
 
 
 class EndlessBackoffs:
@@ -71,7 +73,7 @@ def settings() -> kopf.OperatorSettings:
     tuned.scanning.disabled = True
     tuned.peering.standalone = True
     tuned.queueing.idle_timeout = 0.01
-    tuned.watching.chunk_size = 500
+    tuned.watching.chunk_size = CHUNK
     tuned.watching.connect_timeout = 10
     tuned.networking.connect_timeout = 10
     tuned.networking.request_timeout = 30
@@ -139,8 +141,20 @@ class Watch:
             if requests.get(request.key):
                 requests.see_deleted(request)
                 self._schedule.soon(target)
-        elif requests.see(request, hint=self._leads()):
+        elif not self._leads():
+            requests.see(request, hint=False)  # whoever begins to lead compares everything, and looks at what waits first
+        elif type is None and requests.get(request.key) is None:
+            self._listed(target, request)
+        elif requests.see(request):
             self._schedule.soon(target)
+
+    def _listed(self, target: Target, request: AccessRequest) -> None:
+        """A listing has brought a request that we do not know: what waits for us is looked at, the rest is for the sweep."""
+        self._store.requests[target.resource].see(request, hint=False)
+        if waits_for_us(request):
+            self._schedule.soon(target)
+        elif request.recorded.expires_at:
+            self._schedule.at(target, request.recorded.expires_at)
 
     async def policy_changed(self, kind: PolicyKind, type: str | None, body: kopf.Body, **_: Any) -> None:
         """A policy was made, changed or deleted."""

@@ -12,6 +12,12 @@ NOT_INSTALLED = "NotInstalled"
 OBSTACLES = frozenset({ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED})
 
 
+def obstructed(request: AccessRequest) -> bool:
+    """Whether, by the record, something stood between the approval of a request and its binding."""
+    before = request.recorded.condition("Granted")
+    return before is not None and before.reason in OBSTACLES
+
+
 def role_not_found(request: AccessRequest) -> Objection:
     """There is no such role, yet or any more."""
     where = f" in namespace {request.key.namespace}" if request.role.kind == "Role" else ""

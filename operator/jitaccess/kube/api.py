@@ -19,7 +19,7 @@ from jitaccess.manifests.status import request_status
 
 __all__ = ["Cluster", "Conflict", "Outage", "Refused"]
 
-PAGE = 500
+PAGE = 200
 Body = Manifest | Sequence[Manifest] | None
 WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

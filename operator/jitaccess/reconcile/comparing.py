@@ -3,14 +3,15 @@
 The same comparison when a replica begins to lead, and every few minutes for what no event told of. It needs no memory of ours.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from jitaccess.domain.lifecycle import decide, grant_of
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
-from jitaccess.domain.recorded import State
+from jitaccess.domain.lifecycle import Grant, decide, grant_of
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
+from jitaccess.domain.recorded import ObjectRef, State
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import RiskTable
 from jitaccess.domain.roles import ShownRole
@@ -43,6 +44,19 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """The binding and the Job that an active request should have: of ten thousand, no more is kept than that."""
+
+    grant: Grant
+    job: ObjectRef | None
+
+    @property
+    def request(self) -> Key:
+        """The request."""
+        return self.grant.request
+
+
+@dataclass(frozen=True, slots=True)
 class LiveReads:
     """The policies and roles that the requests of one comparison name, each read live when it is first needed."""
 
@@ -71,7 +85,7 @@ async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetim
     Access that nobody explains, and Jobs of settled requests, are ended on the way.
     """
     difference = Difference()
-    active: dict[Key, AccessRequest] = {}
+    active: dict[Key, Expected] = {}
     async for request in _open_requests(cluster, kind):
         difference.uids[request.key] = request.uid
         recorded = request.recorded
@@ -80,8 +94,9 @@ async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetim
             difference.look.add(request.key)
         if due:
             difference.due[request.key] = due
-        if request.state is State.ACTIVE:
-            active[grant_key(request.key, request.uid)] = request
+        if request.state is State.ACTIVE and recorded.granted_at and recorded.expires_at:
+            grant = grant_of(request, recorded.granted_at, recorded.expires_at)
+            active[grant_key(request.key, request.uid)] = Expected(grant, recorded.job)
     await _compare_bindings(cluster, kind, active, difference, now)
     if kind.job_guard:
         await _compare_jobs(cluster, kind, active, difference)
@@ -103,6 +118,7 @@ def apply(difference: Difference, kind: RequestKind, store: Store, schedule: Sch
 
 async def _open_requests(cluster: Cluster, kind: RequestKind) -> AsyncIterator[AccessRequest]:
     async for item in cluster.list_objects(kind.resource, fieldSelector=OPEN_REQUESTS):
+        await asyncio.sleep(0)  # a page is long, and whatever else there is to do goes in between
         try:
             yield parse_request(item)
         except UnknownState as error:
@@ -120,36 +136,28 @@ async def _is_quiet(request: AccessRequest, reads: LiveReads, now: datetime) -> 
 async def _compare_bindings(
     cluster: Cluster,
     kind: RequestKind,
-    active: dict[Key, AccessRequest],
+    active: Mapping[Key, Expected],
     difference: Difference,
     now: Callable[[], datetime],
 ) -> None:
     missing = dict(active)
     async for binding in cluster.list_objects(kind.binding, labelSelector=GRANT_SELECTOR):
-        request = missing.pop(key_of(binding), None)
-        if request is None:
+        expected = missing.pop(key_of(binding), None)
+        if expected is None:
             await end_if_over(cluster, kind, binding, now)
-        elif _is_ours(kind, binding, request):
-            difference.bindings[request.key] = binding["metadata"]["uid"]
+        elif not kept_by(binding) and is_same(binding, binding_manifest(kind, expected.grant, expected.job)):
+            difference.bindings[expected.request] = binding["metadata"]["uid"]
         else:
-            difference.look.add(request.key)
-    difference.look |= {request.key for request in missing.values()}
+            difference.look.add(expected.request)
+    difference.look |= {expected.request for expected in missing.values()}
 
 
-def _is_ours(kind: RequestKind, binding: Manifest, request: AccessRequest) -> bool:
-    recorded = request.recorded
-    if recorded.granted_at is None or recorded.expires_at is None or kept_by(binding):
-        return False
-    grant = grant_of(request, recorded.granted_at, recorded.expires_at)
-    return is_same(binding, binding_manifest(kind, grant, recorded.job))
-
-
-async def _compare_jobs(cluster: Cluster, kind: RequestKind, active: dict[Key, AccessRequest], difference: Difference) -> None:
-    missing = {key: request for key, request in active.items() if request.recorded.job}
+async def _compare_jobs(cluster: Cluster, kind: RequestKind, active: Mapping[Key, Expected], difference: Difference) -> None:
+    missing = {key: expected for key, expected in active.items() if expected.job}
     async for job in cluster.list_metadata(JOBS, labelSelector=GRANT_SELECTOR):
-        request = missing.get(key_of(job))
-        if request and request.recorded.job and request.recorded.job.uid == job["metadata"]["uid"]:
+        expected = missing.get(key_of(job))
+        if expected and expected.job and expected.job.uid == job["metadata"]["uid"]:
             del missing[key_of(job)]
-        elif request is None and key_of(job) not in active and request_of(job)[0] not in difference.due:
+        elif expected is None and key_of(job) not in active and request_of(job)[0] not in difference.due:
             await remove_job_if_over(cluster, kind, job)
-    difference.look |= {request.key for request in missing.values()}
+    difference.look |= {expected.request for expected in missing.values()}

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from jitaccess.domain.lifecycle import Grant, Verdict, blocked, decide, guard_gone
 from jitaccess.domain.model import AccessRequest, Key, RoleRef
-from jitaccess.domain.obstacles import OBSTACLES, not_installed
+from jitaccess.domain.obstacles import not_installed, obstructed
 from jitaccess.domain.recorded import ObjectRef, State
 from jitaccess.domain.recording import Delivery, Incident, Outcome
 from jitaccess.kube.api import Conflict
@@ -97,7 +97,7 @@ class RequestReconciler:
 
         Reason enough to make its Job while everything is read anew; record and binding wait for what is true.
         """
-        if request is None or request.state is not State.PENDING or self._tools.installation.problems or _obstructed(request):
+        if request is None or request.state is not State.PENDING or self._tools.installation.problems or obstructed(request):
             return None
         return decide(request, self._tools.store.policy(request.policy), self._now()).grant
 
@@ -124,7 +124,7 @@ class RequestReconciler:
         problems = self._tools.installation.problems
         if obstacle := not_installed(problems) if problems else role_obstacle(facts.request, facts.role):
             raise Blocked(obstacle)
-        if (grant.request.namespace, grant.role) not in self._proven or _obstructed(facts.request):
+        if (grant.request.namespace, grant.role) not in self._proven or obstructed(facts.request):
             await self._grants.rehearse(grant)
         return await self._ahead.guard(grant)
 
@@ -176,7 +176,7 @@ class RequestReconciler:
     def _incidents(self, request: AccessRequest, checked: Checked) -> tuple[Incident, ...]:
         if not checked.restored or not checked.bound:
             return ()
-        if _obstructed(request):
+        if obstructed(request):
             return (Incident("BindingMade", "what was in the way is gone: the binding exists now"),)
         known = self._open.get(request.key)
         what = "deleted by somebody" if checked.restored == "missing" and known and known.binding else checked.restored
@@ -194,8 +194,3 @@ class RequestReconciler:
         self._proven.discard((request.key.namespace, request.role))
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
         self._recorder.plan(request.key, verdict)
-
-
-def _obstructed(request: AccessRequest) -> bool:
-    before = request.recorded.condition("Granted")
-    return before is not None and before.reason in OBSTACLES

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
-from jitaccess.domain.recorded import State
+from jitaccess.domain.obstacles import obstructed
+from jitaccess.domain.recorded import NOTHING_RECORDED, State
 from jitaccess.manifests.resources import Resource
 
 Version = tuple[str, int, bool]  # of a policy: UID, generation, whether it is being deleted
@@ -24,6 +25,7 @@ class Open:
     until: datetime | None = None  # when the access ends, once it is on record
     binding: str = ""
     gone: bool = False  # its binding is gone, and the record of that is still to come
+    waits: bool = False  # it may wait for us, by what is on it
 
 
 def version_of(resource_version: str) -> int:
@@ -94,6 +96,7 @@ class Requests:
             request.recorded.expires_at,
             same.binding if same else "",
             gone=same.gone if same else False,
+            waits=waits_for_us(request),
         )
         self._by_policy.setdefault(request.policy, set()).add(request.key)
 
@@ -204,6 +207,12 @@ class Store:
 def version_of_policy(policy: AccessPolicy) -> Version:
     """What of a policy makes it another one to the requests under it."""
     return policy.uid, policy.generation, policy.deleting
+
+
+def waits_for_us(request: AccessRequest) -> bool:
+    """Whether a request, by what is on it, may wait for the operator: not looked at yet, decided upon, or held up."""
+    decided = request.denials or request.revocations or (request.state is State.PENDING and request.approvals)
+    return bool(decided) or request.recorded == NOTHING_RECORDED or obstructed(request)
 
 
 def facts_of(request: AccessRequest) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from jitaccess.app import upkeep as upkeep_module
 from jitaccess.app.upkeep import Habits, Upkeep, next_retirement, skew_in_words
+from jitaccess.domain.model import Key
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.resources import POLICIES, REQUESTS
@@ -172,6 +173,45 @@ async def test_who_begins_to_lead_plans_every_end_at_once_and_compares_the_rest(
     assert thorough[0] is not None, "with what policies and roles allow now"
     assert not schedule._news, "what is as it should be is not looked at"
     running.cancel()
+
+
+async def test_who_begins_to_lead_looks_first_at_what_waits() -> None:
+    desk = Desk()
+    requests = desk.upkeep._tools.store.requests[REQUESTS]
+    requests.see(request(status=active_status()), hint=False)
+    requests.see(request(name="another"), hint=False)
+    desk.upkeep.won()
+    assert list(desk.upkeep._tools.schedule._news) == [Target(REQUESTS, Key(KEY.namespace, "another"))]
+
+
+@pytest.mark.parametrize(
+    ("relisted_again", "comparisons"),
+    [pytest.param(False, 1, id="compared since"), pytest.param(True, 2, id="listed since")],
+)
+async def test_what_was_listed_before_a_comparison_is_not_compared_again(
+    monkeypatch: pytest.MonkeyPatch, relisted_again: bool, comparisons: int
+) -> None:
+    desk, compared = Desk(), 0
+
+    async def compare(*_: object) -> Difference:
+        nonlocal compared
+        compared += 1
+        return Difference()
+
+    async def nothing(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(upkeep_module, "compare", compare)
+    monkeypatch.setattr(upkeep_module, "sweep_policies", nothing)
+    monkeypatch.setattr(upkeep_module, "SETTLE_SECONDS", 0.05)
+    desk.upkeep.relisted()
+    await desk.upkeep.sweep(thorough=True)
+    if relisted_again:
+        desk.upkeep.relisted()
+    running = asyncio.create_task(desk.upkeep.sweep_for_ever())
+    await asyncio.sleep(0.2)
+    running.cancel()
+    assert compared == comparisons
 
 
 async def test_where_comparing_fails_everything_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

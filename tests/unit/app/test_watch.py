@@ -43,9 +43,9 @@ class Desk:
         return self.seen
 
 
-def body(name: str, version: str = "5", **parts: Any) -> kopf.Body:
-    """An object as the API server tells it."""
-    metadata = {"namespace": "team-a", "name": name, "uid": "u", "resourceVersion": version}
+def body(name: str, version: str = "5", more: dict[str, Any] | None = None, **parts: Any) -> kopf.Body:
+    """An object as the API server tells it, with more metadata."""
+    metadata = {"namespace": "team-a", "name": name, "uid": "u", "resourceVersion": version, **(more or {})}
     raw: Any = {"metadata": {**metadata, "creationTimestamp": "2026-11-24T12:00:00Z"}, "spec": {}, **parts}
     return kopf.Body(raw)
 
@@ -63,6 +63,40 @@ async def test_what_leaves_the_watch(leads: bool, looks: list[Target]) -> None:
     await desk.watch.request_changed(ACCESS_REQUEST, type="DELETED", body=body("r"))
     assert len(desk.store.requests[REQUESTS]) == len(looks), "the leader needs it until the access has ended"
     assert await desk.fired() == looks
+
+
+LATER = "2026-11-24T13:00:00.000Z"
+RECORDED = {"revision": 1, "state": "Pending"}
+BEGUN = {"revision": 2, "state": "Active", "grantedAt": "2026-11-24T12:00:00.000Z", "expiresAt": LATER}
+APPROVED = {"annotations": {"jitaccess.dev/approvals": "bob: ok\n"}}
+
+
+@pytest.mark.parametrize(
+    ("leads", "type", "told", "looks", "planned"),
+    [
+        pytest.param(True, None, body("r"), True, False, id="nobody has looked at it yet"),
+        pytest.param(True, None, body("r", status=RECORDED), False, False, id="it waits for its approvers"),
+        pytest.param(True, None, body("r", status=RECORDED, more=APPROVED), True, False, id="approved meanwhile"),
+        pytest.param(True, None, body("r", status=BEGUN), False, True, id="active, so its end is planned"),
+        pytest.param(True, "ADDED", body("r", status=BEGUN), True, False, id="what is no listing is looked at"),
+        pytest.param(False, "ADDED", body("r"), False, False, id="a standby remembers, and plans nothing"),
+    ],
+)
+async def test_of_what_is_listed_only_what_waits_for_us_is_looked_at(
+    leads: bool, type: str | None, told: kopf.Body, looks: bool, planned: bool
+) -> None:
+    desk = Desk()
+    desk.leads = leads
+    await desk.watch.request_changed(ACCESS_REQUEST, type=type, body=told)
+    assert (R in desk.schedule._news, R in desk.schedule._deadlines) == (looks, planned)
+    assert desk.store.requests[REQUESTS].get(R.key), "and it is known in any case"
+
+
+async def test_what_has_changed_between_two_listings_is_looked_at() -> None:
+    desk = Desk()
+    await desk.watch.request_changed(ACCESS_REQUEST, type=None, body=body("r", status=RECORDED))
+    await desk.watch.request_changed(ACCESS_REQUEST, type=None, body=body("r", "6", status=RECORDED | {"revision": 2}))
+    assert await desk.fired() == [R]
 
 
 async def test_each_handler_can_be_called_as_kopf_calls_it() -> None:

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from jitaccess.domain.model import Key, PolicyRef
-from jitaccess.domain.recorded import State
+from jitaccess.domain.model import Decision, Key, PolicyRef
+from jitaccess.domain.recorded import Condition, Recorded, State
 from jitaccess.manifests.resources import POLICIES, REQUESTS
-from jitaccess.workqueue.store import Open, Policies, Requests, Store, facts_of, version_of
+from jitaccess.workqueue.store import Open, Policies, Requests, Store, facts_of, version_of, waits_for_us
 from unit.examples import ALICE, BOB, KEY, POLICY_KEY, POLICY_REF, UID, VIEW, active_status, approved_by, policy, request
 
 OTHER = Key("team-a", "another")
+BY_BOB = (Decision(BOB, "ok"),)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +55,30 @@ def test_only_news_is_news(version: str, uid: str, news: bool) -> None:
 def test_a_request_is_remembered_in_a_few_slots() -> None:
     store = Requests()
     assert store.see(request())
-    assert store.get(KEY) == Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()))
+    expected = Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()), waits=True)
+    assert store.get(KEY) == expected
     assert not hasattr(store.get(KEY), "__dict__"), "slots, never bodies"
-    assert store.all() == [(KEY, Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request())))]
+    assert store.all() == [(KEY, expected)]
+
+
+@pytest.mark.parametrize(
+    ("on_it", "waits"),
+    [
+        pytest.param({}, True, id="never-looked-at"),
+        pytest.param({"recorded": Recorded(revision=1)}, False, id="waits-for-its-approvers"),
+        pytest.param({"recorded": Recorded(revision=1), "approvals": BY_BOB}, True, id="approved"),
+        pytest.param({"recorded": Recorded(revision=1), "denials": BY_BOB}, True, id="denied"),
+        pytest.param({"recorded": Recorded(revision=2, state=State.ACTIVE), "approvals": BY_BOB}, False, id="active"),
+        pytest.param({"recorded": Recorded(revision=2, state=State.ACTIVE), "revocations": BY_BOB}, True, id="revoked"),
+        pytest.param(
+            {"recorded": Recorded(revision=1, conditions=(Condition("Granted", "False", "RoleNotFound", ""),))},
+            True,
+            id="held-up",
+        ),
+    ],
+)
+def test_what_waits_for_the_operator_can_be_seen_on_the_request(on_it: dict[str, Any], waits: bool) -> None:
+    assert waits_for_us(replace(request(), **on_it)) is waits
 
 
 def test_the_echo_of_our_own_write_is_no_news() -> None:
