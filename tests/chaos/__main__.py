@@ -27,7 +27,11 @@ class Run:
         """Play one scene with fresh operators, and judge it."""
         start = time.monotonic()
         with Keeper(self.system, replicas=replicas, fake_clock=fake_clock) as keeper:
-            case = act(keeper)
+            try:
+                case = act(keeper)
+            except AssertionError as failure:
+                self.figures.violations += 1
+                return self._say(name, [str(failure), *self._last_words()], start)
         self._say(f"{name}: at most {overstay(case):.2f} s too long", self.figures.add_case(case), start)
 
     def wave(self, wave: int, schedules: int, only: int | None = None) -> None:
@@ -36,7 +40,11 @@ class Run:
         drawn = [plan for plan in waves.wave_of(self.seed, wave, last=schedules) if only in (None, plan.number)]
         replicas, disaster = waves.replicas_of(wave), waves.disaster_of(self.seed, wave)
         with Keeper(self.system, replicas=replicas) as keeper:
-            outcome = waves.run_wave(self.system, keeper, drawn, disaster, self.seed)
+            try:
+                outcome = waves.run_wave(self.system, keeper, drawn, disaster, self.seed)
+            except AssertionError as failure:
+                self.figures.violations += 1
+                return self._say(f"schedules from {drawn[0].number}", [str(failure), *self._last_words()], start)
             errors = self.system.errors()
         self.figures.add_outcome(outcome)
         name = f"schedules {drawn[0].number} to {drawn[-1].number}, {replicas} replicas, {disaster}, {outcome.grants} grants"
@@ -45,6 +53,9 @@ class Run:
             print(f"replay it: make chaos SEED={self.seed} ONLY={plan.number}")
             if only is not None or len(outcome.guilty()) == 1:
                 print(plan)
+
+    def _last_words(self) -> list[str]:
+        return [f"{replica.identity} said: {replica.process.log_tail(10)}" for replica in self.system.replicas]
 
     def _say(self, name: str, found: Sequence[str], start: float) -> None:
         print(f"{'BROKEN' if found else 'held  '}  {name} ({time.monotonic() - start:.0f} s)", flush=True)
