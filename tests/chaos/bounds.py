@@ -7,8 +7,11 @@ from chaos.journal import Disturbance, Journal
 from chaos.policies import duration, forbidden_since
 
 CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the machine itself was late
-CALLS = 5  # that an end takes in a row, each of which a busy machine holds up as it holds up an onlooker's
-RECOVERY = 15.0  # seconds after the last disturbance
+CALLS = (
+    2  # the news or the read that an end begins with, and its write: a busy machine holds up each as it holds up an onlooker's
+)
+RETRY = 5.0  # seconds after the last fault of a single write: the longest pause between two tries
+RECOVERY = 15.0  # seconds after whatever took connections, watches or the lead away
 SECOND_LINE = 30.0 + 60.0  # seconds: the Job's time to live, and the garbage collector's turn
 
 
@@ -44,9 +47,12 @@ def delays(case: Case) -> list[Delay]:
 
 
 def overstay(case: Case) -> float:
-    """The longest that anybody had access beyond what was asked, in seconds by the API server's clock; negative if nobody had."""
+    """The longest that anybody had access beyond what was asked, in seconds by the API server's clock; negative if nobody had.
+
+    Bindings that no operator can help are left out.
+    """
     beyond = [
-        sum((binding.ended or case.finished) - binding.created for binding in request.bindings)
+        sum((binding.ended or case.finished) - binding.created for binding in request.bindings if not binding.astray)
         - duration(str(request.spec["duration"]))
         for request in case.history.requests.values()
         if request.bindings
@@ -57,7 +63,8 @@ def overstay(case: Case) -> float:
 def dues(case: Case, request: Request, binding: Binding) -> list[tuple[str, float]]:
     """Why that binding should have ended, and when, earliest first; never before it was made."""
     ended = binding.ended or case.finished
-    causes = [("denied or revoked", request.over), ("request deleted", request.deleted)]
+    over = request.settled.done if request.settled else None
+    causes = [("denied or revoked", request.over), ("request deleted", request.deleted), ("settled", over)]
     if case.clock_is_right and binding.expires_at:
         causes.append(("expired", seconds(binding.expires_at)))
     causes += [(why, since) for why, since in forbidden_since(case.history, request, binding.created, ended + CALM)]
@@ -71,8 +78,13 @@ def bound(case: Case, request: Request, due: float, done: float | None) -> float
     wrong = concerning(case, request, due, done)
     if not wrong:
         return calm
-    last = max(disturbance.end for disturbance in wrong)
-    return max(calm, min(SECOND_LINE, max(0.0, last - due) + RECOVERY))
+    recovered = max(disturbance.end + recovery(disturbance) for disturbance in wrong)
+    return max(calm, min(SECOND_LINE, recovered - due))
+
+
+def recovery(disturbance: Disturbance) -> float:
+    """In how many seconds after it an operator must have caught up; a fault of one write takes nothing away but that write."""
+    return RETRY if disturbance.request else RECOVERY
 
 
 def concerning(case: Case, request: Request, due: float, done: float | None) -> list[Disturbance]:
@@ -82,7 +94,7 @@ def concerning(case: Case, request: Request, due: float, done: float | None) -> 
         disturbance
         for disturbance in case.journal.disturbances
         if disturbance.concerns(request.namespace, request.name)
-        and disturbance.end >= due - RECOVERY / 3
+        and disturbance.end >= due - RETRY
         and disturbance.start - CALM / 2 <= until
     ]
 

@@ -1,18 +1,28 @@
-"""The operator with a bug put into it, for the judge to find: `python bugs.py BUG run ...` is `jitaccess run ...` with it."""
+"""The operator with bugs put into it, for the judge to find: `python bugs.py BUG,BUG run ...` runs `jitaccess run ...` so."""
 
+import asyncio
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
+
+import jitaccess.app.command
+import jitaccess.app.operator
+import jitaccess.app.watchers
 import jitaccess.domain.lifecycle
+import jitaccess.kube.clock
 import jitaccess.reconcile.ending
 import jitaccess.reconcile.requests
-from jitaccess.app.command import main
 from jitaccess.reconcile.removal import NotEnded
 
 # What is replaced by name has no types that could be kept.
+COMMAND: Any = jitaccess.app.command
+OPERATOR: Any = jitaccess.app.operator
+WATCHERS: Any = jitaccess.app.watchers
+CLOCK: Any = jitaccess.kube.clock
 LIFECYCLE: Any = jitaccess.domain.lifecycle
 REQUESTS: Any = jitaccess.reconcile.requests
 ENDINGS: Any = jitaccess.reconcile.ending.Endings
@@ -63,13 +73,49 @@ def called_over() -> None:
     ENDINGS._remove_binding = optimist
 
 
+def deaf_to_strays() -> None:
+    """A binding that appears and that nobody of us has just made is left to the next sweep."""
+
+    async def deaf(*_: Any) -> None:
+        pass
+
+    OPERATOR.end_stray = deaf
+
+
+def watches_no_more() -> None:
+    """What Kopf has stopped watching is not watched again."""
+
+    async def trusting(self: Any, _: Any) -> str:
+        self.problem = ""
+        self.watching.set()
+        await asyncio.Event().wait()
+        return ""
+
+    WATCHERS.Watchers._until_one_ends = trusting
+
+
+def waits_for_ever() -> None:
+    """A call that is never answered is never given up."""
+    COMMAND.CALL_TIMEOUT = aiohttp.ClientTimeout(total=None)
+
+
+def believes_its_clock() -> None:
+    """It is as late as the machine says."""
+    CLOCK.Clock.now = lambda _: CLOCK.utcnow()
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "record-after-binding": record_after_binding,
     "later-end": later_end,
     "deaf-to-revocations": deaf_to_revocations,
     "called-over": called_over,
+    "deaf-to-strays": deaf_to_strays,
+    "watches-no-more": watches_no_more,
+    "waits-for-ever": waits_for_ever,
+    "believes-its-clock": believes_its_clock,
 }
 
 if __name__ == "__main__":
-    BUGS[sys.argv.pop(1)]()
-    main()
+    for name in sys.argv.pop(1).split(","):
+        BUGS[name]()
+    COMMAND.main()

@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from chaos.client import Answer, Person, jit, rbac
+from chaos.manifests import POLICY, policy_manifest, role
 from chaos.plans import Plan, Step
 from controlplane.plane import ControlPlane
 
-POLICY = "debug"
 PATIENCE = 30.0  # seconds until a policy must be in force
 HOLD_SECONDS = 4.0  # for which a finalizer stays on a binding at least
 CHURNS = 25
-RULES = {"narrow": ["get"], "wide": ["get", "list", "delete"]}
 _NARROWER: Mapping[str, Any] = {
     "roles": [{"kind": "ClusterRole", "name": "jitaccess-debug"}],
     "maxDuration": "1s",
@@ -28,6 +27,7 @@ class Crowd:
         self._people = {name: Person(plane, name) for name in ("admin", "alice", "bob", "carol", "dave")}
         self._narrow = True
         self._held: list[tuple[float, str]] = []
+        self._backups: dict[str, dict[str, Any]] = {}  # by request
 
     def settle(self, **policy: Any) -> None:
         """Make the namespace, a Role, and a policy, and wait until it is in force."""
@@ -162,6 +162,8 @@ class Crowd:
             "remake policy": lambda _: self._remake_policy(),
             "swap role": lambda _: self._swap(),
             "unbind": lambda step: self._unbind(step.request),
+            "back up": lambda step: self.back_up(step.request),
+            "restore": lambda step: self.restore(step.request),
             "hold": lambda step: self._hold(step.request),
             "churn": lambda step: self._churn(step.request),
         }
@@ -187,8 +189,22 @@ class Crowd:
         self.admin("PATCH", rbac(self.namespace, "roles", "db-reader"), role("narrow" if self._narrow else "wide"))
 
     def _binding(self, request: str) -> str:
-        names = [binding["metadata"]["name"] for binding in self.bindings()]
-        return next((name for name in names if name.startswith(f"jit-{request}-")), "")
+        return str(self._found(request).get("metadata", {}).get("name", ""))
+
+    def _found(self, request: str) -> dict[str, Any]:
+        prefix = f"jit-{request}-"
+        return next((binding for binding in self.bindings() if binding["metadata"]["name"].startswith(prefix)), {})
+
+    def back_up(self, request: str) -> None:
+        """An administrator's backup keeps the binding of a request as it is, without what the API server counts itself."""
+        if found := self._found(request):
+            metadata = {fact: found["metadata"][fact] for fact in ("name", "labels", "annotations")}
+            self._backups[request] = {**found, "metadata": metadata}
+
+    def restore(self, request: str) -> Answer:
+        """And puts it back, if there is one."""
+        backup = self._backups.get(request)
+        return self.admin("POST", rbac(self.namespace, "rolebindings"), backup) if backup else (0, {})
 
     def _unbind(self, request: str) -> None:
         if name := self._binding(request):
@@ -210,28 +226,3 @@ class Crowd:
         """Alice's own tool rewrites its notes on her request."""
         annotations = {"kubectl.kubernetes.io/last-applied-configuration": text}
         return self._people["alice"].call("PATCH", self._request(request), {"metadata": {"annotations": annotations}})
-
-
-def policy_manifest(**spec: Any) -> dict[str, Any]:
-    """Developers ask for view or db-reader, one lead decides."""
-    return {
-        "apiVersion": "jitaccess.dev/v1alpha1",
-        "kind": "AccessPolicy",
-        "metadata": {"name": POLICY},
-        "spec": {
-            "roles": [{"kind": "ClusterRole", "name": "view"}, {"kind": "Role", "name": "db-reader"}],
-            "requesters": [{"kind": "Group", "name": "developers"}],
-            "approvers": [{"kind": "Group", "name": "leads"}],
-            "requiredApprovals": 1,
-            "maxDuration": "1m",
-            "pendingTimeout": "20s",
-            **spec,
-        },
-    }
-
-
-def role(which: str) -> dict[str, Any]:
-    """The Role db-reader, narrow or wide."""
-    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": RULES[which]}
-    kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db-reader"}}
-    return {**kind, "rules": [rule]}

@@ -13,6 +13,8 @@ SWALLOW = "done, but the answer was lost"
 DELAY = "delivered late"
 LATE_ANSWER = "done, but answered late"
 TWICE = "delivered again seconds later"
+HANG = "held back, and never answered"
+HANG_DONE = "done, and never answered"
 REFUSALS = {
     "refused with 403": (403, "Forbidden"),
     "refused with 409": (409, "Conflict"),
@@ -21,11 +23,14 @@ REFUSALS = {
     "refused with 503": (503, "ServiceUnavailable"),
 }
 DEADLY = (KILL_BEFORE, KILL_AFTER)
-HARMLESS = (CUT, SWALLOW, DELAY, LATE_ANSWER, TWICE, *REFUSALS)  # to the process
+HARMLESS = (CUT, SWALLOW, DELAY, LATE_ANSWER, TWICE, HANG, HANG_DONE, *REFUSALS)  # to the process
 ALL = (*DEADLY, *HARMLESS)
 
 LATE_SECONDS = 1.5
 AGAIN_SECONDS = 3.0
+HANG_SECONDS = 10.0  # after which the operator must have given a call up; nobody here ends it sooner
+# For how long after its beginning a fault goes on; the others are over at once.
+LASTS = {DELAY: LATE_SECONDS, LATE_ANSWER: LATE_SECONDS, TWICE: AGAIN_SECONDS, HANG: HANG_SECONDS, HANG_DONE: HANG_SECONDS}
 # What the audit log's userAgent says of a request that the network repeated, or kept for a while.
 AGAIN, LATE = "(delivered again)", "(delivered late)"
 _WRITES = ("POST", "PUT", "PATCH", "DELETE")

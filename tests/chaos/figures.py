@@ -14,7 +14,10 @@ _CLASSES = (
     "leader paused",
     "API server restarted",
     "operator cut off",
+    "answers hung",
+    "watches garbled",
     "an operator was dead",
+    "never answered",
     "refused",
     "delivered late",
 )

@@ -11,6 +11,7 @@ from typing import Any
 from chaos.faults import AGAIN, LATE
 
 Event = Mapping[str, Any]
+OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 REQUEST_UID = "jitaccess.dev/request-uid"
 GRANTED_AT = "jitaccess.dev/granted-at"
 EXPIRES_AT = "jitaccess.dev/expires-at"
@@ -41,7 +42,7 @@ class Binding:
     created: float
     granted_at: str
     expires_at: str
-    astray: bool  # it was made by a request that the network repeated or held up, which no operator can help
+    astray: bool  # it was made by somebody else, or by a request that the network repeated or held up: no operator can help it
     ends: list[str] = field(default_factory=list)  # every end that it ever carried
     ended: float | None = None
     by: str = ""
@@ -71,6 +72,11 @@ class Request:
     deleted: float | None = None
     warnings: list[float] = field(default_factory=list)  # when a Warning Event about it was written
 
+    @property
+    def settled(self) -> Record | None:
+        """The first record that calls it over."""
+        return next((record for record in self.records if record.status.get("settled")), None)
+
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
 
@@ -84,12 +90,12 @@ class History:
     strangers: list[Binding] = field(default_factory=list)  # grants of a request that nobody ever made
 
 
-def read_history(events: Iterable[Event]) -> History:
-    """Read audit events, in whatever order they were written."""
+def read_history(events: Iterable[Event], namespace: str = "") -> History:
+    """Read audit events, in whatever order they were written: of one namespace, or of all."""
     history = History()
     for event in sorted(filter(_counts, events), key=_done):
-        resource = (event.get("objectRef") or {}).get("resource")
-        if reader := _READERS.get(str(resource)):
+        about = event.get("objectRef") or {}
+        if namespace in ("", about.get("namespace", "")) and (reader := _READERS.get(about.get("resource", ""))):
             reader(history, event)
     for request in history.requests.values():
         request.records.sort(key=lambda record: record.version)
@@ -186,11 +192,16 @@ def _read_new_binding(history: History, event: Event, found: Mapping[str, Any]) 
         _done(event),
         annotations.get(GRANTED_AT, ""),
         annotations.get(EXPIRES_AT, ""),
-        any(mark in event.get("userAgent", "") for mark in (AGAIN, LATE)),
+        _is_astray(event),
         [annotations.get(EXPIRES_AT, "")],
     )
     request = history.requests.get(uid)
     (request.bindings if request else history.strangers).append(binding)
+
+
+def _is_astray(event: Event) -> bool:
+    held_up = any(mark in event.get("userAgent", "") for mark in (AGAIN, LATE))
+    return held_up or event["user"]["username"] != OPERATOR
 
 
 def _follow(binding: Binding, event: Event, found: Mapping[str, Any]) -> None:

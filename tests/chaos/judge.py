@@ -134,10 +134,10 @@ def _gone_in_time(case: Case, request: Request) -> Iterator[Violation]:
 
 def _recorded_in_time(case: Case, request: Request) -> Iterator[Violation]:
     """The record of an end follows as fast as the end itself."""
-    settled = next((record for record in request.records if record.status.get("settled")), None)
-    if request.deleted or not settled or not request.bindings or request.bindings[-1].ended is None:
+    settled = request.settled
+    last = next((binding for binding in reversed(request.bindings) if not binding.astray), None)
+    if request.deleted or not settled or not last or last.ended is None:
         return
-    last = request.bindings[-1]
     due = max([last.ended or 0.0, *(due for _, due in dues(case, request, last)[:1])])
     late, most = settled.done - due, bound(case, request, due, settled.done)
     if late > most:
@@ -160,7 +160,7 @@ def _not_longer_than_asked(case: Case, request: Request) -> Iterator[Violation]:
 
 
 def _not_called_over(case: Case, request: Request) -> Iterator[Violation]:
-    settled = next((record for record in request.records if record.status.get("settled")), None)
+    settled = request.settled
     for binding in request.bindings:
         if not settled or binding.astray:
             continue

@@ -7,13 +7,12 @@ from itertools import count
 from typing import Any
 
 from chaos.bounds import Case
-from chaos.history import read_history
+from chaos.history import OPERATOR, read_history
 from chaos.journal import Disturbance, Journal
 
 START = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC).timestamp()
 FINISHED = 300.0
 NAMESPACE, NAME, UID = "team-a", "inc-42", "11111111-aaaa"
-OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 ASKED: Mapping[str, Any] = {
     "policyRef": {"kind": "AccessPolicy", "name": "debug"},
     "roleRef": {"kind": "ClusterRole", "name": "view"},

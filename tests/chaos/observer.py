@@ -11,15 +11,16 @@ from chaos.plane import ChaosSystem
 
 LOOK_EVERY = 0.1
 QUIET = 30.0  # seconds until nothing may be left, before the judge looks
-_GRANTS = "/apis/rbac.authorization.k8s.io/v1/rolebindings?labelSelector=jitaccess.dev/component=grant"
-_UNSETTLED = "/apis/jitaccess.dev/v1alpha1/accessrequests?fieldSelector=status.state=Active"
+_GRANTS = "/apis/rbac.authorization.k8s.io/v1{}/rolebindings?labelSelector=jitaccess.dev/component=grant"
+_UNSETTLED = "/apis/jitaccess.dev/v1alpha1{}/accessrequests?fieldSelector=status.state=Active"
 
 
 class Observer:
-    """`with Observer(system) as observer:` do things; then `observer.case()`."""
+    """`with Observer(system) as observer:` do things; then `observer.case()`: of one namespace, or of all."""
 
-    def __init__(self, system: ChaosSystem, *, clock_is_right: bool = True) -> None:
+    def __init__(self, system: ChaosSystem, namespace: str = "", *, clock_is_right: bool = True) -> None:
         self._system = system
+        self._namespace = namespace
         self._clock_is_right = clock_is_right
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="observer", daemon=True)
@@ -27,7 +28,8 @@ class Observer:
         self._admin = Person(system.plane, "admin")
 
     def __enter__(self) -> Self:
-        self._position = self._system.plane.audit_position()
+        with self._system.auditing:
+            self._position = self._system.plane.audit_position()
         self._thread.start()
         return self
 
@@ -37,22 +39,25 @@ class Observer:
         self._admin.close()
 
     def quiet(self, timeout: float = QUIET, *, at_least: float = 0.0) -> None:
-        """Heal what is broken, and wait until no grant is left and every grant is settled, or the time is up."""
-        self._system.rules.clear()
+        """Wait until no grant is left and every grant is settled, or the time is up."""
         healed = time.monotonic()
         while (waited := time.monotonic() - healed) < timeout and (waited < at_least or self._left()):
             time.sleep(LOOK_EVERY)
 
     def case(self) -> Case:
         """Everything for the judge."""
-        events = self._system.plane.audit_events(self._position)
-        return Case(read_history(events), self._system.journal, time.time(), self._clock_is_right)
+        with self._system.auditing:
+            events = self._system.plane.audit_events(self._position)
+        return Case(read_history(events, self._namespace), self._system.journal, time.time(), self._clock_is_right)
 
     def _left(self) -> bool:
-        status, bindings = self._admin.call("GET", _GRANTS)
-        again, requests = self._admin.call("GET", _UNSETTLED)
+        status, bindings = self._admin.call("GET", self._path(_GRANTS))
+        again, requests = self._admin.call("GET", self._path(_UNSETTLED))
         given = [item for item in bindings.get("items", []) if item.get("subjects")]
         return status != 200 or again != 200 or bool(given) or bool(requests["items"])
+
+    def _path(self, path: str) -> str:
+        return path.format(f"/namespaces/{self._namespace}" if self._namespace else "")
 
     def _look(self) -> None:
         onlooker = Person(self._system.plane, "admin")

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,7 @@ class ChaosSystem(System):
         self.plane = _Plane(users=EXTRA, audit=True)
         self.rules = Rules()
         self.journal = Journal()
+        self.auditing = threading.Lock()  # the connections by which a plane asks for its audit log are nobody else's meanwhile
         self.replicas: list[Replica] = []
         self.clock = "+0"  # how far off the wall clock is of whoever is launched with a fake one
         self._loop = Loop()
@@ -125,6 +127,16 @@ class ChaosSystem(System):
         """Cut an operator off from the API server for so long."""
         with self.journal.during("operator cut off"):
             self._loop.run(replica.proxy.partition(seconds))
+
+    def freeze(self, replica: Replica, seconds: float) -> None:
+        """Answer nothing to an operator for so long, and keep its connections."""
+        with self.journal.during("answers hung"):
+            self._loop.run(replica.proxy.freeze(seconds))
+
+    def garble(self, replica: Replica, seconds: float) -> None:
+        """Break each of an operator's watches, and whatever it reads in so many seconds."""
+        with self.journal.during("watches garbled"):
+            self._loop.run(replica.proxy.garble(seconds))
 
     def log(self, replica: Process | None = None) -> list[dict[str, Any]]:
         """What that operator has logged; who is killed while it writes leaves half a line, which is left out."""

@@ -22,6 +22,7 @@ WISHES = {
     "remake policy": 1,
     "swap role": 2,
     "unbind": 2,
+    "restore": 3,
     "hold": 2,
     "churn": 2,
 }
@@ -61,7 +62,7 @@ def draw(seed: int, number: int, kinds: Sequence[str] = faults.ALL) -> Plan:
     names = [f"r{index}" for index in range(1, dice.randint(4, 7))]
     steps = [step for name in names for step in _life(dice, name)]
     wishes = dice.choices(list(WISHES), weights=list(WISHES.values()), k=dice.randint(3, 8))
-    steps += [_wish(dice, wish, dice.choice(names)) for wish in wishes]
+    steps += [step for wish in wishes for step in _wish(dice, wish, dice.choice(names), steps)]
     drawn = {write: dice.choice(kinds) for write in range(1, MOST_WRITES) if dice.random() < 0.12} if kinds else {}
     return Plan(number, f"chaos-{number}", tuple(sorted(steps, key=lambda step: step.at)), _few_deaths(dice, drawn))
 
@@ -83,9 +84,18 @@ def _life(dice: random.Random, name: str) -> list[Step]:
     return [ask, *(Step(asked + dice.uniform(0.1, 2.5), "approve", who, name) for who in approvers)]
 
 
-def _wish(dice: random.Random, wish: str, name: str) -> Step:
+def _wish(dice: random.Random, wish: str, name: str, lives: Sequence[Step]) -> list[Step]:
+    if wish == "restore":
+        return _restore(dice, name, lives)
     at = dice.uniform(0.5, LASTS)
     if wish == "narrow policy":
-        return Step(at, wish, words=(dice.choice(("roles", "maxDuration", "requiredApprovals")),))
+        return [Step(at, wish, words=(dice.choice(("roles", "maxDuration", "requiredApprovals")),))]
     who = {"deny": "carol", "revoke": "bob", "withdraw": "alice", "churn": "alice"}.get(wish, "")
-    return Step(at, wish, who, name)
+    return [Step(at, wish, who, name)]
+
+
+def _restore(dice: random.Random, name: str, lives: Sequence[Step]) -> list[Step]:
+    # A backup of the grant, made soon after it can have begun; it is put back whenever.
+    approved = min((step.at for step in lives if (step.request, step.what) == (name, "approve")), default=LASTS / 2)
+    backed_up = approved + dice.uniform(0.3, 1.0)
+    return [Step(backed_up, "back up", request=name), Step(backed_up + dice.uniform(0.5, 6.0), "restore", request=name)]

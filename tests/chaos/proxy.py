@@ -20,6 +20,8 @@ from chaos.journal import Journal
 
 _HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive"}
 _FOREVER = aiohttp.ClientTimeout(total=None)
+_HUNG_SECONDS = 300.0  # for which a call is left without an answer, unless the operator gives it up
+NOISE = b'{"type": "MODIFIED", "object": {"kind": \xff\n'
 
 
 T = TypeVar("T")
@@ -68,6 +70,10 @@ class Proxy:
         self._open: dict[int, web.Request] = {}
         self._under_way: set[asyncio.Future[Any]] = set()
         self._partitioned = False
+        self._garbled = False
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._watches: set[web.StreamResponse] = set()
 
     async def start(self) -> str:
         """Listen; returns the URL for the operator's kubeconfig."""
@@ -100,6 +106,21 @@ class Proxy:
         await asyncio.sleep(seconds)
         self._partitioned = False
 
+    async def freeze(self, seconds: float) -> None:
+        """Keep every connection, and let nothing through for so long."""
+        self._flowing.clear()
+        await asyncio.sleep(seconds)
+        self._flowing.set()
+
+    async def garble(self, seconds: float) -> None:
+        """Say what nobody can decode: to each watch once, and in every answer to a GET for so long."""
+        self._garbled = True
+        for watch in list(self._watches):
+            with contextlib.suppress(ConnectionError):
+                await watch.write(NOISE)
+        await asyncio.sleep(seconds)
+        self._garbled = False
+
     def _abort_all(self) -> None:
         for request in list(self._open.values()):
             _abort(request)
@@ -109,6 +130,7 @@ class Proxy:
             return _cut(request)
         self._open[id(request)] = request
         try:
+            await self._flowing.wait()
             return await self._pass(request)
         except aiohttp.ClientError:
             return _cut(request)
@@ -123,8 +145,16 @@ class Proxy:
         fault = self._rules.fault_of(write)
         if fault:
             self._journal.note(f"{write.verb} {write.resource} {fault}", **_where(write, fault))
+        if fault in (faults.HANG, faults.HANG_DONE):
+            return await self._hang(request, body, done=fault == faults.HANG_DONE)
         # Shielded: what is on its way arrives even if its sender dies.
         return await asyncio.shield(self._keep(self._write(request, body, fault)))
+
+    async def _hang(self, request: web.Request, body: bytes, *, done: bool) -> web.StreamResponse:
+        if done:
+            await asyncio.shield(self._keep(self._forward(request, body)))
+        await asyncio.sleep(_HUNG_SECONDS)  # cancelled as soon as the operator gives up
+        return _cut(request)
 
     def _keep(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         task = asyncio.create_task(work)
@@ -167,11 +197,18 @@ class Proxy:
     async def _stream(self, request: web.Request, body: bytes) -> web.StreamResponse:
         async with self._call(request, body) as answer:
             if "watch" not in request.query:
-                return web.Response(status=answer.status, body=await answer.read(), headers=_headers(answer.headers))
+                text = await answer.read()
+                text = text[: len(text) // 2] if self._garbled else text
+                return web.Response(status=answer.status, body=text, headers=_headers(answer.headers))
             response = web.StreamResponse(status=answer.status, headers=_headers(answer.headers))
             await response.prepare(request)
-            async for chunk in answer.content.iter_any():
-                await response.write(chunk)
+            self._watches.add(response)
+            try:
+                async for chunk in answer.content.iter_any():
+                    await self._flowing.wait()
+                    await response.write(chunk)
+            finally:
+                self._watches.discard(response)
             return response
 
     def _call(self, request: web.Request, body: bytes, mark: str = "") -> Any:
@@ -183,8 +220,7 @@ class Proxy:
 
 
 def _where(write: Write, fault: str) -> dict[str, Any]:
-    seconds = faults.LATE_SECONDS if fault in (faults.DELAY, faults.LATE_ANSWER) else 0.0
-    return {"seconds": seconds, "namespace": write.namespace, "request": write.request}
+    return {"seconds": faults.LASTS.get(fault, 0.0), "namespace": write.namespace, "request": write.request}
 
 
 def _headers(headers: Any) -> dict[str, str]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from chaos.faults import HANG, HANG_SECONDS
+from chaos.history import OPERATOR
 from chaos.judge import judge
 from chaos.logs import EXPIRED, GRANTED, REQUESTED, START, Log, begun, ended, stamp, times
 
@@ -235,6 +237,70 @@ def refused(*, warned: bool, recorded: bool) -> Log:
     return ended(log, 18.1)
 
 
+def gone_after_one_fault(what: str, lasted: float, gone: float) -> Callable[[], Log]:
+    """One write of the end meets a fault."""
+
+    def doctored() -> Log:
+        log = ended(begun(), gone)
+        log.wrong(13, 13 + lasted, f"DELETE rolebindings {what}")
+        return log
+
+    return doctored
+
+
+def slower_than_the_server() -> Log:
+    """The API server answered nobody for half a second, and the end took more than three."""
+    log = ended(begun(), 16.3)
+    log.journal.stalls.append((START + 14, 0.5))
+    return log
+
+
+def restored(gone: float) -> Callable[[], Log]:
+    """An administrator's backup brings the binding back after a revocation; its time is not over, and its policy allows it."""
+
+    def doctored() -> Log:
+        log = begun()
+        log.decide(5, approvals="bob: ok", revocations="bob: enough")
+        log.delete(5.1, "rolebindings", "b1")
+        revoked = {"state": "Revoked", "reason": "RevokedByUser"}
+        log.record(5.2, "Revoked", [REQUESTED, GRANTED, revoked], **times(), settledAt=stamp(5.2))
+        log.bind(8, uid="b2", user="admin")
+        log.delete(gone, "rolebindings", "b2")
+        return log
+
+    return doctored
+
+
+def settled_and_restored() -> Log:
+    """The policy is narrowed and widened around the end, so that nothing but the record says that it is over."""
+    log = begun()
+    log.policy(5, verb="patch", maxDuration="1s")
+    log.delete(5.1, "rolebindings", "b1")
+    revoked = {"state": "Revoked", "reason": "DurationTooLong"}
+    log.record(5.2, "Revoked", [REQUESTED, GRANTED, revoked], **times(), settledAt=stamp(5.2))
+    log.policy(7, verb="patch")
+    log.bind(8, uid="b2", user="admin")
+    log.delete(11, "rolebindings", "b2")
+    return log
+
+
+def made_by_itself_after_settled() -> Log:
+    """As restored, but it was the operator that made it."""
+    log = settled_and_restored()
+    for event in log.events:
+        if event["objectRef"]["resource"] == "rolebindings":
+            event["user"]["username"] = OPERATOR
+    return log
+
+
+def recorded_late_before_a_restore() -> Log:
+    """Its end was recorded too late; that a binding came back afterwards hides nothing."""
+    log = recorded_late()
+    log.bind(20, uid="b2", user="admin")
+    log.delete(20.2, "rolebindings", "b2")
+    return log
+
+
 def recorded_late() -> Log:
     """Gone in time, but somebody's writes hold up the record."""
     log = begun()
@@ -290,6 +356,15 @@ def wrong_clock(gone: float) -> Callable[[], Log]:
         pytest.param(policy_narrowed(requiredApprovals=2), "4", "more approvals", id="the-policy-asks-for-more-approvals"),
         pytest.param(wrong_clock(15.0), "4", "expected at most", id="longer-than-asked-by-the-api-servers-clock"),
         pytest.param(recorded_late, "4", "its end was recorded", id="somebodys-writes-hold-up-the-record"),
+        pytest.param(recorded_late_before_a_restore, "4", "its end was recorded", id="a-restored-binding-hides-no-late-record"),
+        pytest.param(restored(11), "4", "denied or revoked", id="a-restored-binding-stays"),
+        pytest.param(settled_and_restored, "4", "settled", id="a-restored-binding-stays-and-only-the-record-says-no"),
+        pytest.param(made_by_itself_after_settled, "5", "was made", id="a-binding-that-nobody-else-restored"),
+        pytest.param(slower_than_the_server, "4", "expired", id="later-than-the-api-server-itself"),
+        pytest.param(
+            gone_after_one_fault("refused with 503", 0, 19), "4", "expired", id="one-refused-write-and-six-seconds-of-silence"
+        ),
+        pytest.param(gone_after_one_fault(HANG, HANG_SECONDS, 29), "4", "expired", id="waits-too-long-for-an-answer"),
         pytest.param(kept_by_finalizer, "5", "still gave access", id="a-finalizer-keeps-a-binding-that-names-somebody"),
         pytest.param(called_over, "5", "still gave access", id="settled-before-the-binding-was-gone"),
         pytest.param(made_after_settled, "5", "was made", id="a-binding-is-made-after-the-request-was-settled"),
@@ -360,6 +435,9 @@ def narrowed_for_a_moment() -> Log:
         pytest.param(slow_server, id="as-late-as-the-api-server-itself"),
         pytest.param(emptied, id="a-kept-binding-that-names-nobody"),
         pytest.param(delivered_again, id="a-repeated-request-whose-binding-is-removed-at-once"),
+        pytest.param(restored(8.5), id="a-restored-binding-is-removed-at-once"),
+        pytest.param(gone_after_one_fault("refused with 503", 0, 17), id="one-refused-write-that-is-tried-again"),
+        pytest.param(gone_after_one_fault(HANG, HANG_SECONDS, 25), id="an-answer-that-never-came-and-was-given-up"),
         pytest.param(put_back, id="put-back-for-the-rest-of-its-time"),
         pytest.param(narrowed_for_a_moment, id="a-policy-narrowed-for-a-moment"),
         pytest.param(lambda: refused(warned=True, recorded=True), id="a-refused-end-that-is-said-loudly"),

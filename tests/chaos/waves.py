@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from chaos import plans
-from chaos.bounds import Case, Delay, delays
+from chaos.bounds import Case, Delay, delays, overstay
 from chaos.crowd import Crowd
 from chaos.faults import AGAIN_SECONDS
 from chaos.judge import Violation, judge
@@ -20,8 +21,21 @@ from chaos.plans import Plan
 # Longer than the 8 s of a Lease: whoever wakes was overtaken, if there is another.
 PAUSE_SECONDS = 10.0
 CUT_SECONDS = 3.0
+FROZEN_SECONDS = 12.0  # longer than the operator waits for an answer
+GARBLED_SECONDS = 1.5
+STEP_SECONDS = 5.0  # for which a wall clock is wrong
 WAVE = 20  # schedules at once
-DISASTERS = ("nothing", "leader killed", "leader paused", "leader cut off", "API server restarted")
+STEPS = {"clock set back": "-120s", "clock set ahead": "+120s"}
+DISASTERS = (
+    "nothing",
+    "leader killed",
+    "leader paused",
+    "leader cut off",
+    "answers hung",
+    "watches garbled",
+    "API server restarted",
+    *STEPS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +47,7 @@ class Outcome:
     violations: Sequence[Violation]
     delays: Sequence[Delay]
     grants: int
+    overstay: float  # seconds
 
     def guilty(self) -> list[Plan]:
         """The schedules in which a promise was broken."""
@@ -55,13 +70,14 @@ def run_wave(system: ChaosSystem, keeper: Keeper, drawn: Sequence[Plan], disaste
     with ExitStack() as stack:
         crowds = [stack.enter_context(Crowd(system.plane, plan.namespace)) for plan in drawn]
         pool = stack.enter_context(ThreadPoolExecutor(len(drawn) + 1))
-        observer = stack.enter_context(Observer(system))
+        observer = stack.enter_context(Observer(system, clock_is_right=disaster not in STEPS))
         list(pool.map(Crowd.settle, crowds))
         for plan in drawn:
             _obey(system, plan)
         struck = pool.submit(strike, system, keeper, disaster, random.Random(seed).uniform(2, 4))
         list(pool.map(Crowd.follow, crowds, drawn))
         struck.result()
+        system.rules.clear()
         observer.quiet(at_least=AGAIN_SECONDS + 1)
         case = observer.case()
     return _outcome(drawn, disaster, case)
@@ -74,7 +90,10 @@ def strike(system: ChaosSystem, keeper: Keeper, disaster: str, after: float) -> 
         "leader killed": lambda: kill_leader(keeper),
         "leader paused": lambda: pause_leader(system, keeper),
         "leader cut off": lambda: system.partition(keeper.leader(), CUT_SECONDS),
+        "answers hung": lambda: system.freeze(keeper.leader(), FROZEN_SECONDS),
+        "watches garbled": lambda: system.garble(keeper.leader(), GARBLED_SECONDS),
         "API server restarted": lambda: restart_apiserver(system),
+        **{name: partial(step_clock, keeper, offset) for name, offset in STEPS.items()},
     }
     acts.get(disaster, lambda: None)()
 
@@ -94,6 +113,14 @@ def pause_leader(system: ChaosSystem, keeper: Keeper, seconds: float = PAUSE_SEC
         keeper.leader()
 
 
+def step_clock(keeper: Keeper, offset: str) -> None:
+    """Set the leader's wall clock, and set it right again after a while."""
+    leader = keeper.leader()
+    leader.set_clock(offset)
+    time.sleep(STEP_SECONDS)
+    leader.set_clock("+0")
+
+
 def restart_apiserver(system: ChaosSystem) -> None:
     """Stop the API server and start it again."""
     with system.journal.during("API server restarted"):
@@ -107,7 +134,8 @@ def _obey(system: ChaosSystem, plan: Plan) -> None:
 
 def _outcome(drawn: Sequence[Plan], disaster: str, case: Case) -> Outcome:
     grants = sum(bool(request.bindings) for request in case.history.requests.values())
-    return Outcome(drawn, disaster, judge(case), delays(case), grants)
+    late = delays(case) if case.clock_is_right else []
+    return Outcome(drawn, disaster, judge(case), late, grants, overstay(case))
 
 
 def wave_of(seed: int, wave: int, size: int = WAVE, last: int = 10**9) -> list[Plan]:

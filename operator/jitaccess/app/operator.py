@@ -38,7 +38,7 @@ Reconciler = Callable[[Key], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-CALL_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=10)
+CALL_TIMEOUT = aiohttp.ClientTimeout(total=10)  # an end whose answer never comes is this late
 PATIENCE_SECONDS = 10.0
 UNREADABLE_RETRY = timedelta(minutes=5)  # a change of the object comes sooner
 

@@ -1,0 +1,31 @@
+"""The policy and the Role of a schedule."""
+
+from typing import Any
+
+POLICY = "debug"
+RULES = {"narrow": ["get"], "wide": ["get", "list", "delete"]}
+
+
+def policy_manifest(**spec: Any) -> dict[str, Any]:
+    """Developers ask for view or db-reader, one lead decides."""
+    return {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessPolicy",
+        "metadata": {"name": POLICY},
+        "spec": {
+            "roles": [{"kind": "ClusterRole", "name": "view"}, {"kind": "Role", "name": "db-reader"}],
+            "requesters": [{"kind": "Group", "name": "developers"}],
+            "approvers": [{"kind": "Group", "name": "leads"}],
+            "requiredApprovals": 1,
+            "maxDuration": "1m",
+            "pendingTimeout": "20s",
+            **spec,
+        },
+    }
+
+
+def role(which: str) -> dict[str, Any]:
+    """The Role db-reader, narrow or wide."""
+    rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": RULES[which]}
+    kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "db-reader"}}
+    return {**kind, "rules": [rule]}
