@@ -82,6 +82,7 @@ def attacks(run: Run) -> None:
     run.scene("each other fault at each write", lambda _: scenes.troubles(run.system, _rows(faults.HARMLESS)))
     run.scene("an end that is refused", lambda _: scenes.refused_end(run.system))
     run.scene("an end that nobody answers", lambda _: scenes.hanging_end(run.system))
+    run.scene("connections that carry nothing", lambda keeper: scenes.frozen(run.system, keeper))
     run.scene("a binding restored from backup", lambda _: scenes.restored(run.system))
     run.scene("watches and lists that nobody can decode", lambda keeper: scenes.garbled(run.system, keeper))
     run.scene("churn from nine connections in turn", lambda _: _churn(run, 1))

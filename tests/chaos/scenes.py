@@ -12,7 +12,7 @@ from chaos.faults import AGAIN_SECONDS, HANG, HANG_SECONDS
 from chaos.keeper import Keeper
 from chaos.observer import Observer
 from chaos.plane import ChaosSystem
-from chaos.waves import GARBLED_SECONDS
+from chaos.waves import FROZEN_SECONDS, GARBLED_SECONDS
 from controlplane.process import Process
 
 SETTLED = ("Expired", "Revoked", "Denied", "Withdrawn", "TimedOut", "Failed")
@@ -130,6 +130,16 @@ def hanging_end(system: ChaosSystem) -> Case:
         crowd.until_bound()
         observer.quiet(HANG_SECONDS + RETRY + 5)
         system.rules.remove(rule)
+        return observer.case()
+
+
+def frozen(system: ChaosSystem, keeper: Keeper) -> Case:
+    """A grant that is due while every connection of its operator stays open and carries nothing."""
+    with new_crowd(system, "frozen") as crowd, Observer(system, crowd.namespace) as observer:
+        crowd.granted("stuck", "2s")
+        crowd.until_bound()
+        system.freeze(keeper.leader(), FROZEN_SECONDS)
+        observer.quiet(RECOVERY + 4)
         return observer.case()
 
 
