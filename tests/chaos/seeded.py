@@ -34,7 +34,7 @@ SEEDED = (
     Seeded("called-over", lambda system, _: scenes.refused_end(system), "5"),
     Seeded("waits-for-ever", lambda system, _: scenes.hanging_end(system), "4"),
     Seeded("watches-no-more", scenes.garbled, "4"),
-    Seeded("believes-its-clock", lambda system, keeper: scenes.clock_step(system, keeper, "-120s", 6), "4", clock=True),
+    Seeded("believes-its-clock", lambda system, keeper: scenes.clock_step(system, keeper, "-120s", 5), "4", clock=True),
 )
 
 
