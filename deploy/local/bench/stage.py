@@ -94,7 +94,7 @@ class Stage:
 async def staged(*, audit: bool = False) -> AsyncIterator[Stage]:
     """A fresh control plane with jitaccess installed, its namespace prepared, and the operator running."""
     async with AsyncExitStack() as stack:
-        system = System(audit=audit)
+        system = System(audit=audit, as_in_image=True)
         await asyncio.to_thread(system.start)
         stack.callback(system.stop)
         tokens = [system.plane.token(name) for name in ("alice", "bob", "admin")] + [_bare_token(system)]
