@@ -41,7 +41,7 @@ def progress(request: AccessRequest) -> str:
 def when(request: AccessRequest, now: datetime) -> str:
     """The one time that matters now: until when, since when, or how long ago it ended."""
     if request.state is State.ACTIVE and request.recorded.expires_at:
-        return ends(request, now)
+        return ends(request, now) + (", unguarded" if _unguarded(request) else "")
     settled = request.recorded.settled_at
     return f"ended {relative(settled, now)}" if request.state.settled and settled else f"asked {relative(request.created, now)}"
 
@@ -59,9 +59,8 @@ def warnings(request: AccessRequest) -> list[str]:
     """What somebody should look after while access is on record: that it cannot be ended, or that only the operator ends it."""
     if request.state is not State.ACTIVE:
         return []
-    guarded = request.recorded.condition("ExpiryGuarded")
     refused = [_condition_message(request)] if end_refused(request) else []
-    return refused + ([guarded.message] if guarded and guarded.status == "False" else [])
+    return refused + _unguarded(request)
 
 
 def how_long(request: AccessRequest, now: datetime) -> str:
@@ -83,6 +82,12 @@ def times_out(request: AccessRequest, now: datetime) -> str:
 def shortened(length: timedelta) -> str:
     """A duration for a column."""
     return format_duration(length) if length < timedelta(days=2) else span(length)
+
+
+def _unguarded(request: AccessRequest) -> list[str]:
+    """The sentence that nothing but the operator ends this access; none where a Job stands behind it."""
+    guarded = request.recorded.condition("ExpiryGuarded")
+    return [guarded.message or guarded.reason] if guarded and guarded.status == "False" else []
 
 
 def _running(request: AccessRequest, until: datetime, now: datetime) -> str:

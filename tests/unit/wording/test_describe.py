@@ -36,6 +36,7 @@ def settled(state: str, **status: Any) -> AccessRequest:
 
 
 REFUSED = condition("EndRefused", "should have ended (the time is up), but its deletion is refused: no", status="True")
+UNGUARDED = condition("JobRefused", "only the operator ends this access: no", "ExpiryGuarded")
 LATE = timedelta(minutes=9, seconds=55)
 
 
@@ -46,7 +47,9 @@ LATE = timedelta(minutes=9, seconds=55)
         pytest.param(active(), "ends in 50m", id="active"),
         pytest.param(active(lasts=LATE), "should have ended 5s ago", id="active-past-its-end"),
         pytest.param(active(REFUSED, lasts=LATE), "should have ended 5s ago", id="an-end-that-is-refused"),
+        pytest.param(active(UNGUARDED), "ends in 50m, unguarded", id="active-and-only-the-operator-ends-it"),
         pytest.param(settled("Denied"), "ended 2m ago", id="settled"),
+        pytest.param(settled("Expired", conditions=[UNGUARDED]), "ended 2m ago", id="settled-without-a-guard-is-over-too"),
     ],
 )
 def test_when_is_the_time_that_matters_now(about: AccessRequest, words: str) -> None:
@@ -108,9 +111,6 @@ def test_an_outcome_is_one_sentence(about: AccessRequest, under: AccessPolicy | 
     assert outcome(about, under, NOW) == words
 
 
-UNGUARDED = condition("JobRefused", "only the operator ends this access: no", "ExpiryGuarded")
-
-
 @pytest.mark.parametrize(
     ("about", "said"),
     [
@@ -120,6 +120,9 @@ UNGUARDED = condition("JobRefused", "only the operator ends this access: no", "E
             active(REFUSED, UNGUARDED),
             ["should have ended (the time is up), but its deletion is refused: no", "only the operator ends this access: no"],
             id="an-end-that-is-refused-comes-first",
+        ),
+        pytest.param(
+            active(condition("JobRefused", "", "ExpiryGuarded")), ["JobRefused"], id="the-reason-where-there-is-no-sentence"
         ),
         pytest.param(settled("Expired", conditions=[UNGUARDED]), [], id="what-is-over-needs-no-warning"),
     ],

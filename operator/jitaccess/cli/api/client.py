@@ -85,7 +85,7 @@ class Client:
         return self._selected(REQUESTS.path(namespace=namespace), selector)[0]
 
     def deletions(self, namespace: str) -> list[Deletion]:
-        """What Events tell of deleted requests of a namespace, or of all of them (empty); Refused if I may not read Events."""
+        """What Events report of deleted requests of a namespace, or of all of them (empty); Refused if I may not read Events."""
         return [read_deletion(event) for event in self._list(EVENTS.path(namespace=namespace), DELETIONS)[0]]
 
     def policies(self, namespace: str) -> list[AccessPolicy]:

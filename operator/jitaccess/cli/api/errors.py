@@ -14,6 +14,7 @@ _NOT_INSTALLED = "the server could not find the requested resource"
 INSTALL = "pip install '.[cli]' in a checkout of jitaccess"
 UPGRADE = f"upgrade the plugin ({INSTALL}); until then `kubectl get accessrequests` shows what there is"
 SEE_ALL = "`kubectl jit ls --all` shows what there is; is it another namespace (-n)?"
+NAME_KEPT = "a settled request keeps its name until retention removes it (30 days by default): ask again, under another name"
 _OURS = {
     "accessrequests": ("request", SEE_ALL),
     "accesspolicies": ("policy", "`kubectl jit policies` shows what there is; is it another namespace (-n)?"),
@@ -21,7 +22,7 @@ _OURS = {
 
 
 class ExitCode(IntEnum):
-    """What the exit code tells a script; documented in docs/cli.md, never changed."""
+    """What the exit code says to a script; documented in docs/cli.md, never changed."""
 
     DONE = 0
     ERROR = 1
@@ -99,7 +100,7 @@ def api_error(code: int, status: Mapping[str, Any], server: str = "") -> CliErro
         case 404:
             error = _absence(message, status)
         case 409:
-            error = AlreadyExists(message) if status.get("reason") == "AlreadyExists" else ChangedMeanwhile(message, "try again")
+            error = _conflict(message, status)
         case 400 | 422:
             error = Invalid(_causes(status) or message)
         case 429 | 500 | 503 | 504:
@@ -130,6 +131,13 @@ def _refusal(message: str) -> Refused:
         f"no AccessPolicy there names you{part}, or none is Ready",
         "is it the right namespace (-n) and context (--context)? Otherwise ask the team that owns it to name you in a policy",
     )
+
+
+def _conflict(message: str, status: Mapping[str, Any]) -> CliError:
+    if status.get("reason") != "AlreadyExists":
+        return ChangedMeanwhile(message, "try again")
+    ours = (status.get("details") or {}).get("kind") == "accessrequests"
+    return AlreadyExists(message, NAME_KEPT if ours else "")
 
 
 def _absence(message: str, status: Mapping[str, Any]) -> CliError:

@@ -36,7 +36,7 @@ from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.decisions import decisions
 from jitaccess.wording.describe import how_long, outcome, place, policy_of, progress, warnings, when
-from jitaccess.wording.history import end_refused, timeline
+from jitaccess.wording.history import timeline
 from jitaccess.wording.times import clock, span, zone
 
 _NAMESPACE = Column("NAMESPACE", least=8, keep=4)
@@ -75,12 +75,20 @@ def ls(
         return ExitCode.DONE
     rows = requests_table((request for request, _ in shown), everywhere, with_who=which is not MINE)
     out().print(rows, soft_wrap=True)
-    for request, _ in shown:
-        if end_refused(request):
-            warn(f"{request.key.name}: {warnings(request)[0]}")
+    _warn_of((request for request, _ in shown), everywhere)
     if len(shown) < len(found):
         note(f"{len(found) - len(shown)} older ones are not shown: --limit 0 shows all")
     return ExitCode.DONE
+
+
+def _warn_of(requests: Iterable[AccessRequest], with_namespace: bool) -> None:
+    """Print what to look after, each sentence once, with the names of all requests that it is about."""
+    names: dict[str, list[str]] = {}
+    for request in requests:
+        for warning in warnings(request):
+            names.setdefault(warning, []).append(str(request.key) if with_namespace else request.key.name)
+    for warning, about in names.items():
+        warn(f"{', '.join(about)}: {warning}")
 
 
 def requests_table(requests: Iterable[AccessRequest], with_namespace: bool, with_who: bool) -> Text:
@@ -98,7 +106,7 @@ def _row(request: AccessRequest, now: datetime, with_namespace: bool, with_who: 
         *([request.requester] * with_who),
         request.role.name,
         format_duration(request.duration),
-        styled(when(request, now), "bold red" if end_refused(request) else ""),
+        styled(when(request, now), "bold red" if warnings(request) else ""),
         request.reason,
     ]
 

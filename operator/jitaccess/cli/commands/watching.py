@@ -38,7 +38,7 @@ def watch(
 ) -> int:
     """Follow a request until it can never give access again; or, without a name, keep a list of requests up to date.
 
-    The exit code tells how the request ended: 0 expired, 3 denied, revoked, withdrawn or failed, 4 timed out.
+    The exit code says how the request ended: 0 expired, 3 denied, revoked, withdrawn or failed, 4 timed out.
     """
     client = session.client
     which = chosen_filter(reviewable, active, everybody)
@@ -149,3 +149,5 @@ def _say_change(request: AccessRequest, deleted: bool) -> None:
         return
     words = outcome(request, None, now)
     say(f"{clock(now, now)}  {request.key}  ", state_text(request.state), f"  {request.requester}, {request.role}: {words}")
+    for warning in warnings(request):
+        warn(f"{request.key}: {warning}")
