@@ -63,6 +63,6 @@ def complete_namespaces(session: "Session", _: click.Context) -> Iterable[tuple[
 @_completes
 def complete_contexts(session: "Session", _: click.Context) -> Iterable[tuple[str, str]]:
     """The contexts of the kubeconfig."""
-    from jitaccess.cli.api.connect import contexts
+    from jitaccess.cli.api.kubeconfig import Kubeconfig
 
-    return ((name, "") for name in contexts(session.kubeconfig))
+    return ((name, "") for name in Kubeconfig(session.kubeconfig).contexts)

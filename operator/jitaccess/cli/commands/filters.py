@@ -19,6 +19,7 @@ from jitaccess.manifests.resources import OPEN_REQUESTS
 
 _AGO = re.compile(r"(?:\d+[wdhm])+")
 _TERM = re.compile(r"(\d+)([wdhm])")
+_LONGEST_SHOWN = 40
 _SECONDS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60}
 
 
@@ -93,10 +94,16 @@ def _undecided(request: AccessRequest, me: str) -> bool:
 
 def since(text: str, now: datetime) -> datetime:
     """Parse how far to look back: `30d`, `12h`, `2w`, or a date or time in ISO form (UTC without an offset)."""
-    if _AGO.fullmatch(text):
-        return now - timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _TERM.findall(text)))
     try:
+        if _AGO.fullmatch(text):
+            return now - timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _TERM.findall(text)))
         moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"{_short(text)} is further away than a calendar goes") from None
     except ValueError:
-        raise UsageError(f"{text!r} is neither a time span (30d, 12h, 2w) nor a date (2026-01-31)") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        raise UsageError(f"{_short(text)} is neither a time span (30d, 12h, 2w) nor a date (2026-01-31)") from None
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")
