@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -52,6 +54,7 @@ class Hostile:
     """A server on loopback that answers as it is told, and remembers what it was asked."""
 
     answers: Answers = empty
+    ahead: timedelta = timedelta(0)  # what its clock is before ours
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
     def __enter__(self) -> "Hostile":
@@ -75,6 +78,9 @@ class Hostile:
                 if name.startswith("do_"):
                     return self.answer
                 raise AttributeError(name)
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return format_datetime(datetime.now(UTC) + outer.ahead, usegmt=True)
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

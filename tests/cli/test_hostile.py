@@ -3,9 +3,11 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -195,6 +197,24 @@ FAULTS = [
         always(Reply(403, b"<html>blocked</html>", "text/html")), 1, "not as an API server does", id="a-proxys-no-is-no-verdict"
     ),
     pytest.param(always(Reply(200, b"[]")), 1, "not as an API server does", id="json-that-is-no-object"),
+    pytest.param(
+        written(
+            "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
+            "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}]"
+        ),
+        1,
+        "cannot reach http://127.0.0.1:1: [Errno 111] Connection refused",
+        id="nobody-there",
+    ),
+    pytest.param(
+        written(
+            "current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\n"
+            f"clusters: [{{name: c, cluster: {{server: 'http://alice:{SECRET}@127.0.0.1:1'}}}}]"
+        ),
+        1,
+        "cannot reach http://127.0.0.1:1:",
+        id="a-password-in-the-address-of-the-server",
+    ),
     pytest.param(always(Reply(502, b"bad gateway")), 1, "cannot answer now (502)", id="a-bad-gateway"),
 ]
 
@@ -328,6 +348,114 @@ def test_words_that_mean_nothing_are_usage_errors(machine: Machine, args: list[s
     assert answer.code == 2, answer
     assert "Traceback" not in answer.err
     assert len(answer.err) < 600, "what was typed is not thrown back whole"
+
+
+def access(version: str = "1", state: str = "Active") -> dict[str, Any]:
+    return {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {
+            "name": "alice-7f3k",
+            "namespace": "team-a",
+            "uid": "u",
+            "resourceVersion": version,
+            "creationTimestamp": "2026-06-01T00:00:00Z",
+        },
+        "spec": {
+            "policyRef": {"kind": "AccessPolicy", "name": "debug"},
+            "roleRef": {"kind": "ClusterRole", "name": "view"},
+            "duration": "1h",
+            "reason": "x",
+            "requester": "alice",
+        },
+        "status": {
+            "state": state,
+            "revision": 2,
+            "expiresAt": "2099-01-01T00:00:00Z",
+            "history": [{"at": "2026-06-01T00:00:00Z", "state": state, "reason": "DurationElapsed", "message": "the time is up"}],
+        },
+    }
+
+
+def listing(*items: dict[str, Any]) -> Reply:
+    return as_json({"kind": "List", "items": items, "metadata": {"resourceVersion": "9"}})
+
+
+EXPIRED = Reply(200, b'{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}\n')
+
+
+def scripted(lists: list[Reply], one: Reply, watch: Reply = EXPIRED) -> Answers:
+    """An API server whose lists follow each other, the last for ever, whose watches all fail, and that has one request."""
+
+    def answers(method: str, path: str, headers: Mapping[str, str]) -> Reply:
+        if path.partition("?")[0].endswith("/alice-7f3k"):
+            return one
+        if "watch=true" in path:
+            return watch
+        return lists.pop(0) if len(lists) > 1 else lists[0]
+
+    return answers
+
+
+def test_a_watch_that_cannot_connect_is_an_error(machine: Machine) -> None:
+    (machine.home / "config").write_text((machine.home / "config").read_text().replace(machine.server.url, "http://127.0.0.1:1"))
+    answer = machine.run("watch", "--active", "--timeout", "2s")
+    assert (answer.code, answer.out) == (1, "")
+    assert "cannot reach http://127.0.0.1:1" in answer.err
+
+
+def test_a_watch_that_lost_the_server_says_so_and_not_that_nobody_has_access(machine: Machine) -> None:
+    down = status(503, "ServiceUnavailable", "etcd is away")
+    machine.server.answers = scripted([listing(access()), down], down)
+    answer = machine.run("watch", "--active", "--timeout", "4s")
+    assert answer.code == 1, answer
+    assert "etcd is away; what happens since is not known" in answer.err
+    assert "alice-7f3k  Active" in answer.out
+    assert "Nobody has access" not in answer.out + answer.err
+
+
+@pytest.mark.parametrize(
+    ("one", "out", "err"),
+    [
+        pytest.param(as_json(access("8", "Expired")), "alice-7f3k  Expired", "", id="it-ended"),
+        pytest.param(status(404, "NotFound", "gone"), "", "team-a/alice-7f3k  deleted", id="it-was-deleted"),
+        pytest.param(status(503, "Down", "no"), "", "no longer listed, and why is not known", id="nobody-can-tell"),
+    ],
+)
+def test_what_went_while_nobody_watched_is_reported(machine: Machine, one: Reply, out: str, err: str) -> None:
+    machine.server.answers = scripted([listing(access()), listing()], one)
+    answer = machine.run("watch", "--active", "--timeout", "3s")
+    assert answer.code == 0, answer
+    assert out in answer.out
+    assert err in answer.err
+    lists = [path for _, path, _ in machine.server.asked if "watch=true" not in path]
+    assert len(lists) < 6, "a server that only has errors is not asked in a busy loop"
+
+
+def test_a_request_that_was_deleted_while_nobody_watched_ends_its_watch(machine: Machine) -> None:
+    machine.server.answers = scripted([listing(access()), listing()], status(404, "NotFound", "gone"))
+    answer = machine.run("watch", "alice-7f3k", "--timeout", "5s")
+    assert answer.code == 1
+    assert "alice-7f3k was deleted: the access that it gave, if any, ends when Kubernetes has collected its binding" in answer.err
+
+
+def test_the_end_of_a_watch_during_an_outage_is_no_timeout(machine: Machine) -> None:
+    down = status(503, "ServiceUnavailable", "etcd is away")
+    machine.server.answers = scripted([listing(access()), down], down)
+    answer = machine.run("watch", "alice-7f3k", "--timeout", "3s")
+    assert answer.code == 1, "an outage is never a verdict"
+    assert "what became of alice-7f3k is not known" in answer.err
+
+
+def test_times_are_told_by_the_api_servers_clock(machine: Machine) -> None:
+    """A laptop an hour behind would say that access of ten minutes goes on for more than an hour."""
+    ends = datetime.now(UTC) + timedelta(hours=1, minutes=10)
+    request = access()
+    request["status"]["expiresAt"] = ends.strftime("%Y-%m-%dT%H:%M:%SZ")
+    machine.server.answers = lambda *_: listing(request)
+    machine.server.ahead = timedelta(hours=1)
+    answer = machine.run("ls", "--active")
+    assert "ends in 10m" in answer.out or "ends in 9m" in answer.out, answer
 
 
 def test_a_fault_of_our_own_shows_where_and_not_what() -> None:

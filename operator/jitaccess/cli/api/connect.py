@@ -133,7 +133,8 @@ class Connection:
         self._skew = skew if abs(skew) > _SKEW else timedelta(0)
 
     def _unreachable(self, error: _Http) -> Outage:
-        if isinstance(error, urllib3.exceptions.TimeoutError):
+        refused = urllib3.exceptions.NewConnectionError  # which urllib3 takes for a kind of timeout
+        if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, refused):
             return Outage(
                 f"{self.server} does not answer in time: {min(self._timeout, 1e6):g}s (--request-timeout), "
                 f"of which at most {_CONNECT_TIMEOUT:g}s to connect",

@@ -109,7 +109,7 @@ def api_error(code: int, status: Mapping[str, Any], server: str = "", path: str 
             error = _conflict(message, status)
         case 400 | 422:
             error = Invalid(_causes(status) or message)
-        case 429 | 500 | 502 | 503 | 504:
+        case 410 | 429 | 500 | 502 | 503 | 504:
             error = Outage(f"the API server {server} cannot answer now ({code}): {message}", "try again in a moment")
         case _:
             error = CliError(message)

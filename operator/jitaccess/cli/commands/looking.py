@@ -1,7 +1,7 @@
 """Looking: `ls` and `show`."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 from rich.text import Text
@@ -73,7 +73,7 @@ def ls(
     if not found:
         note(which.nothing.format(place="any namespace" if everywhere else place(namespace)))
         return ExitCode.DONE
-    rows = requests_table((request for request, _ in shown), everywhere, with_who=which is not MINE)
+    rows = requests_table((request for request, _ in shown), everywhere, which is not MINE, session.client.now())
     out().print(rows, soft_wrap=True)
     _warn_of((request for request, _ in shown), everywhere)
     if len(shown) < len(found):
@@ -91,9 +91,8 @@ def _warn_of(requests: Iterable[AccessRequest], with_namespace: bool) -> None:
         warn(f"{', '.join(about)}: {warning}")
 
 
-def requests_table(requests: Iterable[AccessRequest], with_namespace: bool, with_who: bool) -> Text:
+def requests_table(requests: Iterable[AccessRequest], with_namespace: bool, with_who: bool, now: datetime) -> Text:
     """Requests as a table that fits the terminal."""
-    now = datetime.now(UTC)
     columns = [*_COLUMNS[:1], *([_NAMESPACE] * with_namespace), *_COLUMNS[1:2], *([_WHO] * with_who), *_COLUMNS[2:]]
     return table(columns, (_row(request, now, with_namespace, with_who) for request in requests))
 
@@ -128,7 +127,7 @@ def show(session: Session, name: str | None, output: str | None) -> int:
         return ExitCode.DONE
     request = read_request(manifest)
     dossier = read_dossier(client, request)
-    now = datetime.now(UTC)
+    now = client.now()
     _summary(request, dossier.policy, now)
     _timeline(request, now)
     _allows(dossier)
