@@ -123,8 +123,8 @@ class _Board:
             return Text("asking the API server")
         if not self.trouble:
             return self._table()
-        since = f"{self.trouble}; as of {clock(self._heard, self.client.now())}:\n"
-        return Text.assemble((escaped(since), "yellow"), self._table())
+        since = escaped(f"{self.trouble}; as of {clock(self._heard, self.client.now())}:")
+        return Text.assemble((since, "yellow"), "\n", self._table())
 
     def _table(self) -> Text:
         newest = sorted(self._requests.copy().values(), key=lambda request: request.created, reverse=True)
@@ -136,7 +136,7 @@ class _Board:
     def hear(self, change: Change) -> bool:
         """Note what was learned; whether it is about a request that is, or was, on this board."""
         self.trouble = change.trouble
-        if not change.trouble:
+        if change.listed or (self._heard and not change.trouble):
             self._heard = self.client.now()
         if change.unreadable and not change.gone:
             self._leave_out(change.manifest, change.unreadable)
