@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+BODY = "body"  # beside the headers, for answers that depend on it
 SECRET = "s3cr3t-bearer-of-alice"
 
 
@@ -64,9 +65,9 @@ class Hostile:
             protocol_version = "HTTP/1.1"
 
             def answer(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 outer.asked.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
-                reply = outer.answers(self.command, self.path, dict(self.headers))
+                reply = outer.answers(self.command, self.path, {**self.headers, BODY: body.decode()})
                 time.sleep(reply.delay)
                 self.send_response(reply.code)
                 self.send_header("Content-Type", reply.kind)

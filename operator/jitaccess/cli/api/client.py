@@ -24,6 +24,7 @@ from jitaccess.manifests.roles import parse_role
 if TYPE_CHECKING:
     from jitaccess.cli.api.connect import Connection
 
+AT_ONCE = 16  # calls under way at the same time
 _PAGE = 500
 _TRIES = 8  # two people deciding at the same moment; eight would be a crowd
 _REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -72,6 +73,12 @@ class Client:
     def requests(self, namespace: str, selector: str = "") -> list[Manifest]:
         """List the requests of a namespace, or of all of them (empty)."""
         return self.selected(REQUESTS.path(namespace=namespace), selector)[0]
+
+    def rules(self, namespace: str) -> list[Manifest]:
+        """What I may do in a namespace, as the API server's authorization has it."""
+        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
+        review = self._connection.post(f"{_AUTHORIZATION}/selfsubjectrulesreviews", body)
+        return list((review.get("status") or {}).get("resourceRules") or ())
 
     def deletions(self, namespace: str) -> list[Deletion]:
         """What Events report of deleted requests of a namespace, or of all of them (empty); Refused if I may not read Events."""
@@ -137,7 +144,7 @@ class Client:
     def may(self, verb: str, policies: Iterable[PolicyRef], person: Person | None = None) -> dict[PolicyRef, bool]:
         """Ask the API server whether I (or that person) hold a verb on each of the policies."""
         refs = list(dict.fromkeys(policies))
-        with ThreadPoolExecutor(max_workers=8) as threads:
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as threads:
             answers = threads.map(lambda ref: self._may(verb, ref, person or Person()), refs)
             return dict(zip(refs, answers, strict=True))
 

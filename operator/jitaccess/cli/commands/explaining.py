@@ -7,11 +7,13 @@ import click
 
 from jitaccess.cli.api.client import ACTIVE, Client, Person, usual_groups
 from jitaccess.cli.api.errors import ExitCode, Refused
+from jitaccess.cli.api.everywhere import Everywhere
 from jitaccess.cli.api.reading import read_requests
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_policies, complete_roles
 from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_role
+from jitaccess.cli.commands.filters import note_narrowed
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.rights import Rights, dump_rights, rights_under
 from jitaccess.cli.terminal.output import Column, command, err, fields, note, say, show_table, styled
@@ -73,14 +75,15 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
     The column YOU is the API server's own answer for you, as `kubectl auth can-i` gives it.
     """
     client = session.client
-    namespace = session.scope(everywhere)
-    found = client.policies(namespace)
+    wide = Everywhere(client)
+    found = sorted(wide.policies(), key=lambda policy: policy.key) if everywhere else client.policies(client.namespace)
     rights = rights_under(client, found, None)
+    note_narrowed(wide)
     if output:
         dump_rights(rights, output)
         return ExitCode.DONE
     if not found:
-        note(f"There are no policies in {'any namespace' if everywhere else place(namespace)}.")
+        note(f"There are no policies in {'any namespace' if everywhere else place(client.namespace)}.")
         return ExitCode.DONE
     columns = [*_COLUMNS[:1], *([Column("NAMESPACE", least=8, keep=5)] * everywhere), *_COLUMNS[1:]]
     show_table(columns, (_row(one, everywhere) for one in rights))
