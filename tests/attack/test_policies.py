@@ -255,13 +255,13 @@ def test_is_refused_for_the_stated_reason_and_the_honest_twin_succeeds(attempt: 
     play(attempt, stage)
 
 
-@pytest.mark.parametrize("namespace", ["kube-system", "jitaccess-system"])
+@pytest.mark.parametrize("namespace", ["kube-system", "jitaccess-system", "jitaccess-directory"])
 def test_nothing_is_offered_where_one_can_become_anybody(stage: Theatre, namespace: str) -> None:
     path = f"/apis/jitaccess.dev/v1alpha1/namespaces/{namespace}/accesspolicies"
     answer = stage.admin.call("POST", path, policy_manifest("here"))
     assert answer.message.endswith(
-        "there is no just-in-time access to kube-system and jitaccess-system: who can write there can become anybody; "
-        "make the policy in another namespace"
+        "there is no just-in-time access to kube-system, jitaccess-system and jitaccess-directory: who can write there can "
+        "become anybody, or name anybody; make the policy in another namespace"
     )
 
 

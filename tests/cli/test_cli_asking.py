@@ -130,7 +130,7 @@ def test_waiting_no_longer_than_asked(jit_stamped: Plugin) -> None:
     jit_stamped.team.policy()
     answer = jit_stamped("request", "--reason", REASON, "--timeout", "1s")
     assert answer.code == 4
-    assert "nobody decided within" in answer.err
+    assert "not decided within 1s: needs 1 approval from Group leads" in answer.err
     assert "the request stays" in answer.err
 
 

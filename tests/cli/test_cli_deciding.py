@@ -23,7 +23,7 @@ def test_an_approver_sees_what_is_decided_before_a_yes(jit: Plugin) -> None:
     assert jit.team.state(name) == "Pending", "nothing happens before the yes"
     terminal.type("y")
     assert terminal.end() == 0
-    assert f"accessrequest/{name} approved: the access begins now" in terminal.seen
+    assert f"accessrequest/{name} approved: ClusterRole edit until " in terminal.seen
     approvals = jit.team.until(name, "Active")["status"]["approvals"]
     assert [(a["by"], a["note"]) for a in approvals] == [("bob", "go ahead")]
 
@@ -45,7 +45,7 @@ def test_without_names_what_waits_is_offered_one_after_the_other(jit_stamped: Pl
     terminal = jit_stamped.at_terminal("approve", user="bob")
     terminal.expect("[y/N]: ")
     terminal.type("y")
-    terminal.expect(" approved: the access begins now")
+    terminal.expect(" approved: ClusterRole view until ")
     terminal.type("y")
     assert terminal.end() == 0
     assert all(f"Approve {name}?" in terminal.seen for name in names)
@@ -113,7 +113,7 @@ def test_deny_revoke_and_withdraw(jit: Plugin) -> None:
     jit.ok("approve", revoked, ended, "-y", user="bob")
     for name in (revoked, ended):
         jit.team.until(name, "Active")
-    assert jit.ok("revoke", revoked, "-y", user="carol") == f"accessrequest/{revoked} revoked: the access ends now\n"
+    assert jit.ok("revoke", revoked, "-y", user="carol") == f"accessrequest/{revoked} revoked: the access has ended\n"
     jit.ok("withdraw", ended, "-y", "-m", "done early")
     for name, state in ((denied, "Denied"), (withdrawn, "Withdrawn"), (revoked, "Revoked"), (ended, "Revoked")):
         jit.team.until(name, state)

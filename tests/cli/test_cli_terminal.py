@@ -78,7 +78,7 @@ def test_an_outage_is_an_error_with_advice_and_not_a_no(jit_stamped: Plugin) -> 
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (["--kubeconfig", "/nonexistent"], "there is no kubeconfig /nonexistent"),
+        (["--kubeconfig", "/nonexistent/config"], "there is no kubeconfig /nonexistent/config"),
         (["--context", "nope"], "nope"),
     ],
 )
@@ -225,23 +225,58 @@ def test_a_reader_that_has_had_enough_is_no_error(jit_stamped: Plugin) -> None:
     assert done.stderr == ""
 
 
+def offered(jit: Plugin, *words: str, user: str = "alice") -> list[str]:
+    answer = jit(*words, user=user, program=COMPLETER)
+    *lines, directive = answer.out.splitlines()
+    assert (answer.code, directive) == (0, ":4"), answer
+    return lines
+
+
 def test_kubectl_completes_names_policies_and_words(jit_stamped: Plugin) -> None:
     jit_stamped.team.policy(description="Debug production")
     name = jit_stamped.asked()
+    jit_stamped.team.until(name, "Pending")
+    assert [line.split("\t")[0] for line in offered(jit_stamped, "")] == COMMANDS
+    assert offered(jit_stamped, "approve", "al", user="bob") == [f"{name}\tPending: alice, view"]
+    assert offered(jit_stamped, "request", "d") == ["debug\tDebug production"]
+    assert offered(jit_stamped, "request", "debug", "--role", "") == ["view\tClusterRole, debug"]
+    assert offered(jit_stamped, "ls", "-o", "j") == ["json"]
+    assert offered(jit_stamped, "ls", "--context", "") == ["alice"]
+    assert offered(jit_stamped, "show", "", user="mallory") == [], "who may see nothing is offered nothing, without an error"
 
-    def offered(*words: str, user: str = "alice") -> list[str]:
-        answer = jit_stamped(*words, user=user, program=COMPLETER)
-        *lines, directive = answer.out.splitlines()
-        assert (answer.code, directive) == (0, ":4"), answer
-        return lines
 
-    assert [line.split("\t")[0] for line in offered("")] == COMMANDS
-    assert offered("approve", "al", user="bob") == [f"{name}\tPending: alice, view"]
-    assert offered("request", "d") == ["debug\tDebug production"]
-    assert offered("request", "debug", "--role", "") == ["view\tClusterRole, debug"]
-    assert offered("ls", "-o", "j") == ["json"]
-    assert offered("ls", "--context", "") == ["alice"]
-    assert offered("show", "", user="mallory") == [], "who may see nothing is offered nothing, without an error"
+def test_only_what_one_could_use_is_offered(jit_stamped: Plugin) -> None:
+    team, jit = jit_stamped.team, jit_stamped
+    team.policy()
+    team.policy(
+        "theirs", requesters=[{"kind": "Group", "name": "leads"}], roles=[{"kind": "ClusterRole", "name": "jitaccess-debug"}]
+    )
+    team.policy("risky", roles=[{"kind": "ClusterRole", "name": "edit"}], ready=False)
+    team.until_condition("risky", "Ready", "False", of="accesspolicies")
+    mine, active, ended = jit.asked(), jit.asked(), jit.asked()
+    bobs = jit.asked("theirs", user="bob")
+    jit.ok("approve", active, "-y", user="bob")
+    jit.ok("withdraw", ended, "-y")
+    for name, state in ((mine, "Pending"), (active, "Active"), (ended, "Withdrawn"), (bobs, "Pending")):
+        team.until(name, state)
+
+    def names(*words: str, user: str = "alice") -> set[str]:
+        return {line.split("\t")[0] for line in offered(jit, *words, user=user)}
+
+    assert names("request", "") == {"debug"}, "neither one that does not name me nor one that is not in force"
+    assert names("request", "--role", "") == {"view"}
+    assert names("explain", "") == {"debug", "theirs", "risky"}, "but each can be explained"
+    assert names("approve", "", user="bob") == {mine}, "what waits for bob: not his own, and not what is granted"
+    assert names("approve", "", user="carol") == {mine, bobs}
+    assert names("approve", mine, "", user="carol") == {bobs}, "nothing twice"
+    assert names("approve", "") == set()
+    assert names("deny", "", user="bob") == {mine, active}, "a denial ends access too"
+    assert names("revoke", "") == {mine, active}
+    assert names("revoke", "", user="carol") == {mine, active, bobs}
+    assert names("withdraw", "") == {mine, active}
+    assert names("extend", "") == {mine, active, ended}
+    assert names("watch", "") == {mine, active, bobs}
+    assert names("show", "") == {mine, active, ended, bobs}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -103,7 +103,7 @@ class FakeApi:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._versions = itertools.count(100)
         self.objects = History(lambda: next(self._versions))
-        self.namespaces = {"team-a", "team-b", "default", "jitaccess-system"}
+        self.namespaces = {"team-a", "team-b", "default", "jitaccess-system", "jitaccess-directory"}
         self.calls: list[str] = []  # every call as "VERB plural", "PATCH plural/status"
         self.writes: list[str] = []  # those that changed something
         self.dry_runs: list[str] = []
@@ -218,7 +218,11 @@ class FakeApi:
     async def _serve(self, request: web.Request, call: str, plural: str, key: Key) -> Object:
         body = json.loads(await request.read() or b"null")
         if request.method == "GET" and not key.name:
-            return self._list(request, plural) if "resourceVersion" not in request.query else self._as_of(request, plural, key)
+            return (
+                self._list(request, plural, key.namespace)
+                if "resourceVersion" not in request.query
+                else self._as_of(request, plural, key)
+            )
         if request.method == "POST":
             return self._create(call, plural, key.namespace, body, dry_run=request.query.get("dryRun") == "All")
         found = self.objects.get((plural, key))
@@ -234,9 +238,10 @@ class FakeApi:
             raise Failure(415, f"{request.content_type} is no patch that this server knows")
         return self._patch_status(call, plural, key, body)
 
-    def _list(self, request: web.Request, plural: str) -> Object:
+    def _list(self, request: web.Request, plural: str, namespace: str) -> Object:
         self.queries.append(dict(request.query))
-        items = [item for item in self._all(plural) if _selected(item, request.query)]
+        there = (item for item in self._all(plural) if namespace in ("", item["metadata"].get("namespace", "")))
+        items = [item for item in there if _selected(item, request.query)]
         start, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "500"))
         page, rest = items[start : start + limit], items[start + limit :]
         metadata: Object = {"resourceVersion": "1"} | ({"continue": str(start + limit)} if rest else {})

@@ -27,6 +27,7 @@ from jitaccess.manifests.resources import Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.events import Announcer
 from jitaccess.publish.publisher import Publisher
+from jitaccess.reconcile.directory import Directory
 from jitaccess.reconcile.policies import PolicyReconciler
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
@@ -116,6 +117,7 @@ class Operator:
             for_ever.start("the lead", self._stand())
             for_ever.start("the takeover", self._upkeep.take_over_for_ever())
             for_ever.start("the sweep", self._upkeep.sweep_for_ever())
+            for_ever.start("the directory", Directory(self._cluster, self._store, self._leader.leads).keep_for_ever())
             for_ever.start("the retirement", self._upkeep.retire_for_ever())
             await self._termination.begun.wait()
             for_ever.expect_end()

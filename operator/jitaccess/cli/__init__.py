@@ -4,18 +4,36 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from types import TracebackType
 
 _EXTRA = ("kubernetes", "rich")
+_TRACEBACK = "KUBECTL_JIT_TRACEBACK"
 
 
 def main() -> None:
     """Run the plugin."""
+    sys.excepthook = _last_words
     sys.exit(_with_extra(_run, sys.argv[1:]))
 
 
 def complete() -> None:
     """Answer kubectl's completion call: kubectl runs `kubectl_complete-jit` with the words of the command line."""
     sys.exit(_with_extra(_complete, sys.argv[1:]))
+
+
+def _last_words(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Report what nobody foresaw: where it happened, and not what was being handled there, which may be a secret."""
+    if os.environ.get(_TRACEBACK):
+        sys.__excepthook__(kind, error, trace)
+        return
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("error: interrupted\n")
+        return
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f" in {os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""  # noqa: PTH119 (pathlib is slow to import)
+    sys.stderr.write(f"error: this is a fault of kubectl jit itself: {kind.__name__}{place}\n")
+    sys.stderr.write(f"  hint: please report it; with {_TRACEBACK}=1 all of it is shown, secrets too if they are in it\n")
 
 
 def _run(words: Sequence[str]) -> int:

@@ -151,9 +151,9 @@ class Cluster:
         async for item in self._list(resource, selectors, _METADATA_ONLY):
             yield item
 
-    async def list_objects(self, resource: Resource, **selectors: str) -> AsyncIterator[Manifest]:
-        """The objects of a kind in the whole cluster, page by page; selectors as in the API (`labelSelector=`)."""
-        async for item in self._list(resource, selectors, "application/json"):
+    async def list_objects(self, resource: Resource, *, namespace: str = "", **selectors: str) -> AsyncIterator[Manifest]:
+        """The objects of a kind in a namespace, or everywhere, page by page; selectors as in the API (`labelSelector=`)."""
+        async for item in self._list(resource, selectors, "application/json", namespace):
             yield item
 
     async def watch(self, resource: Resource, key: Key, version: str) -> AsyncGenerator[Manifest | None]:
@@ -172,12 +172,14 @@ class Cluster:
         except (aiohttp.ClientError, TimeoutError, OSError, NotFound) as error:
             raise Outage(f"WATCH {path}: {type(error).__name__}: {error}") from error
 
-    async def _list(self, resource: Resource, selectors: Mapping[str, str], accept: str) -> AsyncIterator[Manifest]:
+    async def _list(
+        self, resource: Resource, selectors: Mapping[str, str], accept: str, namespace: str = ""
+    ) -> AsyncIterator[Manifest]:
         query = {**selectors, "limit": str(PAGE)}
         restarted = False
         while True:
             try:
-                page = await self._call("GET", resource.path(), query=query, accept=accept)
+                page = await self._call("GET", resource.path(namespace=namespace), query=query, accept=accept)
             except Expired:
                 # The list took longer than the API server remembers: from the start, once. What was told already is told again.
                 if restarted or not query.pop("continue", ""):

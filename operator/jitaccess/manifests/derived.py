@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from jitaccess.domain.model import API_VERSION, GROUP, AccessPolicy, Key, Manifest, Subject
 from jitaccess.domain.recorded import ObjectRef
+from jitaccess.manifests.directory import DIRECTORY, entry_of, policy_of_entry
 from jitaccess.manifests.grant import COMPONENT, MANAGED, MANAGED_SELECTOR, Object, has_labels, owner_reference
 from jitaccess.manifests.kinds import PolicyKind
 from jitaccess.manifests.resources import RBAC, ROLE_BINDINGS, ROLES
@@ -22,7 +23,9 @@ def policy_of(derived: Key) -> Key | None:
     """The policy that a derived Role or RoleBinding of that key belongs to; None for a name that we never give."""
     prefix, _, rest = derived.name.partition(":")
     policy = Key(derived.namespace, rest.partition(":")[0])  # a policy's name has no colon
-    return policy if prefix == _PREFIX and derived.name in derived_names(policy) else None
+    if prefix != _PREFIX or derived.name not in derived_names(policy):
+        return None
+    return policy_of_entry(policy.name) if derived.namespace == DIRECTORY else policy
 
 
 def is_derived(found: Manifest) -> bool:
@@ -38,6 +41,26 @@ def derived_manifests(policy: AccessPolicy, kind: PolicyKind) -> tuple[tuple[Obj
     return (
         (asking, _derived_binding(policy, requester, policy.requesters, kind)),
         (deciding, _derived_binding(policy, approver, policy.approvers, kind)),
+    )
+
+
+def directory_manifests(policy: AccessPolicy, kind: PolicyKind) -> tuple[tuple[Object, Object], ...]:
+    """A policy's entries in the directory: a Role and its RoleBinding each for requesters and for approvers, if it has any."""
+    entry = entry_of(policy.key)
+    parts = zip(derived_names(entry), ("request", "approve"), (policy.requesters, policy.approvers), strict=True)
+    return tuple(_directory_pair(entry, name, verb, subjects, kind) for name, verb, subjects in parts if subjects)
+
+
+def _directory_pair(entry: Key, name: str, verb: str, subjects: Sequence[Subject], kind: PolicyKind) -> tuple[Object, Object]:
+    # No owner: that would be in another namespace, and the garbage collector takes such orphans away.
+    head = {
+        "apiVersion": ROLES.api_version,
+        "metadata": {"name": name, "namespace": entry.namespace, "labels": {**MANAGED, **DERIVED}},
+    }
+    rule = {"apiGroups": [GROUP], "resources": [kind.resource.plural], "resourceNames": [entry.name], "verbs": [verb]}
+    return (
+        head | {"kind": ROLES.kind, "rules": [rule]},
+        head | {"kind": ROLE_BINDINGS.kind, **_bound(name, subjects)},
     )
 
 
@@ -60,7 +83,13 @@ def _derived_binding(policy: AccessPolicy, name: str, subjects: Sequence[Subject
         "apiVersion": ROLE_BINDINGS.api_version,
         "kind": ROLE_BINDINGS.kind,
         "metadata": _derived_metadata(policy, name, kind),
-        "roleRef": {"apiGroup": RBAC, "kind": ROLES.kind, "name": name},
+        **_bound(name, subjects),
+    }
+
+
+def _bound(role: str, subjects: Sequence[Subject]) -> Object:
+    return {
+        "roleRef": {"apiGroup": RBAC, "kind": ROLES.kind, "name": role},
         "subjects": [_rbac_subject(subject) for subject in subjects],
     }
 

@@ -8,6 +8,7 @@ from jitaccess.domain.rules import approvals_from, awaited, counting_approvals
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.history import end_refused, ends, timeline
 from jitaccess.wording.times import clock, relative, span
+from jitaccess.wording.unseen import not_acted_on, policy_unseen, request_unseen
 
 
 def policy_of(request: AccessRequest, policy: AccessPolicy | None) -> str:
@@ -26,10 +27,12 @@ def who_decides(policy: AccessPolicy) -> str:
     return approvals_from(policy, policy.required_approvals) if policy.required_approvals else "no approval needed"
 
 
-def not_ready(policy: AccessPolicy) -> str:
-    """Why a policy is not in force; empty when it is, or when nobody said."""
+def not_ready(policy: AccessPolicy, now: datetime) -> str:
+    """Why a policy is not in force, as far as the operator has said; empty when it is."""
     ready = condition_of(policy.recorded.conditions, "Ready")
-    return "" if ready is None or ready.status == "True" else ready.message or ready.reason
+    if ready is None:
+        return policy_unseen(policy, now)
+    return "" if ready.status == "True" else ready.message or ready.reason
 
 
 def progress(request: AccessRequest) -> str:
@@ -41,9 +44,11 @@ def progress(request: AccessRequest) -> str:
 def when(request: AccessRequest, now: datetime) -> str:
     """The one time that matters now: until when, since when, or how long ago it ended."""
     if request.state is State.ACTIVE and request.recorded.expires_at:
-        return ends(request, now)
+        return ends(request, now) + (", unguarded" if _unguarded(request) else "")
     settled = request.recorded.settled_at
-    return f"ended {relative(settled, now)}" if request.state.settled and settled else f"asked {relative(request.created, now)}"
+    if request.state.settled and settled:
+        return f"ended {relative(settled, now)}"
+    return f"asked {relative(request.created, now)}" + (", not looked at yet" if request_unseen(request, now) else "")
 
 
 def outcome(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> str:
@@ -52,16 +57,18 @@ def outcome(request: AccessRequest, policy: AccessPolicy | None, now: datetime) 
         return _running(request, request.recorded.expires_at, now)
     if request.state.settled:
         return _ending(request, now)
-    return _condition_message(request) or (_awaits(request, policy) if policy else "waiting for the operator")
+    awaits = _awaits(request, policy) if policy else ""
+    if unseen := request_unseen(request, now):
+        return f"{unseen} ({awaits})" if awaits else unseen
+    return not_acted_on(request) or _condition_message(request) or awaits or "not looked at yet"
 
 
 def warnings(request: AccessRequest) -> list[str]:
     """What somebody should look after while access is on record: that it cannot be ended, or that only the operator ends it."""
     if request.state is not State.ACTIVE:
         return []
-    guarded = request.recorded.condition("ExpiryGuarded")
     refused = [_condition_message(request)] if end_refused(request) else []
-    return refused + ([guarded.message] if guarded and guarded.status == "False" else [])
+    return refused + _unguarded(request)
 
 
 def how_long(request: AccessRequest, now: datetime) -> str:
@@ -75,9 +82,11 @@ def how_long(request: AccessRequest, now: datetime) -> str:
 
 
 def times_out(request: AccessRequest, now: datetime) -> str:
-    """When a pending request times out: `times out in 23h`; empty for any other, and while that is not on record."""
+    """When a pending request times out, or should have: `times out in 23h`; empty for others, and while that is not on record."""
     until = request.recorded.pending_until
-    return f"times out {relative(until, now)}" if until and request.state is State.PENDING else ""
+    if until is None or request.state is not State.PENDING:
+        return ""
+    return f"times out {relative(until, now)}" if until > now else f"should have timed out {relative(until, now)}"
 
 
 def shortened(length: timedelta) -> str:
@@ -85,11 +94,19 @@ def shortened(length: timedelta) -> str:
     return format_duration(length) if length < timedelta(days=2) else span(length)
 
 
+def _unguarded(request: AccessRequest) -> list[str]:
+    """The sentence that nothing but the operator ends this access; none where a Job stands behind it."""
+    guarded = request.recorded.condition("ExpiryGuarded")
+    return [guarded.message or guarded.reason] if guarded and guarded.status == "False" else []
+
+
 def _running(request: AccessRequest, until: datetime, now: datetime) -> str:
     """Of access that is on record: until when, or what is the matter with it."""
     granted = request.recorded.condition("Granted")
     if end_refused(request):
         return f"{ends(request, now)}: the API server refuses the end, which is tried again and again"
+    if decided := not_acted_on(request):
+        return f"{decided} ({ends(request, now)})"
     if granted and granted.reason != "Granted":
         return f"{granted.message} ({ends(request, now)})"
     if until <= now:
@@ -106,7 +123,7 @@ def _ending(request: AccessRequest, now: datetime) -> str:
 
 def _awaits(request: AccessRequest, policy: AccessPolicy) -> str:
     given = len(counting_approvals(request))
-    return awaited(policy, given) if given < policy.required_approvals else "about to be granted"
+    return awaited(policy, given) if given < policy.required_approvals else ""
 
 
 def _condition_message(request: AccessRequest) -> str:

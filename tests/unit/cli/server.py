@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from jitaccess.cli.api.errors import Invalid, NotFound
@@ -33,6 +34,10 @@ class Server:
         if not found:
             raise NotFound(f"there is nothing at {path}")
         return found[0]
+
+    def now(self) -> datetime:
+        """Its clock, which is right."""
+        return datetime.now(UTC)
 
     def post(self, path: str, body: Any, **query: str) -> Any:
         """Whoever asks is me."""

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.model import Key
-from jitaccess.manifests.derived import derived_manifests, derived_names, policy_of
+from jitaccess.manifests.derived import derived_manifests, derived_names, directory_manifests, policy_of
+from jitaccess.manifests.directory import DIRECTORY, entry_of, policy_of_entry
 from jitaccess.manifests.grant import is_same
 from jitaccess.manifests.kinds import ACCESS_POLICY
 from unit.examples import CAROL, NAMESPACE, POLICY_KEY, policy
@@ -84,3 +85,29 @@ def test_a_derived_binding_without_subjects_is_the_same_when_read_back() -> None
 def test_only_names_that_we_give_belong_to_a_policy(name: str, policy_name: str | None) -> None:
     found = policy_of(Key(NAMESPACE, name))
     assert found == (Key(NAMESPACE, policy_name) if policy_name else None)
+
+
+def test_the_directory_names_people_and_gives_them_nothing() -> None:
+    (asking, askers), (deciding, deciders) = directory_manifests(policy(), ACCESS_POLICY)
+    assert rights(asking) == {("accesspolicies", "request", f"{NAMESPACE}.prod-debug")}
+    assert rights(deciding) == {("accesspolicies", "approve", f"{NAMESPACE}.prod-debug")}
+    assert [subject["name"] for binding in (askers, deciders) for subject in binding["subjects"]] == ["developers", "leads"]
+    for made in (asking, askers, deciding, deciders):
+        assert made["metadata"]["namespace"] == DIRECTORY
+        assert "ownerReferences" not in made["metadata"], "an owner in another namespace is an orphan to the garbage collector"
+        assert policy_of(Key(DIRECTORY, made["metadata"]["name"])) == POLICY_KEY
+
+
+def test_who_decides_nothing_is_not_in_the_directory() -> None:
+    made = directory_manifests(policy(requiredApprovals=0, approvers=None), ACCESS_POLICY)
+    assert [role["metadata"]["name"] for role, _ in made] == [f"jitaccess:{NAMESPACE}.prod-debug:requester"]
+
+
+@pytest.mark.parametrize("key", [Key("team-a", "debug"), Key("team-a", "a.b.c"), Key("a", "b")])
+def test_an_entry_names_its_policy(key: Key) -> None:
+    assert policy_of_entry(entry_of(key).name) == key
+
+
+@pytest.mark.parametrize("name", ["", "team-a", "team-a.", ".debug"])
+def test_what_is_no_entry_names_none(name: str) -> None:
+    assert policy_of_entry(name) is None

@@ -35,18 +35,24 @@ def settled(state: str, **status: Any) -> AccessRequest:
     return request(status={"state": state, "settledAt": format_time(NOW - timedelta(minutes=2))} | status)
 
 
+SEEN = {"revision": 1, "state": "Pending", "conditions": [condition("WaitingForApproval", "needs 1 approval")]}
 REFUSED = condition("EndRefused", "should have ended (the time is up), but its deletion is refused: no", status="True")
+UNGUARDED = condition("JobRefused", "only the operator ends this access: no", "ExpiryGuarded")
 LATE = timedelta(minutes=9, seconds=55)
 
 
 @pytest.mark.parametrize(
     ("about", "words"),
     [
-        pytest.param(request(), "asked 10m ago", id="pending"),
+        pytest.param(request(status=SEEN), "asked 10m ago", id="pending"),
+        pytest.param(request(), "asked 10m ago, not looked at yet", id="an-operator-that-does-not-look"),
+        pytest.param(request(created=NOW), "asked 0s ago", id="an-operator-that-still-may"),
         pytest.param(active(), "ends in 50m", id="active"),
         pytest.param(active(lasts=LATE), "should have ended 5s ago", id="active-past-its-end"),
         pytest.param(active(REFUSED, lasts=LATE), "should have ended 5s ago", id="an-end-that-is-refused"),
+        pytest.param(active(UNGUARDED), "ends in 50m, unguarded", id="active-and-only-the-operator-ends-it"),
         pytest.param(settled("Denied"), "ended 2m ago", id="settled"),
+        pytest.param(settled("Expired", conditions=[UNGUARDED]), "ended 2m ago", id="settled-without-a-guard-is-over-too"),
     ],
 )
 def test_when_is_the_time_that_matters_now(about: AccessRequest, words: str) -> None:
@@ -60,9 +66,28 @@ GONE = {"at": format_time(T0), "state": "Revoked", "reason": "GuardGone", "messa
 @pytest.mark.parametrize(
     ("about", "under", "words"),
     [
-        pytest.param(request(), None, "waiting for the operator", id="before-the-operator"),
-        pytest.param(request(), policy(), "needs 1 approval from Group leads", id="foreseen-from-the-policy"),
-        pytest.param(request(approvals=approved_by(BOB)), policy(), "about to be granted", id="enough-approvals"),
+        pytest.param(request(created=NOW), None, "not looked at yet", id="before-the-operator"),
+        pytest.param(request(created=NOW), policy(), "needs 1 approval from Group leads", id="foreseen-from-the-policy"),
+        pytest.param(request(created=NOW), policy(requiredApprovals=0), "not looked at yet", id="nothing-to-foresee"),
+        pytest.param(request(), None, "not looked at yet: is the operator running?", id="the-operator-is-late"),
+        pytest.param(
+            request(),
+            policy(),
+            "not looked at yet: is the operator running? (needs 1 approval from Group leads)",
+            id="late-and-what-is-foreseen",
+        ),
+        pytest.param(
+            request(approvals=approved_by(BOB), status=SEEN),
+            policy(),
+            f"approved by {BOB}; the operator has not acted on that yet",
+            id="enough-approvals",
+        ),
+        pytest.param(
+            request(denials=f"{BOB}: no", status=active_status()),
+            None,
+            f"denied by {BOB}; the operator has not acted on that yet (ends in 50m)",
+            id="an-end-that-was-asked-for-and-did-not-come",
+        ),
         pytest.param(
             request(status={"state": "Pending", "conditions": [condition("BindForbidden", "add it")]}),
             policy(),
@@ -108,9 +133,6 @@ def test_an_outcome_is_one_sentence(about: AccessRequest, under: AccessPolicy | 
     assert outcome(about, under, NOW) == words
 
 
-UNGUARDED = condition("JobRefused", "only the operator ends this access: no", "ExpiryGuarded")
-
-
 @pytest.mark.parametrize(
     ("about", "said"),
     [
@@ -120,6 +142,9 @@ UNGUARDED = condition("JobRefused", "only the operator ends this access: no", "E
             active(REFUSED, UNGUARDED),
             ["should have ended (the time is up), but its deletion is refused: no", "only the operator ends this access: no"],
             id="an-end-that-is-refused-comes-first",
+        ),
+        pytest.param(
+            active(condition("JobRefused", "", "ExpiryGuarded")), ["JobRefused"], id="the-reason-where-there-is-no-sentence"
         ),
         pytest.param(settled("Expired", conditions=[UNGUARDED]), [], id="what-is-over-needs-no-warning"),
     ],
@@ -180,11 +205,11 @@ def test_a_policy_that_one_may_not_read_is_named() -> None:
 @pytest.mark.parametrize(
     ("conditions", "why"),
     [
-        pytest.param([], "", id="nobody-said"),
+        pytest.param([], "not looked at yet: is the operator running?", id="nobody-said"),
         pytest.param([condition("InForce", "all is well", "Ready", "True")], "", id="in-force"),
         pytest.param([condition("RoleNotFound", "there is no Role x", "Ready")], "there is no Role x", id="not-in-force"),
         pytest.param([condition("RoleNotFound", "", "Ready")], "RoleNotFound", id="without-a-sentence"),
     ],
 )
 def test_why_a_policy_is_not_in_force(conditions: list[dict[str, str]], why: str) -> None:
-    assert not_ready(policy(status={"conditions": conditions})) == why
+    assert not_ready(policy(status={"conditions": conditions}), NOW) == why

@@ -1,33 +1,34 @@
 """What the plugin asks of the API server, in the domain's words."""
 
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from jitaccess.cli.api.deletions import DELETIONS, Deletion, read_deletion
-from jitaccess.cli.api.errors import SEE_ALL, ChangedMeanwhile, Invalid, NotFound, Outage, Refused, Unreadable
+from jitaccess.cli.api.errors import ChangedMeanwhile, Invalid, NotFound, Refused
+from jitaccess.cli.api.following import Change, Follower
 from jitaccess.cli.api.ledger import added_line
-from jitaccess.cli.api.reading import read_request
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.model import AccessPolicy, Key, Ledger, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.roles import Role
+from jitaccess.domain.text import parse_time
 from jitaccess.manifests.kinds import policy_resource
+from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.parse import parse_policy
-from jitaccess.manifests.resources import CLUSTER_ROLES, EVENTS, POLICIES, REQUESTS, ROLES
+from jitaccess.manifests.resources import CLUSTER_ROLES, EVENTS, LEASES, POLICIES, REQUESTS, ROLES
 from jitaccess.manifests.roles import parse_role
 
 if TYPE_CHECKING:
     from jitaccess.cli.api.connect import Connection
 
+AT_ONCE = 16  # calls under way at the same time
 _PAGE = 500
 _TRIES = 8  # two people deciding at the same moment; eight would be a crowd
-_WATCH = 50  # seconds before a watch is opened anew: a connection that died silently is noticed by then
 _REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1"
-_PATIENCE = (1.0, 2.0, 4.0, 8.0)  # seconds between attempts while the server is away
 
 ACTIVE = "status.state=Active"
 _NAME, _REQUESTER = "metadata.name=", "spec.requester="
@@ -40,17 +41,6 @@ class Person:
 
     name: str = ""
     groups: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a watch saw: a request as it is now, or None and why it, or all of them at the moment, cannot be seen."""
-
-    request: AccessRequest | None
-    manifest: Manifest
-    deleted: bool = False
-    trouble: str = ""
-    unreadable: str = ""
 
 
 class Client:
@@ -82,10 +72,16 @@ class Client:
 
     def requests(self, namespace: str, selector: str = "") -> list[Manifest]:
         """List the requests of a namespace, or of all of them (empty)."""
-        return self._selected(REQUESTS.path(namespace=namespace), selector)[0]
+        return self.selected(REQUESTS.path(namespace=namespace), selector)[0]
+
+    def rules(self, namespace: str) -> list[Manifest]:
+        """What I may do in a namespace, as the API server's authorization has it."""
+        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
+        review = self._connection.post(f"{_AUTHORIZATION}/selfsubjectrulesreviews", body)
+        return list((review.get("status") or {}).get("resourceRules") or ())
 
     def deletions(self, namespace: str) -> list[Deletion]:
-        """What Events tell of deleted requests of a namespace, or of all of them (empty); Refused if I may not read Events."""
+        """What Events report of deleted requests of a namespace, or of all of them (empty); Refused if I may not read Events."""
         return [read_deletion(event) for event in self._list(EVENTS.path(namespace=namespace), DELETIONS)[0]]
 
     def policies(self, namespace: str) -> list[AccessPolicy]:
@@ -148,7 +144,7 @@ class Client:
     def may(self, verb: str, policies: Iterable[PolicyRef], person: Person | None = None) -> dict[PolicyRef, bool]:
         """Ask the API server whether I (or that person) hold a verb on each of the policies."""
         refs = list(dict.fromkeys(policies))
-        with ThreadPoolExecutor(max_workers=8) as threads:
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as threads:
             answers = threads.map(lambda ref: self._may(verb, ref, person or Person()), refs)
             return dict(zip(refs, answers, strict=True))
 
@@ -166,48 +162,36 @@ class Client:
         return bool(self._connection.post(f"{_AUTHORIZATION}/{kind.lower()}s", body)["status"].get("allowed"))
 
     def follow(self, namespace: str, selector: str = "", until: float | None = None) -> Iterator[Change]:
-        """Yield the requests of a namespace (or those selected) as they are, then each change; ends at `until` (time.monotonic).
+        """Yield the requests of a namespace (or those selected) as they are, then each change, until a time (time.monotonic)."""
+        return Follower(_Selection(self, namespace, selector), until).changes()
 
-        An outage is not a verdict: it is reported as a change without a request, and tried again.
-        """
-        attempt = 0
-        while until is None or time.monotonic() < until:
-            try:
-                for change in self._follow_once(namespace, selector, until):
-                    attempt = 0
-                    yield change
-            except Outage as outage:
-                yield Change(None, {}, trouble=outage.message)
-                time.sleep(_PATIENCE[min(attempt, len(_PATIENCE) - 1)])
-                attempt += 1
+    def follow_one(self, key: Key, until: float | None = None, *, patient: bool = False) -> Iterator[Change]:
+        """Yield one request as it is, then each change of it; NotFound if there is none, a change that is `gone` once it is."""
+        selection = _Selection(self, key.namespace, f"{_NAME}{key.name}")
+        return Follower(selection, until, alone=key, patient=patient).changes()
 
-    def follow_one(self, key: Key, until: float | None = None) -> Iterator[Change]:
-        """Yield one request as it is, then each change of it; NotFound if there is none (any more)."""
-        return self.follow(key.namespace, f"{_NAME}{key.name}", until)
+    def operator_heard(self) -> datetime | None:
+        """When the operator that leads was last heard of, by its Lease; None where that is not mine to read, or nobody leads."""
+        try:
+            spec = self._connection.get(LEASES.path(LEASE)).get("spec") or {}
+            return parse_time(spec["renewTime"]) if spec.get("renewTime") else None
+        except (NotFound, Refused, ValueError):
+            return None
 
-    def _follow_once(self, namespace: str, selector: str, until: float | None) -> Iterator[Change]:
-        path = REQUESTS.path(namespace=namespace)
-        items, version, selector = self._selected(path, selector)
-        if selector.startswith(_NAME) and not items:
-            raise NotFound(f"there is no request {selector.removeprefix(_NAME)} in namespace {namespace}", SEE_ALL)
-        alone = selector.startswith(_NAME)
-        yield from (_change(item, alone=alone) for item in items)
-        while until is None or time.monotonic() < until:
-            seconds = _WATCH if until is None else max(1, min(_WATCH, round(until - time.monotonic())))
-            query = {"resourceVersion": version} | ({"fieldSelector": selector} if selector else {})
-            for event in self._connection.stream(path, seconds, **query):
-                if event["type"] == "ERROR":  # too old a resourceVersion: list again
-                    return
-                version = event["object"]["metadata"]["resourceVersion"]
-                if event["type"] != "BOOKMARK":
-                    yield _change(event["object"], event["type"] == "DELETED", alone=alone)
+    def now(self) -> datetime:
+        """The API server's time."""
+        return self._connection.now()
 
     def namespaces(self) -> list[str]:
         """The names of the namespaces."""
         items, _ = self._list("/api/v1/namespaces")
         return [item["metadata"]["name"] for item in items]
 
-    def _selected(self, path: str, selector: str) -> tuple[list[Manifest], str, str]:
+    def stream(self, path: str, seconds: int, **query: str) -> Iterator[Any]:
+        """The events of a watch."""
+        return self._connection.stream(path, seconds, **query)
+
+    def selected(self, path: str, selector: str) -> tuple[list[Manifest], str, str]:
         """List what a selector selects, or everything where the CRD is too old for it; also returns which selector held."""
         try:
             return *self._list(path, selector), selector
@@ -228,14 +212,23 @@ class Client:
             query["continue"] = proceed
 
 
-def _change(manifest: Manifest, deleted: bool = False, *, alone: bool) -> Change:
-    """What of a list cannot be read is reported and stops nothing; where it is all that is followed, Unreadable is raised."""
-    try:
-        return Change(read_request(manifest), manifest, deleted)
-    except Unreadable as error:
-        if alone:
-            raise
-        return Change(None, manifest, deleted, unreadable=error.message)
+class _Selection:
+    """The requests of a namespace (empty: of all) that a field selector selects, as a source of changes."""
+
+    def __init__(self, client: Client, namespace: str, selector: str) -> None:
+        self._client = client
+        self._path = REQUESTS.path(namespace=namespace)
+        self._selector = selector
+
+    def listed(self) -> tuple[list[Manifest], str]:
+        """What there is, and the resourceVersion of that list."""
+        items, version, self._selector = self._client.selected(self._path, self._selector)
+        return items, version
+
+    def events(self, version: str, seconds: int) -> Iterator[Any]:
+        """The events of a watch from there on."""
+        query = {"resourceVersion": version} | ({"fieldSelector": self._selector} if self._selector else {})
+        return self._client.stream(self._path, seconds, **query)
 
 
 def usual_groups(user: str, groups: Sequence[str]) -> tuple[str, ...]:

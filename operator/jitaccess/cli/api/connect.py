@@ -1,50 +1,43 @@
-"""Connecting as kubectl does: kubeconfig, contexts, exec plugins, OIDC, impersonation; the official client does the work."""
+"""One API server, one user: paths and JSON in, JSON and the errors of errors.py out; as patient as --request-timeout says."""
 
 import json
-import logging
-import os
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import ConfigException, load_incluster_config
-from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+from kubernetes.client import Configuration
 
-from jitaccess.cli.api.errors import CliError, Outage, api_error
+from jitaccess.cli.api.errors import Outage, api_error
+from jitaccess.cli.api.target import Target, configure, pool_for
 
-_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-_DEFAULT_KUBECONFIG = "~/.kube/config"
 _CONNECT_TIMEOUT = 10.0  # seconds
+_SKEW = timedelta(seconds=2)  # what a laptop's clock may be off before the API server's is believed instead
+_NETWORK = "are you on the right network or VPN, and is it the right context? `kubectl cluster-info` tells"
 _MERGE_PATCH = "application/merge-patch+json"
+_CHUNK = 65536
 
 Body = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the command line says about where to connect, and as whom."""
-
-    kubeconfig: str = ""
-    context: str = ""
-    namespace: str = ""
-    user: str = ""
-    groups: tuple[str, ...] = ()
-    timeout: float = 30.0  # seconds
+_Http = urllib3.exceptions.HTTPError
 
 
 class Connection:
     """One API server, one user; speaks paths and JSON."""
 
     def __init__(self, target: Target) -> None:
-        _quiet_libraries()
         self._configuration = Configuration()
-        self.namespace, self._impersonation = _load(target, self._configuration)
-        self._pool = ApiClient(self._configuration).rest_client.pool_manager
-        self._timeout = target.timeout
+        self.namespace, self._impersonation = configure(target, self._configuration)
+        self.server = _without_login(self._configuration.host)
+        self._pool = pool_for(self._configuration)
+        self._timeout = target.timeout or float("inf")
+        self._skew = timedelta(0)
+
+    def now(self) -> datetime:
+        """The API server's time, as far as its answers tell it."""
+        return datetime.now(UTC) + self._skew
 
     def get(self, path: str, **query: str | int) -> Any:
         """Read one object or list."""
@@ -61,43 +54,109 @@ class Connection:
     def stream(self, path: str, seconds: int, **query: str) -> Iterator[Any]:
         """Yield the events of a watch until the server ends it, after so many seconds."""
         query |= {"watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": str(seconds)}
-        response = self._send("GET", path, query, None, urllib3.Timeout(_CONNECT_TIMEOUT, read=seconds + 15.0))
-        _raise_for(response, self._configuration.host)
+        deadline = time.monotonic() + self._timeout
+        response = self._send("GET", path, query, None, deadline, read=seconds + 15.0)
+        if response.status >= 300:
+            self._raise_for(response.status, path, self._read(response, deadline))
         buffer = b""
         try:
             for chunk in response.stream(None):
                 *lines, buffer = (buffer + chunk).split(b"\n")
-                yield from (json.loads(line) for line in lines if line)
-        except urllib3.exceptions.HTTPError as error:
-            raise Outage(f"the connection to {self._configuration.host} broke: {error}") from error
+                yield from (self._object(line) for line in lines if line)
+        except _Http as error:
+            raise Outage(f"the connection to {self.server} broke: {_cause(error)}") from error
         finally:
             response.close()
 
     def _call(self, method: str, path: str, query: Mapping[str, str | int], body: Body | None = None) -> Any:
-        response = self._send(method, path, query, body, urllib3.Timeout(_CONNECT_TIMEOUT, read=self._timeout))
-        _raise_for(response, self._configuration.host)
-        return json.loads(response.data)
+        deadline = time.monotonic() + self._timeout
+        response = self._send(method, path, query, body, deadline)
+        data = self._read(response, deadline)
+        if response.status >= 300:
+            self._raise_for(response.status, path, data)
+        return self._object(data)
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, str | int], body: Body | None, timeout: urllib3.Timeout
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str | int],
+        body: Body | None,
+        deadline: float,
+        read: float | None = None,
     ) -> urllib3.BaseHTTPResponse:
+        """Send a request, again where the server has not worked on it: it says so (429), or was not there for a moment."""
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         payload = None if body is None else json.dumps(body).encode()
+        headers = self._headers(_MERGE_PATCH if method == "PATCH" else "application/json")
+        for attempts_left in (2, 1, 0):
+            try:
+                response = self._pool.request(
+                    method,
+                    url,
+                    body=payload,
+                    headers=headers,
+                    timeout=_patience(deadline, read),
+                    retries=False,
+                    preload_content=False,
+                )
+            except _Http as error:
+                if attempts_left and _never_sent(error) and time.monotonic() < deadline:
+                    continue
+                raise self._unreachable(error) from error
+            pause = _pause(response)
+            if response.status != 429 or not attempts_left or time.monotonic() + pause > deadline:
+                return response
+            response.close()
+            time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
+        self._note_time(response.headers.get("Date", ""))
+        chunks: list[bytes] = []
         try:
-            return self._pool.request(
-                method,
-                url,
-                body=payload,
-                headers=self._headers(_MERGE_PATCH if method == "PATCH" else "application/json"),
-                timeout=timeout,
-                retries=_RETRIES,
-                preload_content=False,
+            while chunk := response.read1(_CHUNK):
+                chunks.append(chunk)
+                if time.monotonic() > deadline:
+                    raise Outage(f"{self.server} does not answer in time: {self._timeout:g}s (--request-timeout)")
+        except _Http as error:
+            raise self._unreachable(error) from error
+        finally:
+            response.release_conn()
+        return b"".join(chunks)
+
+    def _note_time(self, date: str) -> None:
+        try:
+            skew = parsedate_to_datetime(date) - datetime.now(UTC)
+        except (TypeError, ValueError):  # no such header, or none that is a date
+            return
+        self._skew = skew if abs(skew) > _SKEW else timedelta(0)
+
+    def _unreachable(self, error: _Http) -> Outage:
+        refused = urllib3.exceptions.NewConnectionError  # which urllib3 takes for a kind of timeout
+        if isinstance(error, urllib3.exceptions.TimeoutError) and not isinstance(error, refused):
+            return Outage(
+                f"{self.server} does not answer in time: {min(self._timeout, 1e6):g}s (--request-timeout), "
+                f"of which at most {_CONNECT_TIMEOUT:g}s to connect",
+                _NETWORK,
             )
-        except urllib3.exceptions.HTTPError as error:
-            raise Outage(
-                f"cannot reach {self._configuration.host}: {_root_cause(error)}",
-                "are you on the right network or VPN, and is it the right context? `kubectl cluster-info` tells",
-            ) from error
+        return Outage(f"cannot reach {self.server}: {_cause(error)}", _NETWORK)
+
+    def _raise_for(self, code: int, path: str, data: bytes) -> None:
+        try:
+            status = json.loads(data)
+        except ValueError:
+            status = {}
+        raise api_error(code, status if isinstance(status, dict) else {}, self.server, path)
+
+    def _object(self, data: bytes) -> Any:
+        try:
+            answer = json.loads(data)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise Outage(f"{self.server} answers, but not as an API server does", "is a proxy or a login page in between?")
+        return answer
 
     def _headers(self, content_type: str) -> urllib3.HTTPHeaderDict:
         headers = urllib3.HTTPHeaderDict(
@@ -112,79 +171,29 @@ class Connection:
         return headers
 
 
-def contexts(kubeconfig: str) -> list[str]:
-    """The names of the contexts in the kubeconfig."""
-    try:
-        merged = KubeConfigMerger(kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT_KUBECONFIG)
-        return [context["name"] for context in merged.config["contexts"]] if merged.config else []
-    except ConfigException as error:
-        raise CliError(str(error)) from error
+def _patience(deadline: float, read: float | None) -> urllib3.Timeout:
+    left = max(deadline - time.monotonic(), 0.001)
+    wait = read or left
+    return urllib3.Timeout(connect=min(_CONNECT_TIMEOUT, left), read=None if wait == float("inf") else wait)
 
 
-# A 429 was not worked on and may be sent again; a lost connection is tried once more; anything else is the user's to know.
-_RETRIES = urllib3.Retry(
-    total=3, connect=1, read=0, other=0, status=2, status_forcelist=(429,), allowed_methods=None, raise_on_status=False
-)
+def _never_sent(error: _Http) -> bool:
+    return isinstance(getattr(error, "original_error", error), urllib3.exceptions.NewConnectionError)
 
 
-def _load(target: Target, configuration: Configuration) -> tuple[str, list[tuple[str, str]]]:
-    """Fill the configuration; return the namespace and the impersonation headers."""
-    flags = _impersonation(target.user, target.groups)
-    try:
-        merged = KubeConfigMerger(target.kubeconfig or os.environ.get("KUBECONFIG") or _DEFAULT_KUBECONFIG)
-        if merged.config is None:
-            return _load_from_pod(target, configuration), flags
-        loader = KubeConfigLoader(
-            merged.config, active_context=target.context or None, config_base_path=None, config_persister=merged.save_changes
-        )
-        loader.load_and_set(configuration)
-        context = loader.current_context["context"]
-        return target.namespace or context.get("namespace") or "default", flags or _configured(merged.config, context)
-    except ConfigException as error:
-        raise CliError(str(error), "`kubectl config get-contexts` shows the contexts there are") from error
+def _pause(response: urllib3.BaseHTTPResponse) -> float:
+    """Seconds until a request that the server had no time for may be sent again."""
+    wanted = response.headers.get("Retry-After", "")
+    return float(wanted) if wanted.isdecimal() else 1.0
 
 
-def _load_from_pod(target: Target, configuration: Configuration) -> str:
-    if target.kubeconfig or target.context:
-        raise CliError(f"there is no kubeconfig {target.kubeconfig or os.environ.get('KUBECONFIG', '~/.kube/config')}")
-    try:
-        load_incluster_config(client_configuration=configuration)
-    except ConfigException as error:
-        raise CliError(
-            "no kubeconfig was found", "set KUBECONFIG, or use --kubeconfig FILE; plain kubectl needs the same"
-        ) from error
-    return target.namespace or (_POD_NAMESPACE.read_text() if _POD_NAMESPACE.exists() else "default")
-
-
-def _configured(config: Any, context: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The impersonation that the kubeconfig itself asks for (users[].user.as), which the official loader leaves out."""
-    entry = config["users"].get_with_name(context["user"], safe=True) if context.get("user") else None
-    user = entry["user"].value if entry and entry.value.get("user") else {}
-    return _impersonation(user.get("as", ""), user.get("as-groups") or ())
-
-
-def _impersonation(user: str, groups: tuple[str, ...]) -> list[tuple[str, str]]:
-    if groups and not user:
-        raise CliError("--as-group needs --as USER too")
-    return [("Impersonate-User", user), *(("Impersonate-Group", group) for group in groups)] if user else []
-
-
-def _raise_for(response: urllib3.BaseHTTPResponse, server: str) -> None:
-    if response.status < 300:
-        return
-    try:
-        status = json.loads(response.data)
-    except ValueError:
-        status = {}
-    raise api_error(response.status, status if isinstance(status, dict) else {}, server)
-
-
-def _root_cause(error: urllib3.exceptions.HTTPError) -> str:
-    reason = getattr(error, "reason", None) or error
+def _cause(error: _Http) -> str:
+    """The last cause, in the words of the operating system or of TLS, without the addresses of Python objects."""
+    reason: Any = getattr(error, "original_error", None) or getattr(error, "reason", None) or error
     return str(reason).rpartition(": ")[2] or type(reason).__name__
 
 
-def _quiet_libraries() -> None:
-    # kubectl says nothing either where a kubeconfig asks for insecure-skip-tls-verify; what exec plugins say is passed on.
-    urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    logging.basicConfig(format="%(message)s", level=logging.ERROR)
+def _without_login(host: str) -> str:
+    """The server as people may see it: a name and a password in its address are left out."""
+    parts = urlsplit(host)
+    return host if "@" not in parts.netloc else parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -12,7 +12,7 @@ DELETIONS = f"reason=RequestDeleted,involvedObject.kind={REQUESTS.kind}"
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """A request that is gone, as an Event tells of it. Whoever may write Events can write such a one: it proves nothing."""
+    """A request that is gone, as an Event reports it. Whoever may write Events can write such a one: it proves nothing."""
 
     request: Key
     uid: str
@@ -21,7 +21,7 @@ class Deletion:
 
 
 def read_deletion(event: Manifest) -> Deletion:
-    """What an Event with that reason tells."""
+    """What an Event with that reason reports."""
     metadata, gone = event["metadata"], event["involvedObject"]
     at = parse_time(event.get("lastTimestamp") or metadata["creationTimestamp"])
     return Deletion(Key(metadata["namespace"], gone.get("name", "")), gone.get("uid", ""), at, event.get("message", ""))

@@ -8,12 +8,16 @@ from typing import Any
 _DENIED = re.compile(r"denied request: (?P<sentence>.*)", re.DOTALL)
 _RBAC = re.compile(r'User "(?P<user>.*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]+)"')
 _NAMESPACE = re.compile(r'in the namespace "(?P<namespace>[^"]+)"')
-_NOT_INSTALLED = "the server could not find the requested resource"
+_NOT_SERVED = ("the server could not find the requested resource", "404 page not found")
+_OUR_PATHS = "/apis/jitaccess.dev/"
+_ANONYMOUS = "system:anonymous"
 
 
+LOG_IN = "log in again; `kubectl auth whoami` tells who you are"
 INSTALL = "pip install '.[cli]' in a checkout of jitaccess"
 UPGRADE = f"upgrade the plugin ({INSTALL}); until then `kubectl get accessrequests` shows what there is"
 SEE_ALL = "`kubectl jit ls --all` shows what there is; is it another namespace (-n)?"
+NAME_KEPT = "a settled request keeps its name until retention removes it (30 days by default): ask again, under another name"
 _OURS = {
     "accessrequests": ("request", SEE_ALL),
     "accesspolicies": ("policy", "`kubectl jit policies` shows what there is; is it another namespace (-n)?"),
@@ -21,7 +25,7 @@ _OURS = {
 
 
 class ExitCode(IntEnum):
-    """What the exit code tells a script; documented in docs/cli.md, never changed."""
+    """What the exit code says to a script; documented in docs/cli.md, never changed."""
 
     DONE = 0
     ERROR = 1
@@ -86,36 +90,48 @@ class Outage(CliError):
     """The API server cannot answer now; that is not a no."""
 
 
-def api_error(code: int, status: Mapping[str, Any], server: str = "") -> CliError:
-    """Translate an answer of the API server into the error that says what to do."""
+def api_error(code: int, status: Mapping[str, Any], server: str = "", path: str = "") -> CliError:
+    """Translate an answer into the error that says what to do; `status` is empty where it is no API server's."""
     message = str(status.get("message") or f"the API server answered {code}")
+    error: CliError
     match code:
+        case 404 if not status and not path.startswith(_OUR_PATHS):
+            error = _no_api_server(code, server)
+        case 300 | 301 | 302 | 303 | 307 | 308 | 403 | 407 if not status:
+            error = _no_api_server(code, server)
         case 401:
-            error = CliError(
-                "the API server does not accept your credentials", "log in again; `kubectl auth whoami` tells who you are"
-            )
+            error = CliError("the API server does not accept your credentials", LOG_IN)
         case 403:
             error = _refusal(message)
         case 404:
             error = _absence(message, status)
         case 409:
-            error = AlreadyExists(message) if status.get("reason") == "AlreadyExists" else ChangedMeanwhile(message, "try again")
+            error = _conflict(message, status)
         case 400 | 422:
             error = Invalid(_causes(status) or message)
-        case 429 | 500 | 503 | 504:
+        case 410 | 429 | 500 | 502 | 503 | 504:
             error = Outage(f"the API server {server} cannot answer now ({code}): {message}", "try again in a moment")
         case _:
             error = CliError(message)
     return error
 
 
-def _refusal(message: str) -> Refused:
+def _no_api_server(code: int, server: str) -> Outage:
+    return Outage(
+        f"{server} answers {code}, but not as an API server does",
+        "is a proxy or a login page in between, and is the address right?",
+    )
+
+
+def _refusal(message: str) -> CliError:
     denied = _DENIED.search(message)
     if denied:
         return Refused(denied["sentence"])
     rbac, place = _RBAC.search(message), _NAMESPACE.search(message)
     if rbac is None:
         return Refused(message)
+    if rbac["user"] == _ANONYMOUS:  # that is about the login, and no verdict on whoever should have logged in
+        return CliError("the API server does not know who you are: the kubeconfig brought no credentials", LOG_IN)
     ours = rbac["resource"].startswith(("accessrequests", "accesspolicies"))
     if not ours:
         return Refused(message, "this needs rights beyond jitaccess; ask a cluster administrator")
@@ -132,8 +148,15 @@ def _refusal(message: str) -> Refused:
     )
 
 
+def _conflict(message: str, status: Mapping[str, Any]) -> CliError:
+    if status.get("reason") != "AlreadyExists":
+        return ChangedMeanwhile(message, "try again")
+    ours = (status.get("details") or {}).get("kind") == "accessrequests"
+    return AlreadyExists(message, NAME_KEPT if ours else "")
+
+
 def _absence(message: str, status: Mapping[str, Any]) -> CliError:
-    if _NOT_INSTALLED in message:
+    if not status or any(words in message for words in _NOT_SERVED):
         return CliError("jitaccess is not installed in this cluster", "is it the right context? `kubectl config current-context`")
     details = status.get("details") or {}
     name, (word, hint) = details.get("name", ""), _OURS.get(details.get("kind", ""), ("", ""))

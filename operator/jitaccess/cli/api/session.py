@@ -1,6 +1,7 @@
 """One run of the plugin: where to connect, as whom, and whether there is a person at the terminal to ask."""
 
 import gc
+import re
 import sys
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
@@ -15,6 +16,7 @@ from jitaccess.domain.text import parse_duration
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_NO_TIMEOUT = re.compile(r"0+(?:ms|s|m|h)?")
 META = "jitaccess.target"  # where the command line keeps its connection options
 
 
@@ -27,7 +29,8 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """The client; importing the Kubernetes library takes longer than all else, so that waits until here."""
-        from jitaccess.cli.api.connect import Connection, Target
+        from jitaccess.cli.api.connect import Connection
+        from jitaccess.cli.api.target import Target
 
         gc.enable()
         return Client(
@@ -38,7 +41,7 @@ class Session:
                     namespace=self._given.get("namespace", ""),
                     user=self._given.get("as_user", ""),
                     groups=tuple(self._given.get("as_group", ())),
-                    timeout=parse_seconds(self._given.get("request_timeout", "30s"), "--request-timeout"),
+                    timeout=_parse_timeout(self._given.get("request_timeout", "30s")),
                 )
             )
         )
@@ -64,6 +67,13 @@ def parse_seconds(text: str, option: str) -> float:
         return parse_duration(text).total_seconds()
     except ValueError as error:
         raise UsageError(f"{option}: {error}") from None
+
+
+def _parse_timeout(text: str) -> float:
+    """Read --request-timeout as kubectl does: a duration, or plain seconds; 0 for none."""
+    if _NO_TIMEOUT.fullmatch(text):
+        return 0.0
+    return parse_seconds(f"{text}s" if text.isascii() and text.isdecimal() else text, "--request-timeout")
 
 
 def current(ctx: click.Context) -> Session:

@@ -1,43 +1,43 @@
 """Asking for access: `request` and `extend`."""
 
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import click
 
 from jitaccess.cli.api.client import Client
-from jitaccess.cli.api.errors import AlreadyExists, CliError, ExitCode, Refused, TimedOut, UsageError
-from jitaccess.cli.api.ledger import checked_text
+from jitaccess.cli.api.errors import AlreadyExists, CliError, ExitCode, Outage, Refused, UsageError
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_policies, complete_requests, complete_roles
 from jitaccess.cli.commands.choosing import (
     ambiguity,
+    checked_reason,
     chosen_duration,
     continued_reason,
     offers,
+    parse_length,
     parse_name,
     parse_role,
     request_manifest,
     request_name,
 )
 from jitaccess.cli.commands.options import Manner, connects
-from jitaccess.cli.commands.waiting import say_outcome, wait_for
-from jitaccess.cli.terminal.output import Column, command, dump, err, note, say, table
+from jitaccess.cli.commands.prompting import Choice, ask_choice, asked_length, prompted, say_again
+from jitaccess.cli.commands.waiting import CODES, say_outcome, seen_until, wait_for
+from jitaccess.cli.terminal.output import command, dump, err, note, say
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import objection
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.resources import POLICIES
-from jitaccess.wording.describe import not_ready, place, shortened, who_decides
+from jitaccess.wording.describe import not_ready, place, who_decides
+from jitaccess.wording.unseen import untouched
 
 _NAMES = 3  # tries for a free name
-_CHOICES = (Column("#"), Column("POLICY"), Column("ROLE"), Column("AT MOST", keep=2), Column("DECIDED BY", least=12, keep=1))
 
 _AT_ONCE = 5.0  # seconds that a request which needs no approval is waited for
-
-Choice = tuple[AccessPolicy, RoleRef]
 
 
 @click.command(cls=options.Command)
@@ -64,13 +64,20 @@ def request(
     \b
     kubectl jit request prod-debug --for 1h --reason "INC-42 pods crash looping" --wait
     """
-    client, ask = session.client, session.interactive
+    ask = session.interactive
+    given = checked_reason(reason) if reason else _needed_reason(ask)
+    if duration:
+        parse_length(duration)  # before anybody is asked anything
+    client = session.client
     chosen, wanted = _choose(client, policy or "", parse_role(role) if role else None, ask)
-    if ask and not reason and not duration:
-        duration = _ask_duration(chosen)
-    length = chosen_duration(duration or "", chosen)
-    why = checked_text(reason or _ask_reason(ask), "reason")
-    manifest = _created(client, chosen, wanted, length, why, manner.dry_run)
+    length = asked_length(chosen, duration or "", ask=ask, rather_not=bool(reason))
+    why = given or prompted("Why", checked_reason)
+    try:
+        manifest = _created(client, chosen, wanted, length, why, manner.dry_run)
+    except CliError:
+        if ask:
+            say_again(chosen, wanted, length, why)
+        raise
     return _report(client, manifest, chosen, manner)
 
 
@@ -100,7 +107,7 @@ def extend(
         raise Refused(f"{old.key.name} is {old.requester}'s request, and only they can continue it", "kubectl jit request")
     policy = client.policy(old.policy)
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
-    why = continued_reason(old.key.name, checked_text(reason or old.reason, "reason"))
+    why = continued_reason(old.key.name, checked_reason(reason or old.reason))
     manifest = _created(client, policy, old.role, length, why, manner.dry_run)
     return _report(client, manifest, policy, manner)
 
@@ -112,7 +119,7 @@ def _choose(client: Client, name: str, role: RoleRef | None, ask: bool) -> Choic
         return choices[0]
     if not ask:
         raise ambiguity(choices)
-    return _ask_choice(client, choices)
+    return ask_choice(client.namespace, choices)
 
 
 def _requestable(client: Client) -> list[AccessPolicy]:
@@ -126,7 +133,8 @@ def _requestable(client: Client) -> list[AccessPolicy]:
 
 def _nothing(client: Client, policies: Sequence[AccessPolicy]) -> CliError:
     where = place(client.namespace)
-    why = "; ".join(f"{policy.key.name} is not in force: {said}" for policy in policies if (said := not_ready(policy)))
+    now = client.now()
+    why = "; ".join(f"{policy.key.name} is not in force: {said}" for policy in policies if (said := not_ready(policy, now)))
     there = (
         f"none of its policies ({', '.join(p.key.name for p in policies)}) names you" if policies else "it has no AccessPolicy"
     )
@@ -136,30 +144,14 @@ def _nothing(client: Client, policies: Sequence[AccessPolicy]) -> CliError:
     )
 
 
-def _ask_choice(client: Client, choices: Sequence[Choice]) -> Choice:
-    note(f"In {place(client.namespace)} you may request:")
-    rows = [
-        (str(number), policy.key.name, str(role), shortened(policy.max_duration), who_decides(policy))
-        for number, (policy, role) in enumerate(choices, 1)
-    ]
-    err().print(table(_CHOICES, rows, err().width), soft_wrap=True)
-    number = click.prompt("Which", type=click.IntRange(1, len(choices)), err=True)
-    return choices[number - 1]
-
-
-def _ask_duration(policy: AccessPolicy) -> str:
-    usual = format_duration(chosen_duration("", policy))
-    return str(click.prompt(f"For how long (at most {format_duration(policy.max_duration)})", default=usual, err=True))
-
-
-def _ask_reason(ask: bool) -> str:
+def _needed_reason(ask: bool) -> str:
     if not ask:
         raise UsageError("say why: --reason TEXT", 'for example --reason "INC-42 pods crash looping"')
-    return str(click.prompt("Why", err=True))
+    return ""
 
 
 def _created(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str, dry_run: bool) -> Manifest:
-    now = datetime.now(UTC)
+    now = client.now()
     wanted = AccessRequest(policy.key, "", "", now, policy.ref, role, length, why, client.me)
     against = objection(wanted, policy)
     if against:
@@ -172,8 +164,10 @@ def _created(client: Client, policy: AccessPolicy, role: RoleRef, length: timede
             if attempt == _NAMES - 1:
                 raise
         except Refused as refusal:
-            reason = not_ready(policy)
-            raise Refused(f"{refusal.message}; the policy says: {reason}") if reason else refusal from None
+            reason = not_ready(policy, client.now())
+            raise (
+                Refused(f"{refusal.message}; policy {policy.key.name} is not in force: {reason}") if reason else refusal
+            ) from None
     raise AssertionError("unreachable")
 
 
@@ -183,13 +177,25 @@ def _report(client: Client, manifest: Manifest, policy: AccessPolicy, manner: Ma
         return _report_dry_run(made, manifest, policy, manner.output)
     if manner.wait:
         return wait_for(client, made.key, policy, manner.seconds, manner.output)
-    if policy.required_approvals == 0 and not manner.output:
-        with suppress(TimedOut):
-            return wait_for(client, made.key, policy, _AT_ONCE)
     if manner.output:
         dump(manifest, manner.output)
         return ExitCode.DONE
-    say_outcome(made, policy)
+    return _report_first_look(client, made, policy)
+
+
+def _report_first_look(client: Client, made: AccessRequest, policy: AccessPolicy) -> int:
+    """Say what the operator makes of a new request, which is soon known: as it is then, not as it was made."""
+    awaited = policy.required_approvals > 0
+    try:
+        seen = seen_until(
+            client, made.key, policy, _AT_ONCE, lambda r: r.state is not State.PENDING or (awaited and not untouched(r))
+        )
+    except Outage as outage:
+        say(f"accessrequest/{made.key.name}  made; what becomes of it is not known: {outage.message}")
+        return ExitCode.DONE
+    say_outcome(client, seen.request, policy)
+    if seen.request.state is not State.PENDING:
+        return CODES[seen.request.state]
     if err().is_terminal:
         note("Follow it:")
         command(f"kubectl jit watch {made.key.name} -n {made.key.namespace}")
@@ -201,5 +207,5 @@ def _report_dry_run(made: AccessRequest, manifest: Manifest, policy: AccessPolic
         dump(manifest, output)
     else:
         say(f"The API server would accept this: {made.role} in {place(made.key.namespace)} for {format_duration(made.duration)}.")
-        say(f"Then: {who_decides(policy)}." if policy.required_approvals else "It would be granted at once.")
+        say(f"Then: {who_decides(policy)}.")
     return ExitCode.DONE

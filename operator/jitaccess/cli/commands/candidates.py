@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from jitaccess.cli.api.errors import CliError
+from jitaccess.cli.api.errors import CliError, Refused
 from jitaccess.cli.api.reading import read_requests
 from jitaccess.manifests.resources import OPEN_REQUESTS
 
 if TYPE_CHECKING:
     from jitaccess.cli.api.session import Session
+    from jitaccess.domain.model import AccessPolicy
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -32,37 +33,61 @@ def _completes(candidates: "Callable[[Session, click.Context], Iterable[tuple[st
     return complete
 
 
+_SELECTED = {"approve": OPEN_REQUESTS, "deny": OPEN_REQUESTS, "revoke": OPEN_REQUESTS, "watch": OPEN_REQUESTS}
+
+
 @_completes
 def complete_requests(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
-    """The names of requests; for deciding, only of those that are open."""
-    selector = OPEN_REQUESTS if ctx.info_name in ("approve", "deny", "revoke", "withdraw") else ""
-    requests, _ = read_requests(session.client.requests(session.client.namespace, selector))
-    return ((request.key.name, f"{request.state}: {request.requester}, {request.role.name}") for request, _ in requests)
+    """The names of requests: those that the command is of use for, to whoever asks, and not what is named already."""
+    from jitaccess.cli.commands.standing import usable
+
+    client, verb = session.client, ctx.command.name or ""
+    selector = client.mine if verb in ("extend", "withdraw") else _SELECTED.get(verb, "")
+    requests = [request for request, _ in read_requests(client.requests(client.namespace, selector))[0]]
+    found = requests if verb in ("show", "watch") else usable(verb, client, requests)
+    named = ctx.params.get("names") or ()
+    return ((r.key.name, f"{r.state}: {r.requester}, {r.role.name}") for r in found if r.key.name not in named)
 
 
 @_completes
-def complete_policies(session: "Session", _: click.Context) -> Iterable[tuple[str, str]]:
-    """The names of the policies of the namespace."""
-    return ((policy.key.name, policy.description) for policy in session.client.policies(session.client.namespace))
+def complete_policies(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """The names of the policies of the namespace; for a request, of those under which one may make it."""
+    return ((policy.key.name, policy.description) for policy in _policies(session, ctx))
 
 
 @_completes
 def complete_roles(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
-    """The roles that the policy on the command line, or else any policy of the namespace, offers."""
+    """The roles that the policy on the command line, or else any of those that are offered, offers."""
     named = ctx.params.get("policy")
-    policies = [p for p in session.client.policies(session.client.namespace) if named in (None, p.key.name)]
+    policies = [policy for policy in _policies(session, ctx) if named in (None, policy.key.name)]
     return {role.name: f"{role.kind}, {policy.key.name}" for policy in policies for role in policy.roles}.items()
+
+
+def _policies(session: "Session", ctx: click.Context) -> "list[AccessPolicy]":
+    from jitaccess.wording.describe import not_ready
+
+    client = session.client
+    found = client.policies(client.namespace)
+    if ctx.command.name != "request":
+        return found
+    may = client.may("request", (policy.ref for policy in found))
+    return [policy for policy in found if may[policy.ref] and not not_ready(policy, client.now())]
 
 
 @_completes
 def complete_namespaces(session: "Session", _: click.Context) -> Iterable[tuple[str, str]]:
-    """The namespaces, where one may list them."""
-    return ((name, "") for name in session.client.namespaces())
+    """The namespaces: all of them where one may list them, else those where a policy names one."""
+    from jitaccess.cli.api.everywhere import Everywhere
+
+    try:
+        return [(name, "") for name in session.client.namespaces()]
+    except Refused:
+        return [(name, "") for name in Everywhere(session.client).places.namespaces()]
 
 
 @_completes
 def complete_contexts(session: "Session", _: click.Context) -> Iterable[tuple[str, str]]:
     """The contexts of the kubeconfig."""
-    from jitaccess.cli.api.connect import contexts
+    from jitaccess.cli.api.kubeconfig import Kubeconfig
 
-    return ((name, "") for name in contexts(session.kubeconfig))
+    return ((name, "") for name in Kubeconfig(session.kubeconfig).contexts)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from jitaccess.cli.api.errors import UsageError
+from jitaccess.cli.api.ledger import checked_text
 from jitaccess.domain.model import API_VERSION, AccessPolicy, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration, parse_duration
@@ -66,14 +67,26 @@ def chosen_duration(text: str, policy: AccessPolicy) -> timedelta:
     """The duration that was asked for; without one an hour, or the policy's longest if that is shorter."""
     if not text:
         return min(USUAL_DURATION, policy.max_duration)
-    try:
-        duration = parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--for: {error}") from None
+    duration = parse_length(text)
     if duration > policy.max_duration:
         longest = format_duration(policy.max_duration)
         raise UsageError(f"policy {policy.key.name} allows at most {longest}, not {text}", f"ask again with --for {longest}")
     return duration
+
+
+def parse_length(text: str) -> timedelta:
+    """Read how long access is to last."""
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+def checked_reason(text: str) -> str:
+    """A reason as the API server takes it; UsageError for one that says nothing."""
+    if not text.strip():
+        raise UsageError("say why in words")
+    return checked_text(text, "reason")
 
 
 def request_manifest(key: Key, policy: PolicyRef, role: RoleRef, duration: timedelta, reason: str, requester: str) -> Manifest:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import click
 
@@ -15,12 +14,13 @@ from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_requests
 from jitaccess.cli.commands.choosing import parse_name
 from jitaccess.cli.commands.dossier import read_dossier
+from jitaccess.cli.commands.effect import Effect
 from jitaccess.cli.commands.filters import REVIEWABLE, chosen_requests
 from jitaccess.cli.commands.options import connects
+from jitaccess.cli.commands.prompting import prompted
 from jitaccess.cli.terminal.output import complain, dump, fields, note, say, styled
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Ledger
-from jitaccess.domain.recorded import State
-from jitaccess.domain.rules import awaited, counting_approvals
+from jitaccess.domain.model import AccessRequest, Key, Ledger
+from jitaccess.domain.rules import counting_approvals
 from jitaccess.wording.describe import how_long, place, policy_of, times_out
 from jitaccess.wording.times import relative
 
@@ -70,11 +70,12 @@ def _decide_all(session: Session, verb: Verb, names: Sequence[str], text: str | 
     if not yes and not session.interactive:
         raise UsageError("there is no terminal to ask at: look with `kubectl jit show NAME`, then decide with --yes")
     client = session.client
+    effect = Effect(client)
     checked_text(text or "", "note")
     codes = [ExitCode.DONE]
     for key in [parse_name(name, client.namespace) for name in names] or _offered(session, verb):
         try:
-            codes.append(_decide(client, verb, key, text, yes, output))
+            codes.append(_decide(client, effect, verb, key, text, yes, output))
         except CliError as error:
             complain(error.message, error.hint)
             codes.append(error.code)
@@ -90,7 +91,7 @@ def _offered(session: Session, verb: Verb) -> list[Key]:
     return [request.key for request, _ in waiting]
 
 
-def _decide(client: Client, verb: Verb, key: Key, text: str | None, yes: bool, output: str | None) -> ExitCode:
+def _decide(client: Client, effect: Effect, verb: Verb, key: Key, text: str | None, yes: bool, output: str | None) -> ExitCode:
     request = read_request(client.request(key))
     if verb is _WITHDRAW and request.requester != client.me:
         raise Refused(f"{key.name} is {request.requester}'s request", f"kubectl jit revoke {key.name}, if you are an approver")
@@ -101,27 +102,18 @@ def _decide(client: Client, verb: Verb, key: Key, text: str | None, yes: bool, o
             note(f"Nothing was changed; {key.name} stays as it is.")
             return ExitCode.ERROR
         if text is None and verb is not _APPROVE:
-            text = checked_text(click.prompt("Why, for the record", default="", show_default=False, err=True), "note")
+            text = prompted("Why, for the record", lambda given: checked_text(given, "note"), default="")
     manifest = client.decide(key, verb.ledger, text or "")
     if output:
         dump(manifest, output)
     else:
         decided = read_request(manifest)
-        say(f"accessrequest/{key.name} {verb.done}{_effect(verb, decided, client.policy_if_any(decided.policy))}")
+        say(f"accessrequest/{key.name} {verb.done}{effect.of(verb.ledger, decided, client.policy_if_any(decided.policy))}")
     return ExitCode.DONE
 
 
-def _effect(verb: Verb, request: AccessRequest, policy: AccessPolicy | None) -> str:
-    if verb is not _APPROVE:
-        return ": the access ends now" if request.state is State.ACTIVE else ""
-    if policy is None or request.state is not State.PENDING:
-        return ""
-    given = len(counting_approvals(request))
-    return f": {awaited(policy, given)}" if given < policy.required_approvals else ": the access begins now"
-
-
 def _show(client: Client, request: AccessRequest) -> None:
-    now = datetime.now(UTC)
+    now = client.now()
     dossier = read_dossier(client, request)
     state = [request.key.name, str(request.state), f"asked {relative(request.created, now)}", times_out(request, now)]
     allows = dossier.role.brief or ["nothing"]

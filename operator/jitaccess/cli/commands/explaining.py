@@ -2,26 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import click
 
 from jitaccess.cli.api.client import ACTIVE, Client, Person, usual_groups
 from jitaccess.cli.api.errors import ExitCode, Refused
+from jitaccess.cli.api.everywhere import Everywhere
 from jitaccess.cli.api.reading import read_requests
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_policies, complete_roles
 from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_role
+from jitaccess.cli.commands.filters import note_narrowed
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.rights import Rights, dump_rights, rights_under
 from jitaccess.cli.terminal.output import Column, command, err, fields, note, say, show_table, styled
 from jitaccess.domain.model import AccessPolicy, RoleRef
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration
-from jitaccess.wording.describe import not_ready, place, shortened, who_decides
+from jitaccess.wording.describe import place, shortened, who_decides
 from jitaccess.wording.history import ends
 from jitaccess.wording.roles import role_now
+from jitaccess.wording.unseen import change_unseen
 
 _COLUMNS = (
     Column("POLICY"),
@@ -73,20 +75,21 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
     The column YOU is the API server's own answer for you, as `kubectl auth can-i` gives it.
     """
     client = session.client
-    namespace = session.scope(everywhere)
-    found = client.policies(namespace)
+    wide = Everywhere(client)
+    found = sorted(wide.policies(), key=lambda policy: policy.key) if everywhere else client.policies(client.namespace)
     rights = rights_under(client, found, None)
+    note_narrowed(wide)
     if output:
         dump_rights(rights, output)
         return ExitCode.DONE
     if not found:
-        note(f"There are no policies in {'any namespace' if everywhere else place(namespace)}.")
+        note(f"There are no policies in {'any namespace' if everywhere else place(client.namespace)}.")
         return ExitCode.DONE
     columns = [*_COLUMNS[:1], *([Column("NAMESPACE", least=8, keep=5)] * everywhere), *_COLUMNS[1:]]
     show_table(columns, (_row(one, everywhere) for one in rights))
-    for policy in found:
-        if not_ready(policy):
-            note(f"{policy.key.name} is not in force: {not_ready(policy)}")
+    for one in rights:
+        if one.not_ready or one.unseen:
+            note(f"{one.policy.key.name}{' is not in force' if one.not_ready else ''}: {one.not_ready or one.unseen}")
     return ExitCode.DONE
 
 
@@ -132,7 +135,7 @@ def explain(
     if output:
         dump_rights(rights, output)
         return ExitCode.DONE if allowed else ExitCode.NO
-    _say_answer(client, question, bool(allowed))
+    _say_answer(client, question, allowed=bool(allowed), known=not any(one.unseen and not one.allowed for one in rights))
     if not rights:
         say(question.nothing(client.namespace))
     for one in rights:
@@ -143,8 +146,9 @@ def explain(
     return ExitCode.DONE if allowed else ExitCode.NO
 
 
-def _say_answer(client: Client, question: Question, allowed: bool) -> None:
-    answer = styled("yes, by asking", "bold green") if allowed else styled("no", "bold red")
+def _say_answer(client: Client, question: Question, *, allowed: bool, known: bool = True) -> None:
+    no = styled("no" if known else "not yet", "bold red" if known else "bold yellow")
+    answer = styled("yes, by asking", "bold green") if allowed else no
     what = f"{question.role.kind or 'role'} {question.role.name}" if question.role else "any role"
     say(styled(f"May {question.who(client)} have {what} in {place(client.namespace)}? ", "bold"), answer)
 
@@ -175,22 +179,24 @@ def _say_rights(rights: Rights, who: str, wanted: RoleRef | None) -> None:
             ("  May ask", _reason(rights, who)),
             ("  May decide", f"yes, though not on {who}'s own requests" if rights.may_approve else "no"),
             ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),
+            ("  Note", change_unseen(policy) if rights.allowed else ""),
         ]
     )
 
 
 def _reason(rights: Rights, who: str) -> str:
-    said = not_ready(rights.policy)
-    if said:
-        return f"no: the policy is not in force: {said}"
-    if rights.may_request:
+    if rights.allowed:
         return "yes"
+    if rights.unseen:
+        return f"not yet: {rights.unseen}"
+    if rights.not_ready:
+        return f"no: the policy is not in force: {rights.not_ready}"
     named = in_words(rights.policy.requesters, "or")
     return f"no: {who} does not hold the verb `request` on it; it names {named}"
 
 
 def _say_current(client: Client, question: Question) -> None:
-    now = datetime.now(UTC)
+    now = client.now()
     try:
         active, _ = read_requests(client.requests(client.namespace, ACTIVE))
     except Refused:

@@ -67,7 +67,7 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
     _WRITERS[output](itertools.chain(map(record, chosen), map(gap, gone)))
     note(f"{len(chosen)} requests, {format_time(start)} to {format_time(stop)}")
     if gone:
-        note(f"and {len(gone)} that somebody deleted, as Events tell it; the proof is the API server's audit log")
+        note(f"and {len(gone)} that somebody deleted, as Events report it; the proof is the API server's audit log")
     warn_left_out(unreadable)
     return ExitCode.ERROR if unreadable else ExitCode.DONE
 

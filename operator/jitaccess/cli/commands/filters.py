@@ -9,16 +9,18 @@ import click
 
 from jitaccess.cli.api.client import ACTIVE, Client
 from jitaccess.cli.api.errors import Unreadable, UsageError
+from jitaccess.cli.api.everywhere import Everywhere
 from jitaccess.cli.api.reading import Found, read_requests
 from jitaccess.cli.commands.options import all_of
-from jitaccess.cli.terminal.output import warn
-from jitaccess.domain.model import AccessRequest
+from jitaccess.cli.commands.standing import reviewable
+from jitaccess.cli.terminal.output import note, warn
+from jitaccess.domain.model import AccessRequest, Manifest
 from jitaccess.domain.recorded import State
-from jitaccess.domain.text import lower_ascii
 from jitaccess.manifests.resources import OPEN_REQUESTS
 
 _AGO = re.compile(r"(?:\d+[wdhm])+")
 _TERM = re.compile(r"(\d+)([wdhm])")
+_LONGEST_SHOWN = 40
 _SECONDS = {"w": 7 * 86400, "d": 86400, "h": 3600, "m": 60}
 
 
@@ -48,20 +50,37 @@ filter_options = all_of(
 )
 
 
-def chosen_filter(reviewable: bool, active: bool, everybody: bool) -> Filter:
+def chosen_filter(to_review: bool, active: bool, everybody: bool) -> Filter:
     """The filter that the options name; mine without any."""
-    named = [f for flag, f in ((reviewable, REVIEWABLE), (active, ACTIVE_ONES), (everybody, ALL)) if flag]
+    named = [f for flag, f in ((to_review, REVIEWABLE), (active, ACTIVE_ONES), (everybody, ALL)) if flag]
     if len(named) > 1:
         raise UsageError(f"--{named[0].name} and --{named[1].name} exclude each other")
     return named[0] if named else MINE
 
 
 def chosen_requests(client: Client, namespace: str, which: Filter) -> list[Found]:
-    """The requests that the filter lets through, newest first."""
-    found, unreadable = read_requests(client.requests(namespace, which.selected(client)))
+    """The requests that the filter lets through, newest first; of all namespaces (empty) those that I may see, which is said."""
+    found, unreadable = read_requests(_seen(client, namespace, which))
     warn_left_out(unreadable)
     passed = passing(client, which, (request for request, _ in found))
     return sorted((f for f in found if f[0].key in passed), key=lambda f: (f[0].created, f[0].key), reverse=True)
+
+
+def _seen(client: Client, namespace: str, which: Filter) -> list[Manifest]:
+    if namespace:
+        return client.requests(namespace, which.selected(client))
+    everywhere = Everywhere(client)
+    found = everywhere.requests(which.selected(client), "approve" if which is REVIEWABLE else "")
+    note_narrowed(everywhere)
+    return found
+
+
+def note_narrowed(everywhere: Everywhere) -> None:
+    """Say that not all namespaces were looked at, and which."""
+    if everywhere.namespaces is not None:
+        number = len(everywhere.namespaces)
+        where = "1 namespace" if number == 1 else f"{number} namespaces"
+        note(f"Looked in {where}, where a policy names you; to look in all needs cluster-wide rights.")
 
 
 def warn_left_out(unreadable: Sequence[Unreadable]) -> None:
@@ -80,23 +99,21 @@ def passing(client: Client, which: Filter, requests: Iterable[AccessRequest]) ->
         return {request.key for request in requests if request.state is State.ACTIVE}
     if which is ALL:
         return {request.key for request in requests}
-    undecided = [request for request in requests if _undecided(request, client.me)]
-    may = client.may("approve", (request.policy for request in undecided))
-    return {request.key for request in undecided if may[request.policy]}
-
-
-def _undecided(request: AccessRequest, me: str) -> bool:
-    mine = lower_ascii(me)
-    people = {request.requester, *(decision.by for decision in (*request.approvals, *request.denials))}
-    return request.state is State.PENDING and mine not in map(lower_ascii, people)
+    return {request.key for request in reviewable(client, requests)}
 
 
 def since(text: str, now: datetime) -> datetime:
     """Parse how far to look back: `30d`, `12h`, `2w`, or a date or time in ISO form (UTC without an offset)."""
-    if _AGO.fullmatch(text):
-        return now - timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _TERM.findall(text)))
     try:
+        if _AGO.fullmatch(text):
+            return now - timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in _TERM.findall(text)))
         moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"{_short(text)} is further away than a calendar goes") from None
     except ValueError:
-        raise UsageError(f"{text!r} is neither a time span (30d, 12h, 2w) nor a date (2026-01-31)") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        raise UsageError(f"{_short(text)} is neither a time span (30d, 12h, 2w) nor a date (2026-01-31)") from None
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}...")

@@ -1,7 +1,7 @@
 """Looking: `ls` and `show`."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 from rich.text import Text
@@ -36,7 +36,7 @@ from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.decisions import decisions
 from jitaccess.wording.describe import how_long, outcome, place, policy_of, progress, warnings, when
-from jitaccess.wording.history import end_refused, timeline
+from jitaccess.wording.history import timeline
 from jitaccess.wording.times import clock, span, zone
 
 _NAMESPACE = Column("NAMESPACE", least=8, keep=4)
@@ -73,19 +73,26 @@ def ls(
     if not found:
         note(which.nothing.format(place="any namespace" if everywhere else place(namespace)))
         return ExitCode.DONE
-    rows = requests_table((request for request, _ in shown), everywhere, with_who=which is not MINE)
+    rows = requests_table((request for request, _ in shown), everywhere, which is not MINE, session.client.now())
     out().print(rows, soft_wrap=True)
-    for request, _ in shown:
-        if end_refused(request):
-            warn(f"{request.key.name}: {warnings(request)[0]}")
+    _warn_of((request for request, _ in shown), everywhere)
     if len(shown) < len(found):
         note(f"{len(found) - len(shown)} older ones are not shown: --limit 0 shows all")
     return ExitCode.DONE
 
 
-def requests_table(requests: Iterable[AccessRequest], with_namespace: bool, with_who: bool) -> Text:
+def _warn_of(requests: Iterable[AccessRequest], with_namespace: bool) -> None:
+    """Print what to look after, each sentence once, with the names of all requests that it is about."""
+    names: dict[str, list[str]] = {}
+    for request in requests:
+        for warning in warnings(request):
+            names.setdefault(warning, []).append(str(request.key) if with_namespace else request.key.name)
+    for warning, about in names.items():
+        warn(f"{', '.join(about)}: {warning}")
+
+
+def requests_table(requests: Iterable[AccessRequest], with_namespace: bool, with_who: bool, now: datetime) -> Text:
     """Requests as a table that fits the terminal."""
-    now = datetime.now(UTC)
     columns = [*_COLUMNS[:1], *([_NAMESPACE] * with_namespace), *_COLUMNS[1:2], *([_WHO] * with_who), *_COLUMNS[2:]]
     return table(columns, (_row(request, now, with_namespace, with_who) for request in requests))
 
@@ -98,7 +105,7 @@ def _row(request: AccessRequest, now: datetime, with_namespace: bool, with_who: 
         *([request.requester] * with_who),
         request.role.name,
         format_duration(request.duration),
-        styled(when(request, now), "bold red" if end_refused(request) else ""),
+        styled(when(request, now), "bold red" if warnings(request) else ""),
         request.reason,
     ]
 
@@ -120,7 +127,7 @@ def show(session: Session, name: str | None, output: str | None) -> int:
         return ExitCode.DONE
     request = read_request(manifest)
     dossier = read_dossier(client, request)
-    now = datetime.now(UTC)
+    now = client.now()
     _summary(request, dossier.policy, now)
     _timeline(request, now)
     _allows(dossier)

@@ -78,9 +78,7 @@ def output(*forms: str) -> Callable[[F], F]:
     return click.option("-o", "--output", type=click.Choice(forms), metavar="|".join(forms), help=help_text)
 
 
-everywhere = click.option(
-    "-A", "--all-namespaces", "everywhere", is_flag=True, help="All namespaces (needs cluster-wide rights)."
-)
+everywhere = click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="All namespaces that you may see.")
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 note = click.option("-m", "--note", metavar="TEXT", help="A line for the record.")
 _manner = all_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import click
 
@@ -10,6 +11,7 @@ from jitaccess.cli.terminal.output import as_json, as_yaml, say
 from jitaccess.domain.model import AccessPolicy
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.describe import not_ready
+from jitaccess.wording.unseen import change_unseen, policy_unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +21,19 @@ class Rights:
     policy: AccessPolicy
     may_request: bool
     may_approve: bool
+    not_ready: str  # why the policy is not in force; empty when it is
+    unseen: str  # that the operator has not looked at it as it is now; empty when it has
 
     @property
     def allowed(self) -> bool:
         """Whether they may ask under this policy now."""
-        return self.may_request and not not_ready(self.policy)
+        return self.may_request and not self.not_ready
 
     @property
     def words(self) -> str:
         """In words, for a column."""
-        if not_ready(self.policy):
-            return "not in force"
+        if self.not_ready:
+            return "not looked at yet" if self.unseen else "not in force"
         may = [word for flag, word in ((self.may_request, "may ask"), (self.may_approve, "decide")) if flag]
         return ", ".join(may) or "-"
 
@@ -38,7 +42,15 @@ def rights_under(client: Client, policies: Sequence[AccessPolicy], person: Perso
     """Ask about each of the policies, for that person or for oneself."""
     request = client.may("request", (policy.ref for policy in policies), person)
     approve = client.may("approve", (policy.ref for policy in policies), person)
-    return [Rights(policy, request[policy.ref], approve[policy.ref]) for policy in policies]
+    now = client.now()
+    return [
+        Rights(policy, request[policy.ref], approve[policy.ref], not_ready(policy, now), _unseen(policy, now))
+        for policy in policies
+    ]
+
+
+def _unseen(policy: AccessPolicy, now: datetime) -> str:
+    return policy_unseen(policy, now) or change_unseen(policy)
 
 
 def dump_rights(rights: Sequence[Rights], form: str) -> None:
@@ -63,5 +75,5 @@ def _value(rights: Rights) -> dict[str, object]:
         "approvers": [str(approver) for approver in policy.approvers],
         "mayRequest": rights.may_request,
         "mayApprove": rights.may_approve,
-        "notReady": not_ready(policy),
+        "notReady": rights.not_ready,
     }

@@ -36,7 +36,7 @@ class StatusLine:
 
     @contextmanager
     def away(self) -> Iterator[None]:
-        """Take the line away while something else is printed."""
+        """Hide the line while something else is printed."""
         self._stop()
         try:
             yield

@@ -87,6 +87,23 @@ def test_answers_become_sentences(
     assert "ValidatingAdmissionPolicy" not in error.message
 
 
+@pytest.mark.parametrize(
+    ("details", "hint"),
+    [
+        pytest.param(
+            {"name": "alice-7f3k", "kind": "accessrequests"},
+            "a settled request keeps its name until retention removes it (30 days by default): ask again, under another name",
+            id="a-request-may-be-settled-and-still-there",
+        ),
+        pytest.param({"name": "x", "kind": "configmaps"}, "", id="of-anything-else-nothing-is-known"),
+        pytest.param(None, "", id="nor-without-details"),
+    ],
+)
+def test_a_name_that_is_taken_comes_with_what_to_do(details: dict[str, str] | None, hint: str) -> None:
+    error = api_error(409, {"reason": "AlreadyExists", "message": "taken", "details": details})
+    assert (error.message, error.hint) == ("taken", hint)
+
+
 def test_schema_refusals_name_the_field() -> None:
     causes = [
         {"field": "spec.duration", "message": 'Invalid value: "1d": is not a duration'},

@@ -1,0 +1,58 @@
+"""What a decision has brought about: as it is on record a moment later, not as it was meant."""
+
+from jitaccess.cli.api.client import Client
+from jitaccess.cli.api.errors import CliError, Outage
+from jitaccess.cli.commands.waiting import Seen, seen_until
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Ledger
+from jitaccess.domain.recorded import State
+from jitaccess.domain.rules import awaited, counting_approvals
+from jitaccess.wording.describe import outcome
+from jitaccess.wording.unseen import operator_words
+
+_PATIENCE = 5.0  # seconds that an operator has to act on a decision
+_IN_VAIN = 0.5  # once that was in vain: nobody waits for each of fifty
+
+
+class Effect:
+    """Waits for what decisions bring about, and puts it into words."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._patience = _PATIENCE
+
+    def of(self, ledger: Ledger, decided: AccessRequest, policy: AccessPolicy | None) -> str:
+        """What there is to say after `approved` or `denied`, with its punctuation; empty where nothing was to come of it yet."""
+        if ledger is Ledger.APPROVALS:
+            return self._of_approval(decided, policy)
+        return self._of_ending(decided) if decided.state is State.ACTIVE else ""
+
+    def _of_approval(self, decided: AccessRequest, policy: AccessPolicy | None) -> str:
+        given = len(counting_approvals(decided))
+        if decided.state is not State.PENDING or policy is None:
+            return ""
+        if given < policy.required_approvals:
+            return f": {awaited(policy, given)}"
+        seen = self._seen(decided, "granted")
+        if isinstance(seen, str):
+            return seen
+        words = outcome(seen.request, policy, self._client.now())
+        return f": {words}" if seen.request.state is State.ACTIVE else f", but it is {seen.request.state}: {words}"
+
+    def _of_ending(self, decided: AccessRequest) -> str:
+        seen = self._seen(decided, "ended")
+        return seen if isinstance(seen, str) else ": the access has ended"
+
+    def _seen(self, decided: AccessRequest, meant: str) -> Seen | str:
+        """The request in another state than before; in words why it is not, as far as that is known."""
+        try:
+            seen = seen_until(self._client, decided.key, None, self._patience, lambda request: request.state is not decided.state)
+        except Outage as outage:
+            return f"; what came of it is not known: {outage.message}"
+        except CliError as error:  # it was deleted
+            return f"; {error.message}"
+        if seen.enough:
+            return seen
+        self._patience = _IN_VAIN
+        if seen.trouble:
+            return f"; what came of it is not known: {seen.trouble}"
+        return f", but not {meant} yet: {operator_words(self._client.operator_heard(), self._client.now())}"
