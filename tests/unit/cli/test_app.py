@@ -1,5 +1,6 @@
 """The command line itself: words of other tools, help, versions, and what -o takes."""
 
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -76,8 +77,10 @@ def test_version_says_what_the_plugin_and_the_cluster_speak(
     assert cluster == "Cluster  serves jitaccess.dev/v1alpha1, jitaccess.dev/v1"
 
 
-def test_version_of_the_plugin_alone_asks_nobody(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("KUBECONFIG", "/nonexistent")
+def test_version_of_the_plugin_alone_asks_nobody(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert run(["version", "--client", "-o", "json"]) == 0
     assert f'"version": "{__version__}"' in capsys.readouterr().out
     assert run(["version"]) == 1

@@ -122,7 +122,9 @@ class _Forms(click.Choice[str]):
 
 def output(*forms: str) -> Callable[[F], F]:
     """The option -o with the machine formats that a command has."""
-    help_text = f"Print {', '.join(forms[:-1])} or {forms[-1]} instead of text for people."
+    machine = [form for form in forms if form != "wide"]
+    wide = " With wide, for people, but with more columns and uncut." if "wide" in forms else ""
+    help_text = f"Print {', '.join(machine[:-1])} or {machine[-1]} instead of text for people.{wide}"
     return click.option("-o", "--output", type=_Forms(forms), metavar="|".join(forms), help=help_text)
 
 
