@@ -26,6 +26,7 @@ PYTHONS = (
     sys.executable,
     *(f"/usr/{folder}bin/python3{minor}" for minor in (".13", ".12", ".11", "") for folder in ("", "local/")),
 )
+README = (ROOT / "README.md").read_text()
 DOCS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -297,3 +298,33 @@ def test_every_make_target_that_the_docs_name_is_there(doc: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = re.findall(r"(?:^\$ |`)make ([a-z-]+)", doc.read_text(), re.MULTILINE)
     assert set(named) <= targets
+
+
+@pytest.mark.parametrize("doc", DOCS, ids=lambda doc: doc.relative_to(ROOT).as_posix())
+def test_nothing_is_installed_by_name_from_an_index(doc: Path) -> None:
+    """Whoever registers our name on a public index would get code onto laptops."""
+    installs = re.findall(r"(?:pip|pipx|uv tool|uv pip) install ([^`\n#]*)", doc.read_text())
+    by_name = [words for words in installs if re.search(r"""(?:^|\s)['"]?jitaccess(?![\w.-]*\.whl)""", words)]
+    assert by_name == []
+
+
+def test_the_readme_says_what_make_does() -> None:
+    recipes = re.sub(r"@| \$\(if .*\)| --quiet| --disable-pip-version-check", "", (ROOT / "Makefile").read_text())
+    variables = dict(re.findall(r"^(\w+) [?:]= (.*)$", recipes, re.MULTILINE))
+    while "$(" in "".join(variables.values()):
+        variables = {name: _filled(value, variables) for name, value in variables.items()}
+    commands = {line.strip() for line in _filled(recipes, variables).splitlines() if line.startswith("\t")}
+    [block] = re.findall(r"^## Without make\n.*?^```bash\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    said = [line.partition("  #")[0].strip() for line in block.splitlines()]
+    assert len(said) == 5
+    assert [line for line in said if line not in commands] == []
+
+
+def _filled(text: str, variables: dict[str, str]) -> str:
+    return re.sub(r"\$\((\w+)\)", lambda name: variables.get(name[1], name[0]), text)
+
+
+def test_the_first_output_of_the_plugin_is_whole_and_fits() -> None:
+    [table] = re.findall(r"^\$ alice jit policies\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert max(map(len, table.splitlines())) <= 80
+    assert "\u2026" not in README, "nothing that was cut"

@@ -3,6 +3,9 @@
 from attack.table import denied
 
 # --- asking
+NOT_YOUR_GROUPS = denied(
+    "requesters", "spec.requesterGroups must be all of your own groups, as `kubectl auth whoami` shows them: leave it out"
+)
 NOT_YOU = denied("requesters", "spec.requester must be your own user name: write `requester: '{me}'`")
 
 

@@ -1,6 +1,7 @@
 """Asking for what one may not have, in another's name, already decided, or for longer than the clock can tell."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,11 +9,12 @@ import pytest
 
 from attack import refusals
 from attack.stage import Stage, Theatre
-from attack.table import Attempt, How, Scene, cannot, creates, creates_with, known, play, table
+from attack.table import STAMPED, Attempt, How, Scene, cannot, creates, creates_with, known, on_both, play, table
 from controlplane.client import Answer, Person
 from team import POLICIES, REQUESTS
 
 OWN: dict[str, Any] = {"requester": None}
+GROUPS = ("developers", "system:authenticated")  # alice's
 # What a client may send beside the API server's own bookkeeping: an entry that owns fields which nobody has.
 BLOATED: dict[str, Any] = {
     "manager": "m",
@@ -27,6 +29,11 @@ BLOATED: dict[str, Any] = {
 def forged(name: Any) -> How:
     """Ask with that in spec.requester."""
     return creates(requester=name)
+
+
+def of(*groups: str) -> How:
+    """Ask with these in spec.requesterGroups."""
+    return creates(requesterGroups=list(groups))
 
 
 def in_own_name(scene: Scene, me: Person) -> Answer:
@@ -399,6 +406,12 @@ def durations() -> Iterator[Attempt]:
         refusals.NOT_YOU,
         creates(policyRef={"name": "robots"}),
     ),
+    Attempt(
+        "as a member of a group that one is not in", "alice", of("system:masters", *GROUPS), refusals.NOT_YOUR_GROUPS, of(*GROUPS)
+    ),
+    Attempt("as a member of fewer groups", "alice", of("developers"), refusals.NOT_YOUR_GROUPS, of(*GROUPS)),
+    Attempt("as a member of no group", "alice", of(), refusals.NOT_YOUR_GROUPS, of(*reversed(GROUPS))),
+    Attempt("as a member of others' groups", "alice", of("leads", "system:authenticated"), refusals.NOT_YOUR_GROUPS, as_oneself),
     Attempt("nobody's name", "alice", creates(**OWN), refusals.NOT_YOU, in_own_name, only="by hand"),
     Attempt("in another's name by server-side apply", "alice", applied("bob"), refusals.NOT_YOU, applied("{me}")),
     Attempt("in another's name without asking (dry run)", "alice", dry_run("bob"), refusals.NOT_YOU, dry_run("{me}")),
@@ -666,3 +679,36 @@ def test_known_people_are_who_they_say(stage: Theatre) -> None:
         person = known(stage, who)
         review = person.call("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", {})
         assert Stage.sure(review)["status"]["userInfo"]["username"] == person.name
+
+
+@on_both()
+def test_the_groups_of_the_requester_are_on_record_where_the_api_server_says_them(stage: Theatre) -> None:
+    spec = stage.get(stage.request())["spec"]
+    assert spec.get("requesterGroups") == (list(GROUPS) if stage.stamped else None)
+
+
+@pytest.mark.parametrize("stage", [STAMPED], indirect=True, scope="session")
+@pytest.mark.parametrize(
+    ("group", "more", "kept"),
+    [
+        pytest.param("g" * 253, 125, True, id="as-long-and-as-many-as-there-may-be"),
+        pytest.param("g" * 254, 0, False, id="one-too-long"),
+        pytest.param("g", 126, False, id="one-too-many"),
+        pytest.param("blank\N{ZERO WIDTH SPACE}", 0, False, id="one-that-cannot-be-shown"),
+        pytest.param("o" + "\N{COMBINING DIAERESIS}" * 5, 0, False, id="one-under-marks"),
+    ],
+)
+def test_groups_are_on_record_all_or_none_and_never_keep_anybody_from_asking(
+    stage: Theatre, group: str, more: int, kept: bool
+) -> None:
+    groups = ["developers", group, *(f"g-{n}" for n in range(more))]
+    done = subprocess.run(
+        [
+            str(stage.plane.binaries["kubectl"]), "--kubeconfig", str(stage.plane.kubeconfig("admin", namespace=stage.namespace)),
+            "create", "-f", "-", "-o", "json", "--as", "alice", *(f"--as-group={each}" for each in groups),
+        ],
+        input=json.dumps(stage.manifest("alice")),
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["spec"].get("requesterGroups") == ([*groups, "system:authenticated"] if kept else None)

@@ -102,6 +102,7 @@ class Terminal:
         )
         os.close(follower)
         self.raw = ""
+        self._read_to = 0
 
     @property
     def seen(self) -> str:
@@ -115,6 +116,14 @@ class Terminal:
             assert time.monotonic() < deadline, f"expected {words!r}, saw: {self.seen}"
             assert self._read(), f"it ended without {words!r}, and said: {self.seen}"
         return self.seen
+
+    def expect_again(self, words: str, timeout: float = PATIENCE) -> None:
+        """Wait until these words were printed once more than they were waited for before."""
+        deadline = time.monotonic() + timeout
+        while words not in self.seen[self._read_to :]:
+            assert time.monotonic() < deadline, f"expected {words!r} again, saw: {self.seen}"
+            assert self._read(), f"it ended without {words!r} again, and said: {self.seen}"
+        self._read_to = self.seen.index(words, self._read_to) + len(words)
 
     def type(self, line: str) -> None:
         """Type a line."""

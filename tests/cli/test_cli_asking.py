@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -165,3 +166,84 @@ def test_going_on_is_a_new_request_that_needs_approval_again(jit: Plugin) -> Non
     jit.team.until(new["metadata"]["name"], "Active")
     assert jit.team.state(old) == "Active", "the two overlap"
     assert "only they can continue it" in jit("extend", old, user="bob").err
+
+
+def test_going_on_after_a_revocation_says_so_to_both(jit: Plugin) -> None:
+    jit.team.policy()
+    old = jit.asked()
+    jit.ok("approve", old, "-y", user="bob")
+    jit.team.until(old, "Active")
+    jit.ok("revoke", old, "-y", "-m", "enough", user="carol")
+    jit.team.until(old, "Revoked")
+    answer = jit("extend", old)
+    assert answer.code == 0, answer
+    assert re.search(rf"warning: {old} is over: Revoked by carol \w+ ago: enough", answer.err)
+    new = answer.out.split()[0].partition("/")[2]
+    assert jit.team.get(new)["spec"]["reason"] == f"extends {old}, which was revoked: {REASON}"
+    terminal = jit.at_terminal("approve", new, user="bob", columns=120)
+    seen = terminal.expect("[y/N]: ")
+    assert re.search(rf"Refused +ClusterRole view, Revoked by carol \w+ ago: enough \({old}\)", seen)
+    terminal.type("n")
+    terminal.end()
+
+
+FILE = """\
+apiVersion: jitaccess.dev/v1alpha1
+kind: AccessRequest
+metadata: {name: inc-42}
+spec:
+  policyRef: {name: debug}
+  roleRef: {kind: ClusterRole, name: view}
+  duration: 15m
+  reason: INC-42 pods crash looping
+"""
+
+
+def test_a_request_from_a_file(jit: Plugin, tmp_path: Path) -> None:
+    jit.team.policy()
+    file = tmp_path / "request.yaml"
+    file.write_text(FILE)
+    tried = jit("request", "-f", str(file), "--dry-run")
+    assert tried.code == 0, tried
+    assert "The API server would accept this: ClusterRole view in namespace " in tried.out
+    assert "Then: 1 approval from Group leads." in tried.out
+    assert jit.ok("ls", "-o", "name") == ""
+    made = jit("request", "-f", str(file))
+    assert made.code == 0, made
+    assert "accessrequest/inc-42  Pending: needs 1 approval from Group leads" in made.out
+    spec = jit.team.get("inc-42")["spec"]
+    assert (spec["requester"], spec["duration"], spec["policyRef"]["kind"]) == ("alice", "15m", "AccessPolicy")
+    again = jit("request", "-f", str(file))
+    assert (again.code, "already exists" in again.err) == (1, True)
+    file.write_text(FILE.replace("  name: inc-42", "").replace("{name: inc-42}", "{}"))
+    other = jit.ok("request", "-f", str(file), "-o", "name").strip().partition("/")[2]
+    assert other.startswith("alice-")
+
+
+@pytest.mark.parametrize(
+    ("change", "args", "code", "said"),
+    [
+        pytest.param(("duration: 15m", "duration: 9h"), [], 3, "allows at most 4h, not 9h", id="too-long"),
+        pytest.param(("duration: 15m", "duraton: 15m"), [], 2, 'unknown field "spec.duraton"', id="a-misspelt-field"),
+        pytest.param(("name: view", "name: edit"), [], 3, "does not offer ClusterRole edit", id="a-role-that-is-not-offered"),
+        pytest.param(("kind: AccessRequest", "kind: Pod"), [], 2, "has a Pod of jitaccess.dev/v1alpha1", id="another-kind"),
+        pytest.param(("spec:", "spec:\n  requester: bob"), [], 3, "must be your own user name", id="in-anothers-name"),
+        pytest.param(("", ""), ["--for", "1h"], 2, "-f has all of the request", id="with-other-words"),
+    ],
+)
+def test_a_file_that_is_refused_says_why(
+    jit_stamped: Plugin, tmp_path: Path, change: tuple[str, str], args: list[str], code: int, said: str
+) -> None:
+    jit_stamped.team.policy()
+    file = tmp_path / "request.yaml"
+    file.write_text(FILE.replace(*change) if change[0] else FILE)
+    answer = jit_stamped("request", "-f", str(file), *args)
+    assert (answer.code, answer.out) == (code, ""), answer
+    assert said in answer.err
+    assert jit_stamped.ok("ls", "-o", "name") == ""
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(jit_stamped: Plugin) -> None:
+    answer = jit_stamped("request", "-f", "/nonexistent")
+    assert answer.code == 2
+    assert "No such file" in answer.err

@@ -1,5 +1,9 @@
 """Deciding: shown before a yes, written under one's own name, refused with a reason, and never lost."""
 
+import json
+import re
+import time
+
 import pytest
 
 from cli.plugin import Plugin
@@ -39,17 +43,110 @@ def test_a_no_changes_nothing(jit_stamped: Plugin) -> None:
     assert "annotations" not in jit_stamped.team.get(name)["metadata"]
 
 
-def test_without_names_what_waits_is_offered_one_after_the_other(jit_stamped: Plugin) -> None:
+ASK = "[a/d/s/q]: "
+
+
+@pytest.mark.parametrize("command", ["review", "approve"])
+def test_what_waits_is_gone_through_oldest_first(jit_stamped: Plugin, command: str) -> None:
+    """Approve, deny, skip and quit in one loop; a wrong answer is asked again; what is left waits as before."""
     jit_stamped.team.policy()
-    names = {jit_stamped.asked(), jit_stamped.asked()}
-    terminal = jit_stamped.at_terminal("approve", user="bob")
-    terminal.expect("[y/N]: ")
-    terminal.type("y")
-    terminal.expect(" approved: ClusterRole view until ")
-    terminal.type("y")
+    names = []
+    for _ in range(5):
+        names.append(jit_stamped.asked())
+        jit_stamped.team.until(names[-1], "Pending")
+        time.sleep(1.1 if len(names) == 1 else 0)  # creation times have seconds: the first is the oldest
+    names[1:] = sorted(names[1:], key=lambda name: (jit_stamped.team.get(name)["metadata"]["creationTimestamp"], name))
+    terminal = jit_stamped.at_terminal(command, user="bob")
+    for number, (answer, then) in enumerate(
+        [("x", "type a, d, s or q"), ("a", f"{names[0]} approved"), ("deny", "Why, for the record"), ("s", "4 of 5"), ("q", "")]
+    ):
+        terminal.expect_again(ASK)
+        terminal.type(answer)
+        if then:
+            terminal.expect(then)
+        if number == 2:
+            terminal.type("use staging")
+            terminal.expect(f"{names[1]} denied")
     assert terminal.end() == 0
-    assert all(f"Approve {name}?" in terminal.seen for name in names)
-    assert jit_stamped("ls", "--reviewable", user="bob").err.startswith("Nothing waits for your decision")
+    assert "2 requests wait as before." in terminal.seen
+    shown = [line.split()[1].rstrip(",") for line in terminal.seen.splitlines() if line.startswith("Request ")]
+    assert shown == names[:4]
+    jit_stamped.team.until(names[0], "Active")
+    assert jit_stamped.team.until(names[1], "Denied")["status"]["denial"]["note"] == "use staging"
+    assert [jit_stamped.team.state(name) for name in names[2:]] == ["Pending"] * 3
+    assert jit_stamped.ok("ls", "--reviewable", "-o", "name", user="bob").split() == [
+        f"accessrequest.jitaccess.dev/{name}" for name in names[2:]
+    ]
+
+
+def test_nothing_that_waits_is_said(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    terminal = jit_stamped.at_terminal("review", user="bob")
+    assert terminal.end() == 0
+    assert "Nothing waits for you in namespace" in terminal.seen
+    answer = jit_stamped("review", user="bob")
+    assert (answer.code, "no terminal to ask at" in answer.err) == (2, True)
+
+
+def test_what_was_decided_meanwhile_is_passed_over(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    first, second = jit_stamped.asked(), jit_stamped.asked()
+    for name in (first, second):
+        jit_stamped.team.until(name, "Pending")
+    terminal = jit_stamped.at_terminal("review", user="bob")
+    seen = terminal.expect(ASK)
+    now, later = (first, second) if f"Request   {first}" in seen or f"Request  {first}" in seen else (second, first)
+    for name in (now, later):
+        jit_stamped.ok("deny", name, "-y", user="carol")
+        jit_stamped.team.until(name, "Denied")
+    terminal.type("a")
+    assert terminal.end() == 3
+    assert "this request is settled (Denied)" in terminal.seen
+    assert f"{later} does not wait any more: it is Denied." in terminal.seen
+
+
+def test_an_approver_sees_what_else_the_requester_has_and_was_refused(jit: Plugin) -> None:
+    jit.team.policy()
+    active, denied, withdrawn, name = (jit.asked() for _ in range(4))
+    jit.asked(user="erin@example.com")
+    jit.ok("approve", active, "-y", user="bob")
+    jit.ok("deny", denied, "-y", "-m", "use staging", user="bob")
+    jit.ok("withdraw", withdrawn, "-y")
+    for each, state in ((active, "Active"), (denied, "Denied"), (withdrawn, "Withdrawn"), (name, "Pending")):
+        jit.team.until(each, state)
+    terminal = jit.at_terminal("approve", name, user="carol", columns=120)
+    seen = terminal.expect("[y/N]: ")
+    terminal.type("n")
+    terminal.end()
+    lines = [line for line in seen.splitlines() if line.startswith(("Also has", "Refused"))]
+    assert len(lines) == 2
+    assert re.fullmatch(rf"Also has  ClusterRole view, ends in \w+ \({active}\)", lines[0])
+    assert re.fullmatch(rf"Refused   ClusterRole view, Denied by bob \w+ ago: use staging \({denied}\)", lines[1])
+    assert withdrawn not in seen
+
+
+@pytest.mark.parametrize("verb", ["approve", "deny", "withdraw"])
+def test_a_dry_run_is_the_api_servers_own_answer_and_changes_nothing(jit: Plugin, verb: str) -> None:
+    jit.team.policy(requiredApprovals=2)
+    name = jit.asked()
+    jit.team.until(name, "Pending")
+    before = jit.team.get(name)
+    user = "alice" if verb == "withdraw" else "bob"
+    said = jit.ok(verb, name, "--dry-run", user=user)
+    done = {"approve": "approved", "deny": "denied", "withdraw": "withdrawn"}[verb]
+    assert f"The API server would accept this: {name} {done} by {user}. Nothing was changed." in said
+    assert ("Then: needs 1 more approval from Group leads." in said) is (verb == "approve")
+    manifest = json.loads(jit.ok(verb, name, "--dry-run", "-m", "fine", "-o", "json", user=user))
+    assert f"{user}: fine" in manifest["metadata"]["annotations"].values()
+    refused = jit(verb, name, "--dry-run", user="erin@example.com")
+    assert (refused.code, refused.out) == (3, "")
+    assert jit.team.get(name) == before
+
+
+def test_a_dry_run_says_that_nobody_approves_their_own(jit: Plugin) -> None:
+    jit.team.policy()
+    answer = jit("approve", jit.asked(), "--dry-run")
+    assert (answer.code, "nobody may approve their own request" in answer.err) == (3, True)
 
 
 def test_somebody_who_may_not_is_refused_before_being_asked(jit_stamped: Plugin) -> None:

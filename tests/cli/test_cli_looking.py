@@ -34,6 +34,24 @@ def test_ls_shows_mine_or_what_waits_or_what_is_active_or_all(jit: Plugin) -> No
     assert re.search(r"ends in 5\dm", table)
 
 
+def test_ls_is_narrowed_by_the_api_server(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    mine, denied, others = jit_stamped.asked(), jit_stamped.asked(), jit_stamped.asked(user="erin@example.com")
+    jit_stamped.ok("deny", denied, "-y", user="bob")
+    jit_stamped.team.until(denied, "Denied")
+    for name in (mine, others):
+        jit_stamped.team.until(name, "Pending")
+    for words, names in (
+        (["--state", "denied"], {denied}),
+        (["--state", "Pending", "--state", "Denied"], {mine, denied}),
+        (["--user", "erin@example.com"], {others}),
+        (["--user", "erin@example.com", "--state", "Denied"], set()),
+        (["--all", "--state", "Pending", "--policy", "debug", "--role", "ClusterRole/view", "--since", "1h"], {mine, others}),
+        (["--all", "--since", "2099-01-01"], set()),
+    ):
+        assert {line.partition("/")[2] for line in jit_stamped.ok("ls", *words, "-o", "name").split()} == names, words
+
+
 def test_a_request_that_i_decided_no_longer_waits_for_me(jit_stamped: Plugin) -> None:
     jit_stamped.team.policy(requiredApprovals=2)
     name = jit_stamped.asked()
@@ -104,6 +122,9 @@ def test_machine_formats_are_the_objects(jit_stamped: Plugin) -> None:
     assert json.loads(jit_stamped.ok("show", name, "-o", "json"))["metadata"]["name"] == name
     assert yaml.safe_load(jit_stamped.ok("show", name, "-o", "yaml"))["kind"] == "AccessRequest"
     assert jit_stamped.ok("ls", "-o", "name") == f"accessrequest.jitaccess.dev/{name}\n"
+    assert "managedFields" in jit_stamped.team.get(name)["metadata"]
+    for words in (["show", name, "-o", "yaml"], ["ls", "-o", "json"]):
+        assert "managedFields" not in jit_stamped.ok(*words)
     listed = json.loads(jit_stamped.ok("ls", "-o", "json"))
     assert (listed["kind"], [item["metadata"]["name"] for item in listed["items"]]) == ("List", [name])
 
@@ -159,6 +180,25 @@ def test_roles_are_shown_whole_because_they_must_be_typed(jit_stamped: Plugin) -
         terminal = jit_stamped.at_terminal("policies", columns=columns)
         assert terminal.end() == 0
         assert all(name in terminal.seen for name in names), terminal.seen
+
+
+def test_the_first_words_of_the_plugin_are_whole_at_80_columns(jit_stamped: Plugin) -> None:
+    roles = [{"kind": "ClusterRole", "name": "jitaccess-debug"}, {"kind": "ClusterRole", "name": "view"}]
+    approvers = [{"kind": "Group", "name": "leads"}, {"kind": "User", "name": "carol@example.com"}]
+    jit_stamped.team.policy("prod-debug", roles=roles, approvers=approvers, description="Debug team A's production workloads")
+    terminal = jit_stamped.at_terminal("policies", columns=80)
+    assert terminal.end() == 0
+    head, *lines = terminal.seen.splitlines()
+    starts = [head.index(title) for title in ("ROLES", "AT MOST", "DECIDED BY", "PURPOSE")]
+    wrapped = [
+        " ".join(line[start:end].strip() for line in lines).strip() for start, end in zip(starts, [*starts[1:], 80], strict=True)
+    ]
+    assert wrapped == [
+        "jitaccess-debug, view",
+        "4h",
+        "1 approval from Group leads or User carol@example.com",
+        "Debug team A's production workloads",
+    ]
 
 
 def test_mine_are_selected_by_the_server_whatever_the_name(jit_stamped: Plugin) -> None:
@@ -231,13 +271,23 @@ def test_the_record_is_complete(jit: Plugin) -> None:
     assert [other["name"] for other in others] == [open_one]
     assert (row["name"], row["requester"], row["role"], row["state"]) == (name, "alice", "view", "Expired")
     assert row["grantedAt"] < row["expiresAt"] <= row["settledAt"]
+    assert (row["approver"], row["approvalNote"], row["endReason"], row["endedBy"]) == ("bob", "'=1+1", "DurationElapsed", "")
+    assert row["requestedAt"] <= row["approvedAt"] < row["expiresAt"]
+    assert "get, list, watch: " in row["roleAllows"]
     assert row["decisions"].startswith("approved by bob (")
     assert row["decisions"].endswith("): =1+1")
     whole = json.loads(jit.ok("export", "-o", "json"))
     lines = [json.loads(line) for line in jit.ok("export", "-o", "jsonl").splitlines()]
-    assert lines == whole
+    assert sorted(lines, key=lambda line: line["name"]) == sorted(whole, key=lambda line: line["name"])
     assert [(d["verb"], d["by"], d["note"]) for d in whole[0]["decisions"]] == [("approved", "bob", "=1+1")]
     assert [entry["state"] for entry in whole[0]["history"]] == ["Pending", "Pending", "Active", "Expired"]
+
+
+def test_the_record_has_the_requesters_groups_where_the_api_server_said_them(jit_stamped: Plugin) -> None:
+    jit_stamped.team.policy()
+    jit_stamped.asked()
+    [row] = csv.DictReader(io.StringIO(jit_stamped.ok("export")))
+    assert row["requesterGroups"] == "developers; system:authenticated"
 
 
 def test_the_record_has_a_gap_where_an_open_request_was_deleted(jit: Plugin) -> None:
@@ -248,7 +298,10 @@ def test_the_record_has_a_gap_where_an_open_request_was_deleted(jit: Plugin) -> 
     eventually(lambda: jit.ok("export", "-o", "jsonl", user="admin"), f"an export that tells of {name}, which was deleted")
     answer = jit("export", "-o", "json", user="admin")
     [row] = json.loads(answer.out)
-    assert (row["name"], row["uid"], row["state"], row["requester"]) == (name, uid, "Deleted", "")
+    assert (row["name"], row["uid"], row["state"], row["endReason"]) == (name, uid, "Deleted", "RequestDeleted")
+    assert (row["requester"], row["role"], row["reason"]) == ("alice", "view", "INC-42 pods crash looping")
+    assert [approval["approver"] for approval in row["approvals"]] == ["bob"]
+    assert row["grantedAt"] < row["expiresAt"]
     assert "alice asked for ClusterRole view" in row["message"]
     assert "approved by bob, and Active until " in row["message"]
     assert "0 requests" in answer.err

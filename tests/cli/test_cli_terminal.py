@@ -15,7 +15,7 @@ ESC = "\x1b"
 def test_without_arguments_it_says_the_three_things_most_people_want(jit_stamped: Plugin) -> None:
     answer = jit_stamped(KUBECONFIG="/nonexistent")
     assert answer.code == 0
-    for words in ("kubectl jit request", "kubectl jit ls", "kubectl jit approve NAME", "kubectl jit --help"):
+    for words in ("kubectl jit request", "kubectl jit ls", "kubectl jit review", "kubectl jit --help"):
         assert words in answer.out
 
 
@@ -23,6 +23,7 @@ COMMANDS = [
     "request",
     "extend",
     "withdraw",
+    "review",
     "approve",
     "deny",
     "revoke",
@@ -33,6 +34,8 @@ COMMANDS = [
     "explain",
     "export",
     "completion",
+    "version",
+    "help",
 ]
 
 
@@ -42,7 +45,7 @@ def test_help_fits_the_terminal(jit_stamped: Plugin, command: str) -> None:
     assert answer.code == 0
     assert "..." not in answer.out.replace("...]", "").replace("]...", "").replace("ARGS]...", "").split("Options")[0]
     assert "Usage: kubectl jit" in answer.out
-    assert command == "completion" or "Connection, as in kubectl" in answer.out
+    assert command in ("completion", "help") or "Connection, as in kubectl" in answer.out
     assert all(len(line) <= 100 for line in answer.out.splitlines())
 
 
@@ -241,6 +244,7 @@ def test_kubectl_completes_names_policies_and_words(jit_stamped: Plugin) -> None
     assert offered(jit_stamped, "request", "d") == ["debug\tDebug production"]
     assert offered(jit_stamped, "request", "debug", "--role", "") == ["view\tClusterRole, debug"]
     assert offered(jit_stamped, "ls", "-o", "j") == ["json"]
+    assert offered(jit_stamped, "help", "rev") == ["review", "revoke"]
     assert offered(jit_stamped, "ls", "--context", "") == ["alice"]
     assert offered(jit_stamped, "show", "", user="mallory") == [], "who may see nothing is offered nothing, without an error"
 

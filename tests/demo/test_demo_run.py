@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -110,8 +111,9 @@ def test_a_story_that_comes_out_wrong_is_an_error_that_names_the_step(start: Sta
 def test_keep_leaves_it_running_with_a_context_per_person_until_ctrl_c(start: Start, environment: dict[str, str]) -> None:
     run = start(sys.executable, "-c", SHORT.format(argv=["--keep"], who="admin"))
     said = _lines_until(run, "admin get accessrequests -o wide")
-    (path,) = re.findall(r"export PATH=(\S+):\$PATH", said)
-    (kubeconfig,) = re.findall(r"export KUBECONFIG=(\S+)", said)
+    (path,) = re.findall(r"export PATH=(.+):\$PATH", said)
+    (kubeconfig,) = re.findall(r"export KUBECONFIG=(.+)", said)
+    [path], [kubeconfig] = shlex.split(path), shlex.split(kubeconfig)
     mine = {**environment, "PATH": f"{path}:{environment['PATH']}", "KUBECONFIG": kubeconfig, "KUBECACHEDIR": kubeconfig + ".d"}
     for person in ("alice", "bob", "carol", "mallory", "admin"):
         whoami = ["kubectl", "--context", person, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]

@@ -1,10 +1,13 @@
 """The pure parts of the demo: what counts as right, what the story holds, and how it looks."""
 
 import io
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
+from demo.cli import invitation
 from demo.screen import WIDE, Screen, folded, wants_colour
 from demo.script import Outcome, Scene, Step, objection, refusals
 from demo.story import STORY
@@ -95,3 +98,14 @@ def test_colour_is_never_the_only_carrier_of_meaning(colour: bool) -> None:
     for code in ("1", "31", "0"):
         text = text.replace(f"\033[{code}m", "")
     assert text == "\n--- 1. Title\nA sentence.\n\nalice$ kubectl get pods\nError: Forbidden\n\nit came out wrong\n"
+
+
+def test_what_is_to_be_pasted_holds_where_paths_have_spaces(tmp_path: Path) -> None:
+    home = tmp_path / "Alice's checkout of $HOME"
+    kubeconfig = home / "tmp dir" / "people.kubeconfig"
+    said = invitation([home / "assets", home / ".venv" / "bin"], kubeconfig)
+    pasted = "\n".join(line for line in said.splitlines() if line.startswith("  export "))
+    shell = ["/bin/sh", "-c", f'{pasted}\nprintf "%s\\n" "$PATH" "$KUBECONFIG"']
+    done = subprocess.run(shell, env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{home}/assets:{home}/.venv/bin:/usr/bin", str(kubeconfig)]
+    assert done.stderr == ""

@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Thread
@@ -115,16 +116,21 @@ def working(title: str) -> Iterator[None]:
 
 def _leave_running(system: System, screen: Screen) -> None:
     plane = system.plane
-    path = os.pathsep.join([str(plane.binaries["kubectl"].parent), str(Path(sys.executable).parent)])
-    kubeconfig = plane.kubeconfig_with_contexts(PEOPLE, namespace=NAMESPACE)
-    people = "\n".join(f'  {person}() {{ kubectl "$@" --context {person}; }}' for person in PEOPLE)
-    screen.verbatim(INVITATION.format(path=path, kubeconfig=kubeconfig, people=people))
+    programs = (plane.binaries["kubectl"].parent, Path(sys.executable).parent)
+    screen.verbatim(invitation(programs, plane.kubeconfig_with_contexts(PEOPLE, namespace=NAMESPACE)))
     try:
         while system.operator is None or system.operator.running:
             time.sleep(0.5)
     except KeyboardInterrupt:
         return
     raise ControlPlaneError(f"the operator ended; its last words:\n{system.operator.log_tail()}")
+
+
+def invitation(programs: Iterable[Path], kubeconfig: Path) -> str:
+    """What to paste into another terminal; a path with a space in it is one word."""
+    path = shlex.quote(os.pathsep.join(map(str, programs)))
+    people = "\n".join(f'  {person}() {{ kubectl "$@" --context {person}; }}' for person in PEOPLE)
+    return INVITATION.format(path=path, kubeconfig=shlex.quote(str(kubeconfig)), people=people)
 
 
 def _show_log(system: System, screen: Screen) -> None:

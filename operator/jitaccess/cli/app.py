@@ -19,6 +19,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "withdraw": ("deciding", "Take back your request, or end your access early."),
     },
     "Decide": {
+        "review": ("reviewing", "Go through what waits for you: approve, deny, skip or quit."),
         "approve": ("deciding", "Approve requests, after a look at them."),
         "deny": ("deciding", "Deny requests."),
         "revoke": ("deciding", "End somebody's access, at once."),
@@ -33,16 +34,32 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Set up": {
         "completion": ("completion", "Print the completion script for your shell."),
+        "version": ("versions", "The version of the plugin, and what the cluster serves."),
+        "help": ("helping", "Help for a command."),
     },
 }
 _COMMANDS = {name: command for commands in _SECTIONS.values() for name, command in commands.items()}
 _ALIASES = {"list": "ls", "get": "show", "describe": "show", "reject": "deny", "cancel": "withdraw", "policy": "policies"}
+# Other tools' words that are no command here -> what to type instead.
+_SUGGESTIONS = {
+    **dict.fromkeys(("create", "new", "add", "ask", "elevate", "activate", "grant", "escalate"), "request"),
+    **dict.fromkeys(("apply", "replace"), "request -f FILE"),
+    **dict.fromkeys(("status", "info", "inspect"), "show"),
+    **dict.fromkeys(("pending", "inbox", "todo"), "review"),
+    **dict.fromkeys(("delete", "remove", "rm", "end", "stop", "drop", "deactivate", "release"), "withdraw"),
+    **dict.fromkeys(("terminate", "kill"), "revoke"),
+    **dict.fromkeys(("renew", "prolong", "continue"), "extend"),
+    **dict.fromkeys(("whoami", "can-i", "check", "why", "auth"), "explain"),
+    **dict.fromkeys(("audit", "report", "history", "log", "logs", "dump"), "export"),
+    **dict.fromkeys(("roles", "available"), "policies"),
+    **dict.fromkeys(("wait", "follow"), "watch"),
+}
 _WELCOME = """\
 Just-in-time access: ask for a role for a while, somebody approves, it ends by itself.
 
   kubectl jit request             ask; shows what you may ask for
   kubectl jit ls                  your requests and what became of them
-  kubectl jit ls --reviewable     what waits for your decision; then: kubectl jit approve NAME
+  kubectl jit review              what waits for your decision, one after the other
 
 All commands: kubectl jit --help"""
 
@@ -64,8 +81,8 @@ class _Jit(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not ctx.resilient_parsing and _ALIASES.get(args[0], args[0]) not in _COMMANDS:
-            close = get_close_matches(args[0], [*_COMMANDS, *_ALIASES], 1)
-            ctx.fail(f"there is no command {args[0]!r}" + (f"; did you mean {close[0]}?" if close else ""))
+            meant = suggested(args[0])
+            ctx.fail(f"there is no command {args[0]!r}" + (f"; did you mean {meant}?" if meant else ""))
         return super().resolve_command(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -73,6 +90,13 @@ class _Jit(click.Group):
             with formatter.section(title):
                 formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
         write_options(self, ctx, formatter)
+
+
+def suggested(word: str) -> str:
+    """What somebody who typed this may have meant; empty if nobody knows."""
+    close = get_close_matches(word, [*_COMMANDS, *_ALIASES, *_SUGGESTIONS], 1)
+    found = word if word in _SUGGESTIONS else close[0] if close else ""
+    return _SUGGESTIONS.get(found, found)
 
 
 @click.group(

@@ -90,6 +90,7 @@ class AccessRequest:
     duration: timedelta
     reason: str
     requester: str
+    groups: tuple[str, ...] = ()  # the requester's, as the API server knew them; empty where it did not say
     approvals: tuple[Decision, ...] = ()
     denials: tuple[Decision, ...] = ()
     revocations: tuple[Decision, ...] = ()
@@ -146,6 +147,7 @@ class AccessPolicy:
     pending_timeout: timedelta
     description: str = ""
     allow_persistent_risk: bool = False
+    note_required: bool = False
     deleting: bool = False
     invalid: str = ""  # why the spec cannot be read; empty when it can
     recorded: PolicyRecorded = NOTHING_RECORDED_OF_A_POLICY

@@ -50,6 +50,7 @@ def parse_request(manifest: Manifest) -> AccessRequest:
         duration=duration,
         reason=spec.get("reason", ""),
         requester=spec.get("requester", ""),
+        groups=tuple(spec.get("requesterGroups") or ()),
         approvals=parse_ledger(annotations.get(Ledger.APPROVALS, "")),
         denials=parse_ledger(annotations.get(Ledger.DENIALS, "")),
         revocations=parse_ledger(annotations.get(Ledger.REVOCATIONS, "")),
@@ -85,6 +86,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         pending_timeout=pending,
         description=spec.get("description", ""),
         allow_persistent_risk=spec.get("allowPersistentRisk") is True,
+        note_required=spec.get("noteRequired") is True,
         invalid=invalid,
         recorded=parse_policy_recorded(manifest.get("status")),
     )

@@ -10,6 +10,7 @@ from jitaccess.domain.model import API_VERSION, Key
 from jitaccess.domain.text import format_time
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
 from jitaccess.kube.clock import utcnow
+from jitaccess.manifests.gone import RECORD
 from jitaccess.manifests.resources import EVENTS, Resource
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class News:
     reason: str
     message: str
     warning: bool = False
+    record: str = ""  # what is left of a request that is gone (manifests/gone.py)
 
 
 class Announcer:
@@ -74,7 +76,11 @@ class Announcer:
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
-            "metadata": {"name": name, "namespace": news.key.namespace or "default"},
+            "metadata": {
+                "name": name,
+                "namespace": news.key.namespace or "default",
+                **({"annotations": {RECORD: news.record}} if news.record else {}),
+            },
             "involvedObject": {
                 "apiVersion": API_VERSION,
                 "kind": news.resource.kind,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import Entry, State
 from jitaccess.domain.text import format_time
+from jitaccess.manifests.gone import last_record
 from jitaccess.manifests.resources import Resource
 from jitaccess.publish.events import Announcer, News
 from jitaccess.publish.transitions import Transition, transitions
@@ -36,7 +37,8 @@ class Publisher:
         facts = {"request": str(key), "uid": uid, "reason": "RequestDeleted"}
         words = (_last_words(gone) if gone else "nothing is known of it but its name") + (f"; {remains}" if remains else "")
         log.warning("request deleted: %s", words, extra=facts | (_facts(gone) if gone else {}))
-        self.tell(News(resource, key, uid, "RequestDeleted", f"the record of this request was deleted: {words}", warning=True))
+        message, left = f"the record of this request was deleted: {words}", last_record(gone) if gone else ""
+        self.tell(News(resource, key, uid, "RequestDeleted", message, warning=True, record=left))
 
 
 def _log(transition: Transition) -> None:

@@ -41,7 +41,7 @@ def what(entry: Entry) -> str:
 def said(entry: Entry, request: AccessRequest, now: datetime) -> str:
     """What there is to say of an entry beside its name, its time and its person."""
     if entry.by and entry.reason not in _STEPS:
-        signed = _signed(entry, request)
+        signed = signed_of(entry, request)
         return signed.note if signed else entry.message
     words = _WORDS.get(entry.reason)
     return (words(request, now) if words else "") or entry.message
@@ -65,7 +65,7 @@ def ends(request: AccessRequest, now: datetime) -> str:
     return f"ends {relative(end, now)}" if end > now else f"should have ended {relative(end, now)}"
 
 
-def _signed(entry: Entry, request: AccessRequest) -> Signed | None:
+def signed_of(entry: Entry, request: AccessRequest) -> Signed | None:
     """The decision that an ending is about; of active access a revocation comes first, of a pending request a denial."""
     decisions = [request.recorded.denial, request.recorded.revocation]
     if entry.state is State.REVOKED:

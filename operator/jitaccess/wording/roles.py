@@ -50,10 +50,15 @@ class SeenRole:
         """The rules as far as they are known: for each list of verbs the objects they are for, one rule an entry."""
         if self.shown is None:
             return {_unreadable(self.ref): []}
-        grouped: dict[str, list[str]] = {}
-        for rule in self.shown.rules:
-            grouped.setdefault(_verbs(rule), []).append(_objects(rule))
-        return grouped | {line: [] for line in _left_out(self.shown)}
+        return in_full(self.shown)
+
+
+def in_full(shown: ShownRole) -> dict[str, list[str]]:
+    """The rules as they were shown: for each list of verbs the objects they are for, one rule an entry."""
+    grouped: dict[str, list[str]] = {}
+    for rule in shown.rules:
+        grouped.setdefault(_verbs(rule), []).append(_objects(rule))
+    return grouped | {line: [] for line in _left_out(shown)}
 
 
 def role_now(role: RoleRef, live: Role | None, policy: AccessPolicy | None) -> SeenRole:

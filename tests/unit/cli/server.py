@@ -19,18 +19,26 @@ class Server:
     events: list[dict[str, Any]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     namespace: str = "team-a"
+    allows: bool = False
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    patched: list[tuple[str, Any, bool]] = field(default_factory=list)
 
     def get(self, path: str, **query: Any) -> Any:
-        """One request by its path, or all of them, whatever the selector; there are no policies and no roles."""
+        """One object by its path, or all requests, whatever the selector; there are no roles."""
         selector = query.get("fieldSelector", "")
         self.asked.append(selector)
         if selector and not self.selects:
             raise Invalid("field label not supported: spec.requester")
         kind = path.rpartition("/")[2]
+        if kind == "jitaccess.dev":
+            return {"versions": [{"groupVersion": "jitaccess.dev/v1alpha1"}, {"groupVersion": "jitaccess.dev/v1"}]}
         if kind in ("accessrequests", "accesspolicies", "events"):
             items = {"accessrequests": self.requests, "events": self.events}.get(kind, [])
             return {"items": items, "metadata": {"resourceVersion": "1"}}
-        found = [item for item in self.requests if path.endswith(f"/accessrequests/{item['metadata']['name']}")]
+        named = {"accessrequests": self.requests, "accesspolicies": self.policies}
+        found = [
+            item for plural, items in named.items() for item in items if path.endswith(f"/{plural}/{item['metadata']['name']}")
+        ]
         if not found:
             raise NotFound(f"there is nothing at {path}")
         return found[0]
@@ -40,8 +48,15 @@ class Server:
         return datetime.now(UTC)
 
     def post(self, path: str, body: Any, **query: str) -> Any:
-        """Whoever asks is me."""
-        return {"status": {"userInfo": {"username": self.me}}}
+        """Whoever asks is me, and may do everything or nothing."""
+        return {"status": {"userInfo": {"username": self.me}, "allowed": self.allows}}
+
+    def patch(self, path: str, body: Any, **query: str) -> Any:
+        """The request as it would be; what was written is noted, and whether it was a dry run."""
+        request = self.get(path)
+        annotations = body["metadata"]["annotations"]
+        self.patched.append((path.rpartition("/")[2], annotations, query.get("dryRun") == "All"))
+        return request | {"metadata": request["metadata"] | {"annotations": annotations}}
 
     def stream(self, path: str, seconds: float, **query: str) -> Iterator[Any]:
         """Nothing changes."""

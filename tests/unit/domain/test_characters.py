@@ -97,6 +97,7 @@ def test_all_free_text_in_the_crds_is_held_to_it() -> None:
         "accessrequests.spec.roleRef.name",
         "accessrequests.spec.reason",
         "accessrequests.spec.requester",
+        "accessrequests.spec.requesterGroups[]",
     }
 
 

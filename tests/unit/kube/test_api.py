@@ -236,9 +236,9 @@ async def test_lists_are_read_page_by_page(api: FakeApi, cluster: Cluster, metad
     items = [item async for item in listed(ROLE_BINDINGS, labelSelector="a=b")]
     assert [item["metadata"]["name"] for item in items] == names
     assert [(query.get("continue"), query["limit"], query["labelSelector"]) for query in api.queries] == [
-        (None, "500", "a=b"),
-        ("500", "500", "a=b"),
-        ("1000", "500", "a=b"),
+        (None, str(PAGE), "a=b"),
+        (str(PAGE), str(PAGE), "a=b"),
+        (str(2 * PAGE), str(PAGE), "a=b"),
     ]
     assert ("subjects" in items[0]) is not metadata_only
 

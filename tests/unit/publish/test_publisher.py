@@ -8,6 +8,7 @@ import pytest
 from jitaccess.domain.model import AccessRequest
 from jitaccess.domain.recorded import Entry, State
 from jitaccess.kube.api import Cluster
+from jitaccess.manifests.gone import last_record
 from jitaccess.manifests.resources import REQUESTS
 from jitaccess.publish.events import Announcer, News
 from jitaccess.publish.publisher import Publisher
@@ -105,3 +106,4 @@ def test_a_deleted_record_leaves_what_is_known_of_it(sink: Sink, gone: AccessReq
     [news] = sink.told
     assert (news.reason, news.warning) == ("RequestDeleted", True)
     assert news.message == f"the record of this request was deleted: {words}"
+    assert news.record == (last_record(gone) if gone else "")

@@ -1,6 +1,5 @@
 """What the plugin asks of the API server, in the domain's words."""
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,7 +11,9 @@ from jitaccess.cli.api.deletions import DELETIONS, Deletion, read_deletion
 from jitaccess.cli.api.errors import ChangedMeanwhile, Invalid, NotFound, Refused
 from jitaccess.cli.api.following import Change, Follower
 from jitaccess.cli.api.ledger import added_line
-from jitaccess.domain.model import AccessPolicy, Key, Ledger, Manifest, PolicyRef, RoleRef
+from jitaccess.cli.api.paging import pages
+from jitaccess.cli.api.selectors import NAME, REQUESTER, requested_by
+from jitaccess.domain.model import GROUP, AccessPolicy, Key, Ledger, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.roles import Role
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.kinds import policy_resource
@@ -25,14 +26,9 @@ if TYPE_CHECKING:
     from jitaccess.cli.api.connect import Connection
 
 AT_ONCE = 16  # calls under way at the same time
-_PAGE = 500
 _TRIES = 8  # two people deciding at the same moment; eight would be a crowd
 _REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
 _AUTHORIZATION = "/apis/authorization.k8s.io/v1"
-
-ACTIVE = "status.state=Active"
-_NAME, _REQUESTER = "metadata.name=", "spec.requester="
-_SPECIAL = re.compile(r"[\\,=]")  # in field selectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +64,7 @@ class Client:
     @property
     def mine(self) -> str:
         """The field selector of my own requests."""
-        return _REQUESTER + _SPECIAL.sub(r"\\\g<0>", self.me)
+        return requested_by(self.me)
 
     def requests(self, namespace: str, selector: str = "") -> list[Manifest]:
         """List the requests of a namespace, or of all of them (empty)."""
@@ -79,6 +75,10 @@ class Client:
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
         review = self._connection.post(f"{_AUTHORIZATION}/selfsubjectrulesreviews", body)
         return list((review.get("status") or {}).get("resourceRules") or ())
+
+    def requests_in_pages(self, namespace: str) -> Iterator[list[Manifest]]:
+        """List the requests of a namespace, or of all of them (empty), page by page: no more than a page is ever held."""
+        return (page["items"] for page in pages(self._connection, REQUESTS.path(namespace=namespace)))
 
     def deletions(self, namespace: str) -> list[Deletion]:
         """What Events report of deleted requests of a namespace, or of all of them (empty); Refused if I may not read Events."""
@@ -114,7 +114,7 @@ class Client:
 
     def create(self, manifest: Manifest, dry_run: bool = False) -> Manifest:
         """Make a request, or ask the API server whether it would let me."""
-        query = {"dryRun": "All"} if dry_run else {}
+        query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
         path = REQUESTS.path(namespace=manifest["metadata"]["namespace"])
         made = self._connection.post(path, manifest, **query)
         made["metadata"].setdefault("resourceVersion", "")  # a dry run has none
@@ -167,7 +167,7 @@ class Client:
 
     def follow_one(self, key: Key, until: float | None = None, *, patient: bool = False) -> Iterator[Change]:
         """Yield one request as it is, then each change of it; NotFound if there is none, a change that is `gone` once it is."""
-        selection = _Selection(self, key.namespace, f"{_NAME}{key.name}")
+        selection = _Selection(self, key.namespace, f"{NAME}{key.name}")
         return Follower(selection, until, alone=key, patient=patient).changes()
 
     def operator_heard(self) -> datetime | None:
@@ -181,6 +181,10 @@ class Client:
     def now(self) -> datetime:
         """The API server's time."""
         return self._connection.now()
+
+    def served(self) -> list[str]:
+        """The versions of our API group that the cluster serves."""
+        return [each["groupVersion"] for each in self._connection.get(f"/apis/{GROUP}")["versions"]]
 
     def namespaces(self) -> list[str]:
         """The names of the namespaces."""
@@ -196,20 +200,17 @@ class Client:
         try:
             return *self._list(path, selector), selector
         except Invalid:
-            if not selector.startswith(_REQUESTER):
+            if not selector.startswith(REQUESTER):
                 raise
             return *self._list(path), ""
 
     def _list(self, path: str, selector: str = "") -> tuple[list[Manifest], str]:
         items: list[Manifest] = []
-        query: dict[str, str | int] = {"limit": _PAGE} | ({"fieldSelector": selector} if selector else {})
-        while True:
-            page = self._connection.get(path, **query)
+        version = ""
+        for page in pages(self._connection, path, selector):
             items += page["items"]
-            proceed = page["metadata"].get("continue")
-            if not proceed:
-                return items, page["metadata"]["resourceVersion"]
-            query["continue"] = proceed
+            version = page["metadata"]["resourceVersion"]
+        return items, version
 
 
 class _Selection:

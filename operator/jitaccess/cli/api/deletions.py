@@ -1,10 +1,12 @@
 """Requests that somebody deleted before they were over: their record went with them, and the operator's Event is what is left."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.text import parse_time
+from jitaccess.manifests.gone import parse_last_record
 from jitaccess.manifests.resources import REQUESTS
 
 DELETIONS = f"reason=RequestDeleted,involvedObject.kind={REQUESTS.kind}"
@@ -18,10 +20,12 @@ class Deletion:
     uid: str
     at: datetime
     message: str
+    known: dict[str, Any] = field(default_factory=dict)  # by the fields of an export
 
 
 def read_deletion(event: Manifest) -> Deletion:
     """What an Event with that reason reports."""
     metadata, gone = event["metadata"], event["involvedObject"]
     at = parse_time(event.get("lastTimestamp") or metadata["creationTimestamp"])
-    return Deletion(Key(metadata["namespace"], gone.get("name", "")), gone.get("uid", ""), at, event.get("message", ""))
+    known = parse_last_record(metadata.get("annotations") or {})
+    return Deletion(Key(metadata["namespace"], gone.get("name", "")), gone.get("uid", ""), at, event.get("message", ""), known)

@@ -51,6 +51,11 @@ class Session:
         return "" if everywhere else self.client.namespace
 
     @property
+    def namespace_given(self) -> str:
+        """The namespace of the command line, if any."""
+        return str(self._given.get("namespace", ""))
+
+    @property
     def kubeconfig(self) -> str:
         """The kubeconfig of the command line, if any."""
         return str(self._given.get("kubeconfig", ""))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TextIO
 
 import click
 
@@ -23,16 +24,18 @@ from jitaccess.cli.commands.choosing import (
     request_manifest,
     request_name,
 )
+from jitaccess.cli.commands.files import as_request, completed, read_manifest
 from jitaccess.cli.commands.options import Manner, connects
 from jitaccess.cli.commands.prompting import Choice, ask_choice, asked_length, prompted, say_again
 from jitaccess.cli.commands.waiting import CODES, say_outcome, seen_until, wait_for
-from jitaccess.cli.terminal.output import command, dump, err, note, say
+from jitaccess.cli.terminal.output import command, dump, err, note, say, warn
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import objection
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.resources import POLICIES
 from jitaccess.wording.describe import not_ready, place, who_decides
+from jitaccess.wording.standing import refusal
 from jitaccess.wording.unseen import untouched
 
 _NAMES = 3  # tries for a free name
@@ -45,6 +48,7 @@ _AT_ONCE = 5.0  # seconds that a request which needs no approval is waited for
 @click.option("--role", metavar="ROLE", help="The role, if the policy offers several.", shell_complete=complete_roles)
 @click.option("--for", "duration", metavar="DURATION", help="How long: 30m, 4h. Default: 1h, or the policy's longest if shorter.")
 @click.option("-r", "--reason", metavar="TEXT", help="Why, for the approver and the record.")
+@click.option("-f", "--file", type=click.File(), metavar="FILE", help="Take the AccessRequest from a file (-: standard input).")
 @options.manner
 @connects
 @pass_session
@@ -54,16 +58,21 @@ def request(
     role: str | None,
     duration: str | None,
     reason: str | None,
+    file: TextIO | None,
     manner: Manner,
 ) -> int:
     """Ask for access: a role, for a while, for a reason.
 
     What can be inferred may be left out: the policy if only one is yours, the role if the policy offers one. At a terminal,
-    what is missing is asked for.
+    what is missing is asked for. In a file, the name, the namespace and the requester may be left out.
 
     \b
     kubectl jit request prod-debug --for 1h --reason "INC-42 pods crash looping" --wait
     """
+    if file:
+        if policy or role or duration or reason:
+            raise UsageError("-f has all of the request: leave the policy, --role, --for and --reason out")
+        return _request_from_file(session, file, manner)
     ask = session.interactive
     given = checked_reason(reason) if reason else _needed_reason(ask)
     if duration:
@@ -79,6 +88,17 @@ def request(
             say_again(chosen, wanted, length, why)
         raise
     return _report(client, manifest, chosen, manner)
+
+
+def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
+    client, read = session.client, read_manifest(file)
+    manifest = completed(read, client.namespace, session.namespace_given, client.me)
+    wanted = as_request(manifest)
+    policy = client.policy_if_any(wanted.policy)
+    against = objection(wanted, policy) if policy and not wanted.invalid else None
+    if against:
+        raise Refused(against.message)
+    return _report(client, client.create(manifest, manner.dry_run), policy, manner)
 
 
 @click.command(cls=options.Command)
@@ -105,9 +125,12 @@ def extend(
     old = read_request(client.request(parse_name(name, client.namespace)))
     if old.requester != client.me:
         raise Refused(f"{old.key.name} is {old.requester}'s request, and only they can continue it", "kubectl jit request")
+    ended = refusal(old, client.now())
+    if ended:
+        warn(f"{old.key.name} is over: {ended}")
     policy = client.policy(old.policy)
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
-    why = continued_reason(old.key.name, checked_reason(reason or old.reason))
+    why = continued_reason(old, checked_reason(reason or old.reason))
     manifest = _created(client, policy, old.role, length, why, manner.dry_run)
     return _report(client, manifest, policy, manner)
 
@@ -171,7 +194,7 @@ def _created(client: Client, policy: AccessPolicy, role: RoleRef, length: timede
     raise AssertionError("unreachable")
 
 
-def _report(client: Client, manifest: Manifest, policy: AccessPolicy, manner: Manner) -> int:
+def _report(client: Client, manifest: Manifest, policy: AccessPolicy | None, manner: Manner) -> int:
     made = read_request(manifest)
     if manner.dry_run:
         return _report_dry_run(made, manifest, policy, manner.output)
@@ -183,9 +206,9 @@ def _report(client: Client, manifest: Manifest, policy: AccessPolicy, manner: Ma
     return _report_first_look(client, made, policy)
 
 
-def _report_first_look(client: Client, made: AccessRequest, policy: AccessPolicy) -> int:
+def _report_first_look(client: Client, made: AccessRequest, policy: AccessPolicy | None) -> int:
     """Say what the operator makes of a new request, which is soon known: as it is then, not as it was made."""
-    awaited = policy.required_approvals > 0
+    awaited = policy is None or policy.required_approvals > 0
     try:
         seen = seen_until(
             client, made.key, policy, _AT_ONCE, lambda r: r.state is not State.PENDING or (awaited and not untouched(r))
@@ -202,10 +225,11 @@ def _report_first_look(client: Client, made: AccessRequest, policy: AccessPolicy
     return ExitCode.DONE
 
 
-def _report_dry_run(made: AccessRequest, manifest: Manifest, policy: AccessPolicy, output: str | None) -> int:
+def _report_dry_run(made: AccessRequest, manifest: Manifest, policy: AccessPolicy | None, output: str | None) -> int:
     if output:
         dump(manifest, output)
     else:
         say(f"The API server would accept this: {made.role} in {place(made.key.namespace)} for {format_duration(made.duration)}.")
-        say(f"Then: {who_decides(policy)}.")
+        if policy:
+            say(f"Then: {who_decides(policy)}.")
     return ExitCode.DONE

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.api.ledger import checked_text
-from jitaccess.domain.model import API_VERSION, AccessPolicy, Key, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.model import API_VERSION, AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration, parse_duration
 
@@ -15,6 +16,7 @@ USUAL_DURATION = timedelta(hours=1)
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, nothing that looks like something else
 _LONGEST_STEM = 40
 _LONGEST_REASON = 1024
+_CUT_SHORT = (State.DENIED, State.REVOKED, State.WITHDRAWN)
 _KINDS = {"role": "Role", "clusterrole": "ClusterRole"}
 
 
@@ -105,10 +107,11 @@ def request_manifest(key: Key, policy: PolicyRef, role: RoleRef, duration: timed
     }
 
 
-def continued_reason(name: str, reason: str) -> str:
-    """The reason of a request that continues another: it names that one, and keeps its reason."""
-    original = re.sub(r"^extends \S+: ", "", reason)
-    return f"extends {name}: {original}"[:_LONGEST_REASON]
+def continued_reason(old: AccessRequest, reason: str) -> str:
+    """The reason of a request that continues another: it names that one, says if that was cut short, and keeps its reason."""
+    original = re.sub(r"^extends \S+(?:, which was \w+)?: ", "", reason)
+    ended = f", which was {old.state.lower()}" if old.state in _CUT_SHORT else ""
+    return f"extends {old.key.name}{ended}: {original}"[:_LONGEST_REASON]
 
 
 def parse_name(text: str, namespace: str) -> Key:

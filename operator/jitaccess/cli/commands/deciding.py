@@ -6,38 +6,29 @@ from dataclasses import dataclass
 import click
 
 from jitaccess.cli.api.client import Client
-from jitaccess.cli.api.errors import CliError, ExitCode, Refused, UsageError
+from jitaccess.cli.api.errors import CliError, ExitCode, UsageError
 from jitaccess.cli.api.ledger import checked_text
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_requests
 from jitaccess.cli.commands.choosing import parse_name
-from jitaccess.cli.commands.dossier import read_dossier
+from jitaccess.cli.commands.decision import APPROVE, DENY, REVOKE, WITHDRAW, Case, Verb, check_withdrawal
 from jitaccess.cli.commands.effect import Effect
-from jitaccess.cli.commands.filters import REVIEWABLE, chosen_requests
 from jitaccess.cli.commands.options import connects
-from jitaccess.cli.commands.prompting import prompted
-from jitaccess.cli.terminal.output import complain, dump, fields, note, say, styled
-from jitaccess.domain.model import AccessRequest, Key, Ledger
-from jitaccess.domain.rules import counting_approvals
-from jitaccess.wording.describe import how_long, place, policy_of, times_out
-from jitaccess.wording.times import relative
+from jitaccess.cli.commands.reviewing import review_all
+from jitaccess.cli.terminal.output import complain, note
+from jitaccess.domain.model import Key
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
-    """One way to decide: the ledger it is written to, the question, and the word for it afterwards."""
+class _Manner:
+    """How to decide: the note (None: none was given), whether not to ask, whether only to try, and what to print."""
 
-    name: str
-    ledger: Ledger
-    done: str
-
-
-_APPROVE = Verb("approve", Ledger.APPROVALS, "approved")
-_DENY = Verb("deny", Ledger.DENIALS, "denied")
-_REVOKE = Verb("revoke", Ledger.REVOCATIONS, "revoked")
-_WITHDRAW = Verb("withdraw", Ledger.REVOCATIONS, "withdrawn")
+    note: str | None
+    yes: bool
+    dry_run: bool
+    output: str | None
 
 
 def _command(verb: Verb, help_text: str) -> click.Command:
@@ -45,88 +36,61 @@ def _command(verb: Verb, help_text: str) -> click.Command:
     @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_requests)
     @options.note
     @options.yes
+    @options.dry_run
     @options.output("json", "yaml", "name")
     @connects
     @pass_session
-    def decide(session: Session, names: tuple[str, ...], note: str | None, yes: bool, output: str | None) -> int:
-        return _decide_all(session, verb, names, note, yes, output)
+    def decide(session: Session, names: tuple[str, ...], note: str | None, yes: bool, dry_run: bool, output: str | None) -> int:
+        checked_text(note or "", "note")
+        if not session.interactive and not (yes or dry_run):
+            raise UsageError("there is no terminal to ask at: look with `kubectl jit show NAME`, then decide with --yes")
+        if names:
+            return _decide_all(session, verb, names, _Manner(note, yes, dry_run, output))
+        if verb is not APPROVE or yes or dry_run:
+            raise UsageError(f"say which: kubectl jit {verb.name} NAME", "`kubectl jit ls --all` shows what there is")
+        return review_all(session, session.client.namespace, note, output)
 
     return decide
 
 
 approve = _command(
-    _APPROVE,
-    "Approve requests, after a look at what they ask for.\n\nWithout a name, offers the requests that wait for you. "
+    APPROVE,
+    "Approve requests, after a look at what they ask for.\n\nWithout a name, goes through what waits for you, as `review` does. "
     "Nobody approves their own.",
 )
 deny = _command(
-    _DENY, "Deny requests; one denial wins over any number of approvals.\n\nAccess that was granted already ends at once."
+    DENY, "Deny requests; one denial wins over any number of approvals.\n\nAccess that was granted already ends at once."
 )
-revoke = _command(_REVOKE, "End access that was granted, at once.\n\nFor approvers, and for requesters who are done early.")
-withdraw = _command(_WITHDRAW, "Take back your own request, or end your own access early.")
+revoke = _command(REVOKE, "End access that was granted, at once.\n\nFor approvers, and for requesters who are done early.")
+withdraw = _command(WITHDRAW, "Take back your own request, or end your own access early.")
 
 
-def _decide_all(session: Session, verb: Verb, names: Sequence[str], text: str | None, yes: bool, output: str | None) -> int:
-    if not yes and not session.interactive:
-        raise UsageError("there is no terminal to ask at: look with `kubectl jit show NAME`, then decide with --yes")
+def _decide_all(session: Session, verb: Verb, names: Sequence[str], manner: _Manner) -> int:
     client = session.client
     effect = Effect(client)
-    checked_text(text or "", "note")
     codes = [ExitCode.DONE]
-    for key in [parse_name(name, client.namespace) for name in names] or _offered(session, verb):
+    for key in [parse_name(name, client.namespace) for name in names]:
         try:
-            codes.append(_decide(client, effect, verb, key, text, yes, output))
+            codes.append(_decide(client, effect, verb, key, manner))
         except CliError as error:
             complain(error.message, error.hint)
             codes.append(error.code)
     return next((code for code in codes if code), ExitCode.DONE)
 
 
-def _offered(session: Session, verb: Verb) -> list[Key]:
-    if not session.interactive or verb is not _APPROVE:
-        raise UsageError(f"say which: kubectl jit {verb.name} NAME", "`kubectl jit ls --all` shows what there is")
-    waiting = chosen_requests(session.client, session.client.namespace, REVIEWABLE)
-    if not waiting:
-        note(f"Nothing waits for you in {place(session.client.namespace)}.")
-    return [request.key for request, _ in waiting]
-
-
-def _decide(client: Client, effect: Effect, verb: Verb, key: Key, text: str | None, yes: bool, output: str | None) -> ExitCode:
+def _decide(client: Client, effect: Effect, verb: Verb, key: Key, manner: _Manner) -> ExitCode:
     request = read_request(client.request(key))
-    if verb is _WITHDRAW and request.requester != client.me:
-        raise Refused(f"{key.name} is {request.requester}'s request", f"kubectl jit revoke {key.name}, if you are an approver")
-    if not yes:
-        client.decide(key, verb.ledger, text or "", dry_run=True)  # who would be refused is not asked first
-        _show(client, request)
+    if verb is WITHDRAW:
+        check_withdrawal(client, request)
+    case = Case(client, effect, request)
+    if manner.dry_run:
+        case.report_rehearsal(verb, case.note(verb, manner.note, ask=False), manner.output)
+        return ExitCode.DONE
+    if not manner.yes:
+        case.rehearse(verb, manner.note or "")  # who would be refused is not asked first
+        case.show()
         if not click.confirm(f"{verb.name.capitalize()} {request.key.name}?", err=True):
             note(f"Nothing was changed; {key.name} stays as it is.")
             return ExitCode.ERROR
-        if text is None and verb is not _APPROVE:
-            text = prompted("Why, for the record", lambda given: checked_text(given, "note"), default="")
-    manifest = client.decide(key, verb.ledger, text or "")
-    if output:
-        dump(manifest, output)
-    else:
-        decided = read_request(manifest)
-        say(f"accessrequest/{key.name} {verb.done}{effect.of(verb.ledger, decided, client.policy_if_any(decided.policy))}")
+    case.decide(verb, case.note(verb, manner.note, ask=not manner.yes), manner.output)
     return ExitCode.DONE
-
-
-def _show(client: Client, request: AccessRequest) -> None:
-    now = client.now()
-    dossier = read_dossier(client, request)
-    state = [request.key.name, str(request.state), f"asked {relative(request.created, now)}", times_out(request, now)]
-    allows = dossier.role.brief or ["nothing"]
-    note(styled(request.requester, "bold"), f" asks for {request.role} in {place(request.key.namespace)}")
-    fields(
-        [
-            ("Request", ", ".join(part for part in state if part)),
-            ("Why", request.reason),
-            ("For", how_long(request, now)),
-            ("Policy", policy_of(request, dossier.policy)),
-            *(("Approved", f"by {approval.by}: {approval.note}") for approval in counting_approvals(request)),
-            *(("Allows" if n == 0 else "", line) for n, line in enumerate(allows)),
-            *dossier.role_warnings,
-        ],
-        to_stderr=True,
-    )

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import click
 
-from jitaccess.cli.api.client import ACTIVE, Client, Person, usual_groups
+from jitaccess.cli.api.client import Client, Person, usual_groups
 from jitaccess.cli.api.errors import ExitCode, Refused
 from jitaccess.cli.api.everywhere import Everywhere
 from jitaccess.cli.api.reading import read_requests
+from jitaccess.cli.api.selectors import ACTIVE
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_policies, complete_roles
@@ -30,8 +31,8 @@ _COLUMNS = (
     Column("YOU"),
     Column("ROLES", wraps=True),
     Column("AT MOST", keep=3),
-    Column("DECIDED BY", least=14, keep=2),
-    Column("PURPOSE", least=10, keep=1),
+    Column("DECIDED BY", keep=2, wraps=True),
+    Column("PURPOSE", keep=1, wraps=True),
 )
 
 

@@ -1,20 +1,25 @@
 """Which requests: mine, those that wait for me, the active ones, or all; and since when."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import update_wrapper
+from typing import Any
 
 import click
 
-from jitaccess.cli.api.client import ACTIVE, Client
+from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.errors import Unreadable, UsageError
 from jitaccess.cli.api.everywhere import Everywhere
 from jitaccess.cli.api.reading import Found, read_requests
+from jitaccess.cli.api.selectors import ACTIVE, REQUESTER, in_state, requested_by
+from jitaccess.cli.commands.candidates import complete_policies, complete_roles
+from jitaccess.cli.commands.choosing import matching, parse_role
 from jitaccess.cli.commands.options import all_of
 from jitaccess.cli.commands.standing import reviewable
 from jitaccess.cli.terminal.output import note, warn
-from jitaccess.domain.model import AccessRequest, Manifest
+from jitaccess.domain.model import AccessRequest, Manifest, RoleRef
 from jitaccess.domain.recorded import State
 from jitaccess.manifests.resources import OPEN_REQUESTS
 
@@ -36,6 +41,10 @@ class Filter:
         """The field selector for this client."""
         return client.mine if self is MINE else self.selector
 
+    def in_order(self, requests: Iterable[AccessRequest]) -> list[AccessRequest]:
+        """Who waits longest comes first; of all else the newest."""
+        return sorted(requests, key=lambda request: (request.created, request.key), reverse=self is not REVIEWABLE)
+
 
 MINE = Filter("mine", "", "You have no requests in {place}; ask with: kubectl jit request")
 REVIEWABLE = Filter("reviewable", OPEN_REQUESTS, "Nothing waits for your decision in {place}.")
@@ -50,6 +59,22 @@ filter_options = all_of(
 )
 
 
+_narrowing_options = all_of(
+    click.option(
+        "--state",
+        "states",
+        type=click.Choice(list(State), case_sensitive=False),
+        multiple=True,
+        metavar="STATE",
+        help=f"Only those in this state (may be repeated): {', '.join(State)}.",
+    ),
+    click.option("--user", metavar="USER", help="Only this person's."),
+    click.option("--policy", metavar="NAME", help="Only those under this policy.", shell_complete=complete_policies),
+    click.option("--role", metavar="ROLE", help="Only those for this role.", shell_complete=complete_roles),
+    click.option("--since", "back", metavar="TIME", help="Only those made since: 7d (ago), 12h, or a date."),
+)
+
+
 def chosen_filter(to_review: bool, active: bool, everybody: bool) -> Filter:
     """The filter that the options name; mine without any."""
     named = [f for flag, f in ((to_review, REVIEWABLE), (active, ACTIVE_ONES), (everybody, ALL)) if flag]
@@ -58,19 +83,73 @@ def chosen_filter(to_review: bool, active: bool, everybody: bool) -> Filter:
     return named[0] if named else MINE
 
 
-def chosen_requests(client: Client, namespace: str, which: Filter) -> list[Found]:
-    """The requests that the filter lets through, newest first; of all namespaces (empty) those that I may see, which is said."""
-    found, unreadable = read_requests(_seen(client, namespace, which))
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What of a choice of requests is wanted; empty means any."""
+
+    states: tuple[State, ...] = ()
+    user: str = ""
+    policy: str = ""
+    role: RoleRef | None = None
+    since: datetime | None = None
+
+    def fits(self, request: AccessRequest) -> bool:
+        """Whether a request is wanted."""
+        return (
+            (not self.states or request.state in self.states)
+            and self.user in ("", request.requester)
+            and self.policy in ("", request.policy.key.name)
+            and (self.role is None or bool(matching(self.role, [request.role])))
+            and (self.since is None or request.created >= self.since)
+        )
+
+    @property
+    def selectors(self) -> list[str]:
+        """What of it the API server can sort out itself."""
+        state = [in_state(self.states[0])] if len(self.states) == 1 else []
+        return ([requested_by(self.user)] if self.user else []) + state
+
+
+EVERYTHING = Narrowing()
+
+
+def narrows(function: Callable[..., int]) -> Callable[..., int]:
+    """The options that narrow a list; the command gets them as `narrowing`."""
+
+    def narrowed(
+        *args: Any,
+        states: tuple[str, ...],
+        user: str | None,
+        policy: str | None,
+        role: str | None,
+        back: str | None,
+        **kwargs: Any,
+    ) -> int:
+        wanted = parse_role(role) if role else None
+        start = since(back, datetime.now(UTC)) if back else None
+        narrowing = Narrowing(tuple(map(State, states)), user or "", policy or "", wanted, start)
+        return function(*args, narrowing=narrowing, **kwargs)
+
+    return _narrowing_options(update_wrapper(narrowed, function))
+
+
+def chosen_requests(client: Client, namespace: str, which: Filter, narrowing: Narrowing = EVERYTHING) -> list[Found]:
+    """The requests that the filter and the narrowing let through, in the order of the filter."""
+    parts = [part for part in (which.selected(client), *narrowing.selectors) if part]
+    selector = ",".join(sorted(parts, key=lambda part: not part.startswith(REQUESTER)))  # an older CRD cannot select by it
+    found, unreadable = read_requests(_seen(client, namespace, which, selector))
     warn_left_out(unreadable)
-    passed = passing(client, which, (request for request, _ in found))
-    return sorted((f for f in found if f[0].key in passed), key=lambda f: (f[0].created, f[0].key), reverse=True)
+    passed = passing(client, which, (request for request, _ in found if narrowing.fits(request)))
+    manifests = {request.key: manifest for request, manifest in found}
+    chosen = which.in_order(request for request, _ in found if request.key in passed)
+    return [(request, manifests[request.key]) for request in chosen]
 
 
-def _seen(client: Client, namespace: str, which: Filter) -> list[Manifest]:
+def _seen(client: Client, namespace: str, which: Filter, selector: str) -> list[Manifest]:
     if namespace:
-        return client.requests(namespace, which.selected(client))
+        return client.requests(namespace, selector)
     everywhere = Everywhere(client)
-    found = everywhere.requests(which.selected(client), "approve" if which is REVIEWABLE else "")
+    found = everywhere.requests(selector, "approve" if which is REVIEWABLE else "")
     note_narrowed(everywhere)
     return found
 

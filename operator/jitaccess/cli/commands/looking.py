@@ -14,9 +14,20 @@ from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_requests
 from jitaccess.cli.commands.choosing import parse_name
 from jitaccess.cli.commands.dossier import Dossier, read_dossier
-from jitaccess.cli.commands.filters import MINE, chosen_filter, chosen_requests, filter_options
+from jitaccess.cli.commands.filters import (
+    EVERYTHING,
+    MINE,
+    REVIEWABLE,
+    Filter,
+    Narrowing,
+    chosen_filter,
+    chosen_requests,
+    filter_options,
+    narrows,
+)
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import (
+    UNLIMITED,
     Column,
     command,
     dump,
@@ -39,45 +50,66 @@ from jitaccess.wording.describe import how_long, outcome, place, policy_of, prog
 from jitaccess.wording.history import timeline
 from jitaccess.wording.times import clock, span, zone
 
-_NAMESPACE = Column("NAMESPACE", least=8, keep=4)
-_WHO = Column("WHO", least=8, keep=5)
+_NAMES = Column("NAME"), Column("NAMESPACE", least=8, keep=8)
+# Which columns go first where there is no room. Who looks at access needs its end; who decides needs who wants what, and why.
 _COLUMNS = (
-    Column("NAME"),
     Column("STATE"),
+    Column("WHO", least=8, keep=5),
     Column("ROLE", least=8, keep=3),
     Column("FOR", keep=1),
     Column("WHEN", keep=6),
     Column("WHY", least=10, keep=2),
 )
+_TO_DECIDE = (
+    Column("STATE", keep=1),
+    Column("WHO", least=5, keep=6),
+    Column("ROLE", least=8, keep=5),
+    Column("FOR", keep=3),
+    Column("WHEN", keep=2),
+    Column("WHY", least=10, keep=4),
+)
+_WIDE = (Column("POLICY"), Column("DECIDED BY"), Column("ASKED"), Column("ENDS"))
 _EVENTS = (Column("TIME"), Column("AGO", keep=1), Column("WHAT"), Column("WHO", least=8))
 
 
 @click.command(cls=options.Command)
 @filter_options
+@narrows
 @options.everywhere
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="The newest so many; 0 for all.")
-@options.output("json", "yaml", "name")
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="The first so many; 0 for all.")
+@options.output("wide", "json", "yaml", "name")
 @connects
 @pass_session
 def ls(
-    session: Session, reviewable: bool, active: bool, everybody: bool, everywhere: bool, limit: int, output: str | None
+    session: Session,
+    reviewable: bool,
+    active: bool,
+    everybody: bool,
+    narrowing: Narrowing,
+    everywhere: bool,
+    limit: int,
+    output: str | None,
 ) -> int:
-    """List requests: yours, or those that wait for you, or everybody's. The newest come first."""
-    which = chosen_filter(reviewable, active, everybody)
+    """List requests: yours, or those that wait for you, or everybody's. The newest come first; what waits for you, oldest first.
+
+    The other options narrow that list; --user alone looks among everybody's.
+    """
+    which = chosen_filter(reviewable, active, everybody or bool(narrowing.user and not (reviewable or active)))
     namespace = session.scope(everywhere)
-    found = chosen_requests(session.client, namespace, which)
+    found = chosen_requests(session.client, namespace, which, narrowing)
     shown = found[: limit or None]
-    if output:
+    if output and output != "wide":
         dump([manifest for _, manifest in shown], output)
         return ExitCode.DONE
     if not found:
-        note(which.nothing.format(place="any namespace" if everywhere else place(namespace)))
+        where = "any namespace" if everywhere else place(namespace)
+        note(which.nothing.format(place=where) if narrowing == EVERYTHING else f"No request in {where} fits all of that.")
         return ExitCode.DONE
-    rows = requests_table((request for request, _ in shown), everywhere, which is not MINE, session.client.now())
+    rows = requests_table((request for request, _ in shown), which, session.client.now(), everywhere, wide=output == "wide")
     out().print(rows, soft_wrap=True)
     _warn_of((request for request, _ in shown), everywhere)
     if len(shown) < len(found):
-        note(f"{len(found) - len(shown)} older ones are not shown: --limit 0 shows all")
+        note(f"{len(found) - len(shown)} more are not shown: --limit 0 shows all")
     return ExitCode.DONE
 
 
@@ -91,22 +123,32 @@ def _warn_of(requests: Iterable[AccessRequest], with_namespace: bool) -> None:
         warn(f"{', '.join(about)}: {warning}")
 
 
-def requests_table(requests: Iterable[AccessRequest], with_namespace: bool, with_who: bool, now: datetime) -> Text:
-    """Requests as a table that fits the terminal."""
-    columns = [*_COLUMNS[:1], *([_NAMESPACE] * with_namespace), *_COLUMNS[1:2], *([_WHO] * with_who), *_COLUMNS[2:]]
-    return table(columns, (_row(request, now, with_namespace, with_who) for request in requests))
+def requests_table(
+    requests: Iterable[AccessRequest], which: Filter, now: datetime, with_namespace: bool, *, wide: bool = False
+) -> Text:
+    """Requests as a table that fits the terminal, with what matters for that choice of them; a wide one has all of it, uncut."""
+    columns = [*_NAMES, *(_TO_DECIDE if which is REVIEWABLE else _COLUMNS), *_WIDE]
+    left_out = [not with_namespace and "NAMESPACE", which is MINE and "WHO", *([] if wide else [c.title for c in _WIDE])]
+    kept = [i for i, column in enumerate(columns) if column.title not in left_out]
+    rows = [_row(request, now) for request in requests]
+    return table([columns[i] for i in kept], ([row[i] for i in kept] for row in rows), UNLIMITED if wide else None)
 
 
-def _row(request: AccessRequest, now: datetime, with_namespace: bool, with_who: bool) -> list[str | Text]:
+def _row(request: AccessRequest, now: datetime) -> list[str | Text]:
+    end = request.recorded.expires_at
     return [
         request.key.name,
-        *([request.key.namespace] * with_namespace),
+        request.key.namespace,
         state_text(request.state, progress(request)),
-        *([request.requester] * with_who),
+        request.requester,
         request.role.name,
         format_duration(request.duration),
         styled(when(request, now), "bold red" if warnings(request) else ""),
         request.reason,
+        request.policy.key.name,
+        ", ".join(dict.fromkeys(line.by or "somebody" for line in decisions(request))),
+        clock(request.created, now),
+        clock(end, now) if end else "",
     ]
 
 

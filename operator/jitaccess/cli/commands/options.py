@@ -1,17 +1,22 @@
 """Command line options that several commands share, and how help shows them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce, update_wrapper
 from typing import Any, TypeVar
 
 import click
 
+from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.api.session import META, parse_seconds
 from jitaccess.cli.commands.candidates import complete_contexts, complete_namespaces
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_KUBECTLS_FORMS = (
+    *("wide", "jsonpath", "jsonpath-as-json", "jsonpath-file", "go-template", "go-template-file", "template", "templatefile"),
+    *("custom-columns", "custom-columns-file", "kyaml"),
+)
 CONNECTION = ("namespace", "context", "kubeconfig", "as_user", "as_group", "request_timeout")
 
 
@@ -25,8 +30,40 @@ class Manner:
     output: str | None
 
 
+# Options as other tools call them -> ours; only those that a command has are suggested.
+_OTHERS_WORDS: Mapping[str, tuple[str, ...]] = {
+    "--reason": ("--note",),
+    "--message": ("--note", "--reason"),
+    "--comment": ("--note", "--reason"),
+    "--justification": ("--reason", "--note"),
+    "-m": ("--reason",),
+    "-r": ("--note",),
+    "--duration": ("--for",),
+    "--ttl": ("--for",),
+    "--time": ("--for",),
+    "--expires": ("--for",),
+    "--cluster-role": ("--role",),
+    "--clusterrole": ("--role",),
+    "--requester": ("--user",),
+    "--watch": ("--wait",),
+    "--force": ("--yes",),
+    "--format": ("--output",),
+    "--filename": ("--file",),
+}
+
+
 class Command(click.Command):
     """A command whose help lists the connection options, the same everywhere, after its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            has = {name for param in self.params for name in param.opts}
+            meant = [name for name in _OTHERS_WORDS.get(error.option_name, ()) if name in has]
+            if not meant:
+                raise
+            raise click.UsageError(f"there is no option {error.option_name}; did you mean {meant[0]}?", ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         write_options(self, ctx, formatter)
@@ -72,19 +109,33 @@ connects = all_of(
 )
 
 
+class _Forms(click.Choice[str]):
+    """What -o takes; a form that only kubectl has is refused with the way to get it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        kind = str(value).partition("=")[0]
+        if kind in self.choices or kind not in _KUBECTLS_FORMS:
+            return super().convert(value, param, ctx)
+        ours = f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+        raise UsageError(f"-o {kind} is kubectl's: here it is {ours}", "`kubectl get accessrequests` has it; or -o json | jq")
+
+
 def output(*forms: str) -> Callable[[F], F]:
     """The option -o with the machine formats that a command has."""
-    help_text = f"Print {', '.join(forms[:-1])} or {forms[-1]} instead of text for people."
-    return click.option("-o", "--output", type=click.Choice(forms), metavar="|".join(forms), help=help_text)
+    machine = [form for form in forms if form != "wide"]
+    wide = " With wide, for people, but with more columns and uncut." if "wide" in forms else ""
+    help_text = f"Print {', '.join(machine[:-1])} or {machine[-1]} instead of text for people.{wide}"
+    return click.option("-o", "--output", type=_Forms(forms), metavar="|".join(forms), help=help_text)
 
 
 everywhere = click.option("-A", "--all-namespaces", "everywhere", is_flag=True, help="All namespaces that you may see.")
+dry_run = click.option("--dry-run", is_flag=True, help="Ask the API server whether it would accept this; change nothing.")
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 note = click.option("-m", "--note", metavar="TEXT", help="A line for the record.")
 _manner = all_of(
     click.option("--wait", is_flag=True, help="Wait until it is granted or refused, and show what is going on."),
     click.option("--timeout", metavar="DURATION", help="With --wait: give up waiting after this time (exit code 4)."),
-    click.option("--dry-run", is_flag=True, help="Ask the API server whether it would accept this; change nothing."),
+    dry_run,
     output("json", "yaml", "name"),
 )
 

@@ -14,7 +14,7 @@ from jitaccess.domain.model import AccessPolicy, RoleRef
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.describe import place, shortened, who_decides
 
-_CHOICES = (Column("#"), Column("POLICY"), Column("ROLE"), Column("AT MOST", keep=2), Column("DECIDED BY", least=12, keep=1))
+_CHOICES = (Column("#"), Column("POLICY"), Column("ROLE"), Column("AT MOST", keep=2), Column("DECIDED BY", keep=1, wraps=True))
 
 Choice = tuple[AccessPolicy, RoleRef]
 T = TypeVar("T")

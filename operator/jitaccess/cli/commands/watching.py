@@ -16,7 +16,7 @@ from jitaccess.cli.api.session import Session, parse_seconds, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_requests
 from jitaccess.cli.commands.choosing import parse_name
-from jitaccess.cli.commands.filters import MINE, Filter, chosen_filter, filter_options, passing
+from jitaccess.cli.commands.filters import Filter, chosen_filter, filter_options, passing
 from jitaccess.cli.commands.looking import requests_table
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.waiting import CODES, DELETED
@@ -127,11 +127,11 @@ class _Board:
         return Text.assemble((since, "yellow"), "\n", self._table())
 
     def _table(self) -> Text:
-        newest = sorted(self._requests.copy().values(), key=lambda request: request.created, reverse=True)
-        if not newest:
+        listed = self.which.in_order(self._requests.copy().values())
+        if not listed:
             where = place(self.namespace) if self.namespace else "any namespace"
             return Text(escaped(self.which.nothing.format(place=where)))
-        return requests_table(newest[: max(1, out().height - 4)], not self.namespace, self.which is not MINE, self.client.now())
+        return requests_table(listed[: max(1, out().height - 4)], self.which, self.client.now(), not self.namespace)
 
     def hear(self, change: Change) -> bool:
         """Note what was learned; whether it is about a request that is, or was, on this board."""

@@ -30,7 +30,7 @@ _STYLES = {
     State.TIMED_OUT: "dim",
 }
 _GAP = 2
-_UNLIMITED = 10_000  # columns, where the output is not a terminal: grep and awk want whole values
+UNLIMITED = 10_000  # columns, where the output is not a terminal: grep and awk want whole values
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def err() -> Console:
 
 def _console(terminal: bool, stderr: bool) -> Console:
     plain: dict[str, Any] = {"color_system": None} if os.environ.get("NO_COLOR") else {}  # no bold and no dim either
-    width = None if terminal else _UNLIMITED
+    width = None if terminal else UNLIMITED
     return Console(stderr=stderr, markup=False, highlight=False, emoji=False, width=width, **plain)
 
 
@@ -193,15 +193,20 @@ def show_table(columns: Sequence[Column], rows: Iterable[Sequence[str | Text]]) 
 
 
 def dump(manifests: Manifest | Sequence[Manifest], form: str) -> None:
-    """Print manifests as json, yaml or names; several become a List, as kubectl has it."""
+    """Print manifests as json, yaml or names, as kubectl does: several become a List, and managedFields are left out."""
     single = isinstance(manifests, dict)
-    items: Sequence[Any] = [manifests] if single else list(manifests)
+    items: Sequence[Any] = [_without_managed_fields(each) for each in ([manifests] if single else manifests)]
     if form == "name":
         for item in items:
             click.echo(f"{item['kind'].lower()}.jitaccess.dev/{item['metadata']['name']}")
         return
     whole = items[0] if single else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}
     click.echo(as_json(whole, indent=2) if form == "json" else as_yaml(whole))
+
+
+def _without_managed_fields(manifest: Any) -> dict[str, Any]:
+    metadata = {field: value for field, value in manifest["metadata"].items() if field != "managedFields"}
+    return {field: metadata if field == "metadata" else value for field, value in manifest.items()}
 
 
 def as_json(value: Any, indent: int | None = None) -> str:

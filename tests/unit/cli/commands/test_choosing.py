@@ -18,6 +18,7 @@ from jitaccess.cli.commands.choosing import (
     request_name,
 )
 from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
+from unit.examples import request
 
 VIEW, EDIT, READER = RoleRef("ClusterRole", "view"), RoleRef("ClusterRole", "edit"), RoleRef("Role", "view")
 
@@ -137,10 +138,26 @@ def test_what_is_no_name_is_refused(text: str) -> None:
 
 
 def test_a_continued_request_keeps_the_first_reason() -> None:
-    once = continued_reason("alice-7f3k", "INC-42")
+    once = continued_reason(request(), "INC-42")
     assert once == "extends alice-7f3k: INC-42"
-    assert continued_reason("alice-9xzz", once) == "extends alice-9xzz: INC-42"
-    assert len(continued_reason("alice-7f3k", "x" * 1024)) == 1024
+    assert continued_reason(request(name="alice-9xzz"), once) == "extends alice-9xzz: INC-42"
+    assert len(continued_reason(request(), "x" * 1024)) == 1024
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        pytest.param("Revoked", ", which was revoked", id="revoked"),
+        pytest.param("Denied", ", which was denied", id="denied"),
+        pytest.param("Withdrawn", ", which was withdrawn", id="withdrawn"),
+        pytest.param("Expired", "", id="expired-in-its-time"),
+        pytest.param("Active", "", id="still-running"),
+    ],
+)
+def test_a_request_that_continues_one_that_was_cut_short_says_so(state: str, words: str) -> None:
+    once = continued_reason(request(status={"state": state}), "INC-42")
+    assert once == f"extends alice-7f3k{words}: INC-42"
+    assert continued_reason(request(name="alice-9xzz"), once) == "extends alice-9xzz: INC-42"
 
 
 def test_the_manifest_says_who_asks_so_that_it_works_without_stamping() -> None:

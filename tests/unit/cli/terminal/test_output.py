@@ -7,7 +7,7 @@ import yaml
 from rich.cells import cell_len
 from rich.text import Text
 
-from jitaccess.cli.terminal.output import Column, as_json, as_yaml, escaped, fitted, table
+from jitaccess.cli.terminal.output import Column, as_json, as_yaml, dump, escaped, fitted, table
 
 HOSTILE = "\x1b[2J\x1b]0;pwned\x07 \u202egnihsif\u2066 \u200b\ufeff\U000e0041 a\nb\r\x9b31m\x7f"
 
@@ -84,3 +84,13 @@ def test_a_long_value_in_a_script_is_whole() -> None:
 
 def test_cells_that_users_wrote_are_escaped() -> None:
     assert "\x1b" not in table(COLUMNS, [("x", "\x1b[2J", "", Text("fine"))], 80).plain
+
+
+@pytest.mark.parametrize("form", ["json", "yaml"])
+@pytest.mark.parametrize("several", [False, True], ids=["one", "a-list"])
+def test_managed_fields_are_left_out_as_in_kubectl(capsys: pytest.CaptureFixture[str], form: str, several: bool) -> None:
+    manifest = {"kind": "AccessRequest", "metadata": {"name": "x", "managedFields": [{"manager": "kubectl"}]}, "spec": {"a": 1}}
+    dump([manifest] if several else manifest, form)
+    read = yaml.safe_load(capsys.readouterr().out)
+    assert (read["items"][0] if several else read) == {"kind": "AccessRequest", "metadata": {"name": "x"}, "spec": {"a": 1}}
+    assert "managedFields" in manifest["metadata"], "what was given is not changed"

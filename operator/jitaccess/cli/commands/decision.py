@@ -1,0 +1,135 @@
+"""One decision about one request: what is shown before it, the note that it needs, and the line that it adds to a ledger."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from jitaccess.cli.api.client import Client
+from jitaccess.cli.api.errors import Refused, UsageError
+from jitaccess.cli.api.ledger import checked_text
+from jitaccess.cli.api.reading import read_request
+from jitaccess.cli.commands.background import background
+from jitaccess.cli.commands.dossier import read_dossier
+from jitaccess.cli.commands.effect import Effect
+from jitaccess.cli.commands.prompting import prompted
+from jitaccess.cli.terminal.output import dump, fields, note, say, styled
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Ledger, Manifest
+from jitaccess.domain.rules import awaited, counting_approvals
+from jitaccess.wording.describe import how_long, place, policy_of, times_out
+from jitaccess.wording.times import relative
+
+_REHEARSAL = "a dry run"  # the note of a decision that is only tried, under a policy that asks for one
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One way to decide: the ledger it is written to, the question, and the word for it afterwards."""
+
+    name: str
+    ledger: Ledger
+    done: str
+
+
+APPROVE = Verb("approve", Ledger.APPROVALS, "approved")
+DENY = Verb("deny", Ledger.DENIALS, "denied")
+REVOKE = Verb("revoke", Ledger.REVOCATIONS, "revoked")
+WITHDRAW = Verb("withdraw", Ledger.REVOCATIONS, "withdrawn")
+
+
+class Case:
+    """A request that somebody is about to decide, with what belongs to it."""
+
+    def __init__(self, client: Client, effect: Effect, request: AccessRequest) -> None:
+        self._client = client
+        self._effect = effect
+        self._request = request
+
+    def show(self) -> None:
+        """Print what is being decided, and who asks."""
+        request, now = self._request, self._client.now()
+        state = [request.key.name, str(request.state), f"asked {relative(request.created, now)}", times_out(request, now)]
+        dossier = read_dossier(self._client, request)
+        allows = dossier.role.brief or ["nothing"]
+        note(styled(request.requester, "bold"), f" asks for {request.role} in {place(request.key.namespace)}")
+        fields(
+            [
+                ("Request", ", ".join(part for part in state if part)),
+                ("Why", request.reason),
+                ("For", how_long(request, now)),
+                *background(self._client, request, now),
+                ("Policy", policy_of(request, dossier.policy)),
+                *(("Approved", f"by {approval.by}: {approval.note}") for approval in counting_approvals(request)),
+                *(("Allows" if n == 0 else "", line) for n, line in enumerate(allows)),
+                *dossier.role_warnings,
+            ],
+            to_stderr=True,
+        )
+
+    def rehearse(self, verb: Verb, text: str) -> None:
+        """Try a decision as a dry run: Refused if the API server would not take it."""
+        self._decide(verb, text or _REHEARSAL * self._needs_note(verb), dry_run=True)
+
+    def note(self, verb: Verb, text: str | None, *, ask: bool) -> str:
+        """The note of a decision, asked for where one is needed or would be good to have."""
+        if text and text.strip():
+            return text
+        needed = self._needs_note(verb)
+        if not needed and text is not None:
+            return text
+        if ask and needed:
+            return prompted(f"Why, for the record (policy {self._request.policy.key.name} asks for a note)", _written)
+        if needed:
+            raise UsageError(f"policy {self._request.policy.key.name} asks for a note: say why with -m TEXT")
+        if not ask or verb is APPROVE:
+            return ""
+        return prompted("Why, for the record", lambda typed: checked_text(typed, "note"), default="")
+
+    def decide(self, verb: Verb, text: str, output: str | None) -> None:
+        """Add the line to the ledger, and print what came of it."""
+        manifest = self._decide(verb, text)
+        if output:
+            dump(manifest, output)
+            return
+        decided = read_request(manifest)
+        policy = self._client.policy_if_any(decided.policy) if verb is APPROVE else None
+        say(f"accessrequest/{decided.key.name} {verb.done}{self._effect.of(verb.ledger, decided, policy)}")
+
+    def report_rehearsal(self, verb: Verb, text: str, output: str | None) -> None:
+        """Try a decision, and print what would come of it."""
+        manifest = self._decide(verb, text, dry_run=True)
+        if output:
+            dump(manifest, output)
+            return
+        decided = read_request(manifest)
+        say(f"The API server would accept this: {decided.key.name} {verb.done} by {self._client.me}. Nothing was changed.")
+        left = _still_awaited(decided, self._policy) if verb is APPROVE else ""
+        if left:
+            say(f"Then: {left}.")
+
+    def _decide(self, verb: Verb, text: str, dry_run: bool = False) -> Manifest:
+        return self._client.decide(self._request.key, verb.ledger, text, dry_run)
+
+    def _needs_note(self, verb: Verb) -> bool:
+        return verb is APPROVE and self._policy is not None and self._policy.note_required
+
+    @cached_property
+    def _policy(self) -> AccessPolicy | None:
+        return self._client.policy_if_any(self._request.policy)
+
+
+def check_withdrawal(client: Client, request: AccessRequest) -> None:
+    """Refused unless the request is one's own."""
+    if request.requester != client.me:
+        name = request.key.name
+        raise Refused(f"{name} is {request.requester}'s request", f"kubectl jit revoke {name}, if you are an approver")
+
+
+def _written(typed: str) -> str:
+    """A note with something in it."""
+    if not typed.strip():
+        raise UsageError("say why in words")
+    return checked_text(typed.strip(), "note")
+
+
+def _still_awaited(request: AccessRequest, policy: AccessPolicy | None) -> str:
+    given = len(counting_approvals(request))
+    return awaited(policy, given) if policy and given < policy.required_approvals else ""
