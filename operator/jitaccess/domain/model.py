@@ -146,6 +146,7 @@ class AccessPolicy:
     pending_timeout: timedelta
     description: str = ""
     allow_persistent_risk: bool = False
+    note_required: bool = False
     deleting: bool = False
     invalid: str = ""  # why the spec cannot be read; empty when it can
     recorded: PolicyRecorded = NOTHING_RECORDED_OF_A_POLICY

@@ -86,6 +86,7 @@ class Recorded:
     settled_at: datetime | None = None
     pending_until: datetime | None = None
     required_approvals: int | None = None
+    note_required: bool = False
     policy: PolicyVersion | None = None
     role: ShownRole | None = None
     approvals: tuple[Signed, ...] = ()

@@ -85,6 +85,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         pending_timeout=pending,
         description=spec.get("description", ""),
         allow_persistent_risk=spec.get("allowPersistentRisk") is True,
+        note_required=spec.get("noteRequired") is True,
         invalid=invalid,
         recorded=parse_policy_recorded(manifest.get("status")),
     )
