@@ -61,7 +61,7 @@ class PolicyReconciler:
         # Once more: what was found out about the roles is on record only now, and what changed in them is news to every grant.
         if policy.recorded.roles and _versions(roles) != _versions(policy.recorded.roles):
             self._wake_dependents(key, None)
-        if ready[0] or ready[1] in _SETTLED:
+        if ready[1] in _SETTLED or (ready[0] and not _missing(roles)):
             self._schedule.done(self._target(key))
         else:
             self._schedule.retry(self._target(key), LONGEST_RETRY)
