@@ -274,7 +274,7 @@ CONTROLS = {
     "a noncharacter": "\ufdd0",
 }
 
-NOT_GO = "is not a duration: write it like 30m, 4h or 1h30m"
+NOT_GO = "is not a duration: write it like 30m, 4h or 1h30m, and a day as 24h"
 TOO_SHORT, TOO_LONG = (
     '": is too short: at least 1ms',
     '": is too long: at most 720h (30 days)',
@@ -380,6 +380,21 @@ def durations() -> Iterator[Attempt]:
         creates(policyRef={"name": "unready"}),
         refusals.may_not_request("unready"),
         as_oneself,
+    ),
+    *(
+        Attempt(
+            f"for a role of apiGroup {group!r}",
+            "alice",
+            creates(roleRef={"apiGroup": group, "kind": "ClusterRole", "name": "view"}),
+            f"spec.roleRef.apiGroup: {refusal}",
+            creates(roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}),
+            status=422,
+        )
+        for group, refusal in (
+            ("jitaccess.dev", 'Unsupported value: "jitaccess.dev": supported values: "", "rbac.authorization.k8s.io"'),
+            ("rbac.authorization.k8s.io/v1", 'Unsupported value: "rbac.authorization.k8s.io/v1"'),
+            (7, 'Invalid value: "integer"'),
+        )
     ),
     Attempt(
         "under a policy for others",
