@@ -94,17 +94,13 @@ def _decide(client: Client, verb: Verb, key: Key, text: str | None, yes: bool, o
     request = read_request(client.request(key))
     if verb is _WITHDRAW and request.requester != client.me:
         raise Refused(f"{key.name} is {request.requester}'s request", f"kubectl jit revoke {key.name}, if you are an approver")
-    needs_note = verb is _APPROVE and request.recorded.note_required
     if not yes:
-        rehearsed = text or ("note" if needs_note else "")
-        client.decide(key, verb.ledger, rehearsed, dry_run=True)  # who would be refused is not asked first
+        client.decide(key, verb.ledger, text or "", dry_run=True)  # who would be refused is not asked first
         _show(client, request)
         if not click.confirm(f"{verb.name.capitalize()} {request.key.name}?", err=True):
             note(f"Nothing was changed; {key.name} stays as it is.")
             return ExitCode.ERROR
-        if text is None and needs_note:
-            text = checked_text(click.prompt("Why, which this policy asks for", err=True), "note")
-        elif text is None and verb is not _APPROVE:
+        if text is None and verb is not _APPROVE:
             text = checked_text(click.prompt("Why, for the record", default="", show_default=False, err=True), "note")
     manifest = client.decide(key, verb.ledger, text or "")
     if output:
@@ -120,7 +116,7 @@ def _effect(verb: Verb, request: AccessRequest, policy: AccessPolicy | None) -> 
         return ": the access ends now" if request.state is State.ACTIVE else ""
     if policy is None or request.state is not State.PENDING:
         return ""
-    given = len(counting_approvals(request, policy))
+    given = len(counting_approvals(request))
     return f": {awaited(policy, given)}" if given < policy.required_approvals else ": the access begins now"
 
 
