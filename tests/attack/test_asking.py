@@ -625,7 +625,11 @@ def test_what_only_the_operator_can_see_is_denied_by_it(stage: Theatre, spec: di
 @pytest.mark.parametrize(
     ("tampered", "look"),
     [
-        pytest.param({"status": {"state": "Active", "settled": False}}, lambda made: made["status"] == {"observedGeneration": -1}, id="a status"),
+        pytest.param(
+            {"status": {"state": "Active", "settled": False}},
+            lambda made: made["status"] == {"observedGeneration": -1},
+            id="a status",
+        ),
         pytest.param(
             {"metadata": {"Annotations": {"jitaccess.dev/approvals": "bob: ok"}}},
             lambda made: "annotations" not in made["metadata"],

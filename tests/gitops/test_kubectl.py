@@ -53,6 +53,9 @@ def test_kubectl_wait_sees_at_once_what_the_policy_does_not_allow(
     waits = ("condition=Reconciling=false", "condition=Denied", "jsonpath={.status.settled}=true")
     for what in waits:
         either.kubectl("wait", f"--for={what}", "accessrequest/asked", AT_ONCE, user="alice")
+    template = """jsonpath={.status.state}: {.status.conditions[?(@.type=="Granted")].message}"""
+    said = either.kubectl("get", "accessrequest", "asked", "-o", template, user="alice")
+    assert said.startswith("Denied: AccessPolicy debug ")
     assert either.condition("asked", "Denied")["reason"] == reason
 
 
