@@ -502,3 +502,16 @@ def test_conditions_are_found_by_their_type() -> None:
     granted = after(ACTIVE).recorded.condition("Granted")
     assert granted == Condition("Granted", "True", "Granted", "ClusterRole view until 2026-07-01T03:40:00.000Z", LATER, 1)
     assert after(ACTIVE).recorded.condition("Nonsense") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "unseen"),
+    [
+        pytest.param(None, True, id="no-status"),
+        pytest.param({"observedGeneration": -1}, True, id="the-default-of-the-crd"),
+        pytest.param({"observedGeneration": 1, "state": "Pending", "settled": False}, False, id="a-status-of-version-0.1.0"),
+        pytest.param(PENDING, False, id="recorded"),
+    ],
+)
+def test_a_request_that_nobody_has_looked_at_is_known_by_its_status(status: dict[str, Any] | None, unseen: bool) -> None:
+    assert parse_request(request_manifest(status=status)).recorded.unseen is unseen
