@@ -84,6 +84,9 @@ TWICE = denied(
     "{me} has decided this already, and one person's decision counts once (in capitals or not); "
     "to take an approval back, deny or revoke",
 )
+NOTE_REQUIRED = denied(
+    "decisions", "AccessPolicy 'noted' asks for a note with each approval (noteRequired): say in a few words why you approve"
+)
 OWN_REQUEST = denied("decisions", "nobody may approve their own request: ask another approver")
 OWN_REQUEST_IN_CAPITALS = denied(
     "decisions", "nobody may approve their own request, and {me} and alice may be one person: ask another approver"
@@ -128,7 +131,8 @@ def annotation(key: str) -> str:
     """An annotation that reads as ours."""
     return denied(
         "request-metadata",
-        f"the annotation '{key}' reads as jitaccess's own, but is none: decide with jitaccess.dev/approve, deny or revoke; "
+        f"the annotation '{key}' reads as jitaccess's own, but is none: decide with jitaccess.dev/approve, jitaccess.dev/deny or "
+        "jitaccess.dev/revoke (where nothing stamps them, with your line in jitaccess.dev/approvals, denials or revocations); "
         "if an admission webhook or a controller of this cluster adds it, let it leave out accessrequests.jitaccess.dev",
     )
 

@@ -281,7 +281,7 @@ CONTROLS = {
     "a noncharacter": "\ufdd0",
 }
 
-NOT_GO = "is not a duration: write it like 30m, 4h or 1h30m"
+NOT_GO = "is not a duration: write it like 30m, 4h or 1h30m, and a day as 24h"
 TOO_SHORT, TOO_LONG = (
     '": is too short: at least 1ms',
     '": is too long: at most 720h (30 days)',
@@ -387,6 +387,21 @@ def durations() -> Iterator[Attempt]:
         creates(policyRef={"name": "unready"}),
         refusals.may_not_request("unready"),
         as_oneself,
+    ),
+    *(
+        Attempt(
+            f"for a role of apiGroup {group!r}",
+            "alice",
+            creates(roleRef={"apiGroup": group, "kind": "ClusterRole", "name": "view"}),
+            f"spec.roleRef.apiGroup: {refusal}",
+            creates(roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"}),
+            status=422,
+        )
+        for group, refusal in (
+            ("jitaccess.dev", 'Unsupported value: "jitaccess.dev": supported values: "", "rbac.authorization.k8s.io"'),
+            ("rbac.authorization.k8s.io/v1", 'Unsupported value: "rbac.authorization.k8s.io/v1"'),
+            (7, 'Invalid value: "integer"'),
+        )
     ),
     Attempt(
         "under a policy for others",
@@ -623,7 +638,11 @@ def test_what_only_the_operator_can_see_is_denied_by_it(stage: Theatre, spec: di
 @pytest.mark.parametrize(
     ("tampered", "look"),
     [
-        pytest.param({"status": {"state": "Active", "settled": False}}, lambda made: "status" not in made, id="a status"),
+        pytest.param(
+            {"status": {"state": "Active", "settled": False}},
+            lambda made: made["status"] == {"observedGeneration": -1},
+            id="a status",
+        ),
         pytest.param(
             {"metadata": {"Annotations": {"jitaccess.dev/approvals": "bob: ok"}}},
             lambda made: "annotations" not in made["metadata"],

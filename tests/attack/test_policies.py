@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from attack import refusals
-from attack.stage import GC, Stage, Theatre
+from attack.stage import GC, RBAC, Stage, Theatre
 from attack.table import Attempt, How, Scene, cannot, play, table
 from attack.test_asking import CONTROLS
 from controlplane.client import Answer, Person
@@ -48,7 +48,32 @@ def schema() -> Iterator[Attempt]:
     none = "requiredApprovals is above 0, so name at least one approver (or set requiredApprovals: 0 if no human is needed)"
     nobody = "people who have not logged in can neither ask nor decide"
     namespace = "a ServiceAccount needs its namespace; a User or a Group has none"
+    other = 'Unsupported value: "apps": supported values: "", "rbac.authorization.k8s.io"'
+    robot = {"kind": "ServiceAccount", "name": "robot", "namespace": "x"}
     rows: list[tuple[str, dict[str, Any], str]] = [
+        ("a role of another apiGroup", {"roles": [{**VIEW, "apiGroup": "apps"}]}, f"spec.roles[0].apiGroup: {other}"),
+        (
+            "a requester of another apiGroup",
+            {"requesters": [{**group, "apiGroup": "apps"}]},
+            f"spec.requesters[0].apiGroup: {other}",
+        ),
+        ("an approver of another apiGroup", {"approvers": [{**bob, "apiGroup": "apps"}]}, f"spec.approvers[0].apiGroup: {other}"),
+        (
+            "a ServiceAccount with the apiGroup of users",
+            {"approvers": [{**robot, "apiGroup": RBAC}]},
+            "a ServiceAccount is of no apiGroup: leave it out, as in the subjects of a RoleBinding",
+        ),
+        (
+            "the same approver twice, once with its apiGroup",
+            {"approvers": [bob, {**bob, "apiGroup": RBAC}], "requiredApprovals": 2},
+            "spec.approvers: Invalid value: each is named once",
+        ),
+        (
+            "the same role twice, once with its apiGroup",
+            {"roles": [VIEW, {**VIEW, "apiGroup": RBAC}]},
+            "spec.roles[1]: Duplicate value",
+        ),
+        ("notes asked for in words", {"noteRequired": "yes"}, 'spec.noteRequired: Invalid value: "string"'),
         ("no approvers", {"approvers": None}, none),
         ("an empty list of approvers", {"approvers": []}, none),
         ("more approvals than approvers", {"approvers": [bob], "requiredApprovals": 2}, few),
@@ -111,17 +136,18 @@ def schema() -> Iterator[Attempt]:
         (
             "a duration in days",
             {"maxDuration": "30d"},
-            'spec.maxDuration: Invalid value: "30d": is not a duration: write it like 30m, 4h or 1h30m',
+            'spec.maxDuration: Invalid value: "30d": is not a duration: write it like 30m, 4h or 1h30m, and a day as 24h',
         ),
         ("a timeout of nothing", {"pendingTimeout": "0s"}, "is too short: at least 1ms"),
         (
             "a negative timeout",
             {"pendingTimeout": "-1h"},
-            'spec.pendingTimeout: Invalid value: "-1h": is not a duration: write it like 30m, 4h or 1h30m',
+            'spec.pendingTimeout: Invalid value: "-1h": is not a duration: write it like 30m, 4h or 1h30m, and a day as 24h',
         ),
     ]
+    honest = offers(roles=[{**VIEW, "apiGroup": RBAC}, DEBUG], approvers=[{**group, "apiGroup": RBAC}, robot], noteRequired=True)
     for words, spec, refusal in rows:
-        yield Attempt(words, "paul", offers(**spec), refusal, offers(roles=[VIEW, DEBUG]), status=422)
+        yield Attempt(words, "paul", offers(**spec), refusal, honest, status=422)
     for words, text in CONTROLS.items():
         yield Attempt(
             f"{words} in the name of an approver",
@@ -230,6 +256,14 @@ def authors() -> Iterator[Attempt]:
             changes("debug", {"spec": {"requiredApprovals": 0}}),
             cannot("patch", POLICIES),
             changes("debug", {}),
+            twin_who="paul",
+        )
+        yield Attempt(
+            f"{who} lets a policy ask for no notes",
+            who,
+            changes("noted", {"spec": {"noteRequired": False}}),
+            cannot("patch", POLICIES),
+            changes("noted", {"spec": {"noteRequired": False}}),
             twin_who="paul",
         )
     yield Attempt(

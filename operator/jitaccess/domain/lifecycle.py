@@ -8,7 +8,7 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, R
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
 from jitaccess.domain.roles import ShownRole
-from jitaccess.domain.rules import Objection, awaited, counting_approvals, objection
+from jitaccess.domain.rules import Objection, awaited, counting_approvals, missing_approvals, objection
 from jitaccess.domain.text import format_time
 
 # Settled states lead nowhere: never access again. docs/lifecycle.md draws this table.
@@ -114,11 +114,10 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
     deadline = request.created + policy.pending_timeout
     if now >= deadline:
         return _timed_out(request, policy, deadline)
-    approvals = counting_approvals(request)
+    approvals = counting_approvals(request, policy)
     if len(approvals) < policy.required_approvals:
-        return Verdict(
-            State.PENDING, "WaitingForApproval", awaited(policy, len(approvals)), approvals=approvals, wake_at=deadline
-        )
+        missing = missing_approvals(request, policy)
+        return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
     grant = grant_of(request, now, now + request.duration)
     return granted(grant, approvals)
 
@@ -164,13 +163,13 @@ def _revoked(request: AccessRequest) -> Verdict | None:
 
 
 def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime) -> Verdict:
-    before, approvals = request.recorded.condition("Granted"), counting_approvals(request)
+    before, approvals = request.recorded.condition("Granted"), counting_approvals(request, policy)
     if before and before.reason in OBSTACLES:
         return Verdict(State.FAILED, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
     if len(approvals) >= policy.required_approvals:
         message = f"approved, but not granted until {format_time(deadline)}"
     else:
-        message = f"no decision until {format_time(deadline)}: {awaited(policy, len(approvals))}"
+        message = f"no decision until {format_time(deadline)}: {missing_approvals(request, policy)}"
     return Verdict(State.TIMED_OUT, "PendingTimeout", message, approvals=approvals)
 
 

@@ -1,7 +1,7 @@
 """What the operator has recorded of a request: the status as a value, and the facts that its history is made of."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -86,6 +86,7 @@ class Recorded:
     settled_at: datetime | None = None
     pending_until: datetime | None = None
     required_approvals: int | None = None
+    note_required: bool = False
     policy: PolicyVersion | None = None
     role: ShownRole | None = None
     approvals: tuple[Signed, ...] = ()
@@ -95,6 +96,11 @@ class Recorded:
     job: ObjectRef | None = None
     history: tuple[Entry, ...] = ()
     conditions: tuple[Condition, ...] = ()
+
+    @property
+    def unseen(self) -> bool:
+        """Whether nobody has looked at the request yet: no status, or the one that the CRD gives it (generation -1)."""
+        return replace(self, generation=0) == NOTHING_RECORDED
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if any."""

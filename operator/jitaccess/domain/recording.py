@@ -14,12 +14,14 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State, condition_of
 from jitaccess.domain.roles import ShownRole
-from jitaccess.domain.rules import Objection, counting_approvals, role_changed
+from jitaccess.domain.rules import Objection, counting_approvals, given_approvals, role_changed
 
 # The CRD takes 64 entries; transitions are few, so only incidents (a binding put back) can ever fill it.
 MOST_INCIDENTS = 44
 # The CRD takes 32768 characters; what an API server or a webhook says can be longer.
 LONGEST_MESSAGE = 4096
+# What came to nothing: kstatus calls it Failed. Access that was given, and is over, did what it was for.
+_IN_VAIN = frozenset({State.DENIED, State.TIMED_OUT, State.FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,15 @@ def next_step(request: AccessRequest, outcome: Outcome, now: datetime) -> Step:
 
 
 def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: datetime) -> Recorded:
-    new = replace(new, approvals=_signed(counting_approvals(request), new.approvals, now))
     policy = outcome.policy
+    new = replace(new, approvals=_signed(counting_approvals(request, policy), new.approvals, now))
     if policy is None or outcome.verdict.reason == "PolicyRecreated":
         return new
     return replace(
         new,
         policy=new.policy if new.policy and new.policy.uid == policy.uid else PolicyVersion(policy.uid, policy.generation),
         required_approvals=policy.required_approvals,
+        note_required=policy.note_required,
         pending_until=request.created + policy.pending_timeout,
     )
 
@@ -110,7 +113,7 @@ def _as_settled(new: Recorded, request: AccessRequest, now: datetime) -> Recorde
 
 def _may_show_anew(request: AccessRequest) -> bool:
     """Nobody has approved what was shown yet, so what the role is now is what whoever comes first will see."""
-    return request.state is State.PENDING and (request.recorded.role is None or not counting_approvals(request))
+    return request.state is State.PENDING and (request.recorded.role is None or not given_approvals(request))
 
 
 def _signed(approvals: Iterable[Decision], recorded: Sequence[Signed], now: datetime) -> tuple[Signed, ...]:
@@ -128,8 +131,9 @@ def _news(request: AccessRequest, outcome: Outcome, now: datetime) -> list[Entry
     old, verdict = request.recorded, outcome.verdict
     news = [] if old.history else [Entry(request.created, State.PENDING, "Requested", request.reason, request.requester)]
     if old.state is State.PENDING:
-        known = {signed.by for signed in old.approvals}
-        fresh = [approval for approval in counting_approvals(request) if approval.by not in known]
+        # A policy that asks for notes, and then no longer, lets an approval count again that was on record before.
+        known = {signed.by for signed in old.approvals} | {entry.by for entry in old.history if entry.reason == "Approved"}
+        fresh = [approval for approval in counting_approvals(request, outcome.policy) if approval.by not in known]
         news += [Entry(now, State.PENDING, "Approved", approval.note, approval.by) for approval in fresh]
     news += [_entry(now, old.state, incident) for incident in (*_role_incident(request, outcome), *outcome.incidents)]
     if verdict.state is not old.state:
@@ -170,6 +174,7 @@ def _conditions(request: AccessRequest, outcome: Outcome, now: datetime) -> tupl
     wanted = {
         "Approved": _approved(request, verdict),
         "Granted": ("True" if holds else "False", verdict.reason, verdict.message),
+        **_health(verdict),
     }
     if verdict.state is State.DENIED:
         wanted["Denied"] = ("True", verdict.reason, verdict.message)
@@ -180,6 +185,15 @@ def _conditions(request: AccessRequest, outcome: Outcome, now: datetime) -> tupl
         message = f"Job {delivery.job.name} removes the binding even if the operator is gone"
         wanted["ExpiryGuarded"] = ("True", "JobCreated", message)
     return merged_conditions(request.recorded.conditions, wanted, request.generation, now)
+
+
+def _health(verdict: Verdict) -> dict[str, tuple[str, str, str]]:
+    """What kstatus and `kubectl wait` go by: whether something is awaited, and whether it came to nothing."""
+    awaits = verdict.state is State.PENDING or (verdict.state is State.ACTIVE and verdict.troubled)
+    if awaits:
+        return {"Reconciling": ("True", verdict.reason, verdict.message)}
+    stalled = {"Stalled": ("True", verdict.reason, verdict.message)} if verdict.state in _IN_VAIN else {}
+    return {"Reconciling": ("False", verdict.reason, "nothing is awaited"), **stalled}
 
 
 def _approved(request: AccessRequest, verdict: Verdict) -> tuple[str, str, str]:

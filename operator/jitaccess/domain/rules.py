@@ -70,7 +70,7 @@ def _risky(request: AccessRequest, policy: AccessPolicy, role: ShownRole | None)
 
 def _changed(request: AccessRequest, _: AccessPolicy, role: ShownRole | None) -> Objection | None:
     """What was approved is what was shown; access that has begun goes on, with the change on record."""
-    if request.state is State.ACTIVE or not counting_approvals(request) or not role_changed(request, role):
+    if request.state is State.ACTIVE or not given_approvals(request) or not role_changed(request, role):
         return None
     return Objection("RoleChanged", f"{request.role} was changed after it was shown for approval: ask again")
 
@@ -85,13 +85,44 @@ def role_changed(request: AccessRequest, role: ShownRole | None) -> bool:
     return shown is not None and role is not None and (shown.uid, shown.digest) != (role.uid, role.digest)
 
 
-def counting_approvals(request: AccessRequest) -> tuple[Decision, ...]:
-    """The approvals that count, in ledger order: one a person, none by the requester; A is a here, as in decisions.yaml."""
+def given_approvals(request: AccessRequest) -> tuple[Decision, ...]:
+    """Who has approved, in ledger order: once a person, not the requester; A is a here, as in decisions.yaml.
+
+    Of one person's lines it is the first with a note, or else the first: where notes are required, one may be added later.
+    """
     first: dict[str, Decision] = {}
     for approval in request.approvals:
-        if approval.by and lower_ascii(approval.by) != lower_ascii(request.requester):
-            first.setdefault(lower_ascii(approval.by), approval)
+        person = lower_ascii(approval.by)
+        if (
+            person
+            and person != lower_ascii(request.requester)
+            and (person not in first or _noted(approval) > _noted(first[person]))
+        ):
+            first[person] = approval
     return tuple(first.values())[:MOST_APPROVALS]
+
+
+def counting_approvals(request: AccessRequest, policy: AccessPolicy | None = None) -> tuple[Decision, ...]:
+    """The approvals that count: all that were given, or those with a note where one is required.
+
+    What the policy says counts until the grant; from then on, or where the policy is not known, what is on record.
+    """
+    live = policy if request.state is State.PENDING else None
+    required = live.note_required if live else request.recorded.note_required
+    return tuple(approval for approval in given_approvals(request) if not required or _noted(approval))
+
+
+def _noted(approval: Decision) -> bool:
+    return approval.note.strip() != ""
+
+
+def missing_approvals(request: AccessRequest, policy: AccessPolicy) -> str:
+    """What a pending request waits for, and whose approvals do not count for want of a note; in words."""
+    counting = counting_approvals(request, policy)
+    blank = ", ".join(approval.by for approval in given_approvals(request) if approval not in counting)
+    return awaited(policy, len(counting)) + (
+        f"; not counted, since it has no note: {blank} (may approve again, with one)" if blank else ""
+    )
 
 
 def awaited(policy: AccessPolicy, given: int) -> str:
@@ -102,7 +133,8 @@ def awaited(policy: AccessPolicy, given: int) -> str:
 def approvals_from(policy: AccessPolicy, number: int, more: str = "") -> str:
     """A number of approvals, and from whom: `2 approvals from Group leads`."""
     noun = "approval" if number == 1 else "approvals"
-    return f"{number}{more} {noun} from {in_words(policy.approvers, 'or')}"
+    note = " with a note" if policy.note_required else ""
+    return f"{number}{more} {noun}{note} from {in_words(policy.approvers, 'or')}"
 
 
 def in_words(things: Iterable[RoleRef | Subject], joint: str = "and") -> str:

@@ -75,7 +75,7 @@ def lower_ascii(name: str) -> str:
 def parse_duration(text: str, longest: timedelta = LONGEST_DURATION) -> timedelta:
     """Parse a Go duration such as `90m` or `1h30m`; ValueError unless it is longer than 0 and at most `longest`."""
     if not _DURATION.fullmatch(text):
-        raise ValueError(f"{text!r} is not a duration: write it like 30m, 4h or 1h30m")
+        raise ValueError(f"{text!r} is not a duration: write it like 30m, 4h or 1h30m, and a day as 24h")
     nanoseconds = sum(int(Fraction(number) * _NANOSECONDS[unit]) for number, unit in _TERM.findall(text))
     if nanoseconds < _NANOSECONDS["ms"]:
         raise ValueError(f"{text!r} is not longer than 0s (at least 1ms)")

@@ -8,7 +8,7 @@ from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-7d0b0da40ae1"
+MANIFESTS_VERSION = "sha256-b965aba53bb9"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests"))
 POLICY_NAMES = tuple(

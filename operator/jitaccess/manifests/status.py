@@ -22,8 +22,10 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "observedGeneration": recorded.generation,
         "state": recorded.state.value,
         "settled": recorded.state.settled,
+        "summary": _summary(recorded) or None,
         "pendingUntil": _time(recorded.pending_until),
         "requiredApprovals": recorded.required_approvals,
+        "noteRequired": recorded.note_required or None,
         "policy": recorded.policy and {"uid": recorded.policy.uid, "generation": recorded.policy.generation},
         "role": recorded.role and role_status(recorded.role),
         "grantedAt": _time(recorded.granted_at),
@@ -38,6 +40,13 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "history": [entry_status(entry) for entry in recorded.history],
     }
     return {field: value for field, value in status.items() if value is not None}
+
+
+def _summary(recorded: Recorded) -> dict[str, str]:
+    """What the columns of kubectl show: it shows a field or nothing, and cannot ask whether access lasts."""
+    required, until = recorded.required_approvals, recorded.expires_at
+    approvals = {} if required is None else {"approvals": f"{len(recorded.approvals)}/{required}"}
+    return approvals | ({"expires": format_time(until)} if until and recorded.state is State.ACTIVE else {})
 
 
 def parse_recorded(status: Manifest | None) -> Recorded:
@@ -58,6 +67,7 @@ def _parse_recorded(status: Manifest) -> Recorded:
         state=_state(status.get("state", State.PENDING)),
         pending_until=_parse_time(status, "pendingUntil"),
         required_approvals=status.get("requiredApprovals"),
+        note_required=status.get("noteRequired") is True,
         policy=PolicyVersion(policy["uid"], policy.get("generation", 0)) if policy.get("uid") else None,
         role=parse_role_status(role),
         granted_at=_parse_time(status, "grantedAt"),

@@ -61,7 +61,7 @@ class PolicyReconciler:
         # Once more: what was found out about the roles is on record only now, and what changed in them is news to every grant.
         if policy.recorded.roles and _versions(roles) != _versions(policy.recorded.roles):
             self._wake_dependents(key, None)
-        if ready[0] or ready[1] in _SETTLED:
+        if ready[1] in _SETTLED or (ready[0] and not _missing(roles)):
             self._schedule.done(self._target(key))
         else:
             self._schedule.retry(self._target(key), LONGEST_RETRY)
@@ -109,7 +109,11 @@ class PolicyReconciler:
 
     async def _record(self, policy: AccessPolicy, ready: Ready, roles: Sequence[OfferedRole]) -> None:
         in_force, reason, message = ready
-        wanted = {"Ready": ("True" if in_force else "False", reason, message)}
+        wanted = {
+            "Ready": ("True" if in_force else "False", reason, message),
+            "RolesFound": _roles_found(roles),
+            "Stalled": _stalled(ready, roles),
+        }
         conditions = merged_conditions(policy.recorded.conditions, wanted, policy.generation, self._tools.now())
         recorded = PolicyRecorded(policy.generation, tuple(roles), conditions)
         if recorded == policy.recorded:
@@ -167,11 +171,29 @@ def _versions(roles: Iterable[OfferedRole]) -> set[tuple[RoleRef, str, str, tupl
     return {(role, now.uid, now.digest, now.risks) if now else (role, "", "", ()) for role, now in shown}
 
 
+def _missing(roles: Sequence[OfferedRole]) -> str:
+    missing = ", ".join(str(offered.role) for offered in roles if offered.shown is None)
+    return f"not there, or not readable by the operator (ClusterRole jitaccess-grantable-roles): {missing}" if missing else ""
+
+
+def _roles_found(roles: Sequence[OfferedRole]) -> tuple[str, str, str]:
+    missing = _missing(roles)
+    return ("False", "RolesNotFound", missing) if missing else ("True", "AllFound", "every role that it offers is there")
+
+
+def _stalled(ready: Ready, roles: Sequence[OfferedRole]) -> tuple[str, str, str]:
+    """Whether people must put something right: only then does it come to an end, however long one waits."""
+    in_force, reason, message = ready
+    if not in_force:
+        return "True", reason, message
+    missing = _missing(roles)
+    return ("True", "RolesNotFound", missing) if missing else ("False", reason, "nothing is to be put right")
+
+
 def _summary(policy: AccessPolicy, roles: Sequence[OfferedRole]) -> str:
-    missing = [str(offered.role) for offered in roles if offered.shown is None]
     parts = ["requests are accepted"]
-    if missing:
-        parts.append(f"not there, or not readable by the operator (ClusterRole jitaccess-grantable-roles): {', '.join(missing)}")
+    if missing := _missing(roles):
+        parts.append(missing)
     if policy.allow_persistent_risk and (risky := _risky(roles)):
         parts.append(risky)
     if hinted := _hinted(roles):

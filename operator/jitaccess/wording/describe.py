@@ -122,7 +122,7 @@ def _ending(request: AccessRequest, now: datetime) -> str:
 
 
 def _awaits(request: AccessRequest, policy: AccessPolicy) -> str:
-    given = len(counting_approvals(request))
+    given = len(counting_approvals(request, policy))
     return awaited(policy, given) if given < policy.required_approvals else ""
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import obstructed
-from jitaccess.domain.recorded import NOTHING_RECORDED, State
+from jitaccess.domain.recorded import State
 from jitaccess.manifests.resources import Resource
 
 Version = tuple[str, int, bool]  # of a policy: UID, generation, whether it is being deleted
@@ -212,7 +212,7 @@ def version_of_policy(policy: AccessPolicy) -> Version:
 def waits_for_us(request: AccessRequest) -> bool:
     """Whether a request, by what is on it, may wait for the operator: not looked at yet, decided upon, or held up."""
     decided = request.denials or request.revocations or (request.state is State.PENDING and request.approvals)
-    return bool(decided) or request.recorded == NOTHING_RECORDED or obstructed(request)
+    return bool(decided) or request.recorded.unseen or obstructed(request)
 
 
 def facts_of(request: AccessRequest) -> int:

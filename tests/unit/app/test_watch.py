@@ -66,6 +66,7 @@ async def test_what_leaves_the_watch(leads: bool, looks: list[Target]) -> None:
 
 
 LATER = "2026-11-24T13:00:00.000Z"
+DEFAULTED = {"observedGeneration": -1}
 RECORDED = {"revision": 1, "state": "Pending"}
 BEGUN = {"revision": 2, "state": "Active", "grantedAt": "2026-11-24T12:00:00.000Z", "expiresAt": LATER}
 APPROVED = {"annotations": {"jitaccess.dev/approvals": "bob: ok\n"}}
@@ -75,6 +76,7 @@ APPROVED = {"annotations": {"jitaccess.dev/approvals": "bob: ok\n"}}
     ("leads", "type", "told", "looks", "planned"),
     [
         pytest.param(True, None, body("r"), True, False, id="nobody has looked at it yet"),
+        pytest.param(True, None, body("r", status=DEFAULTED), True, False, id="likewise, as the CRD says it"),
         pytest.param(True, None, body("r", status=RECORDED), False, False, id="it waits for its approvers"),
         pytest.param(True, None, body("r", status=RECORDED, more=APPROVED), True, False, id="approved meanwhile"),
         pytest.param(True, None, body("r", status=BEGUN), False, True, id="active, so its end is planned"),

@@ -93,6 +93,44 @@ PENDING_TABLE = [
         id="the-same-person-in-capitals-counts-once",
     ),
     pytest.param(
+        {"approvals": lines((BOB, ""))}, {}, MS, State.ACTIVE, "Granted", id="a-note-is-not-needed-where-none-is-asked-for"
+    ),
+    pytest.param(
+        {"approvals": lines((BOB, ""))},
+        {"noteRequired": True},
+        MS,
+        State.PENDING,
+        "WaitingForApproval",
+        id="without-the-note-that-is-asked-for-nothing-counts",
+    ),
+    pytest.param(
+        {"approvals": lines((BOB, " \u00a0\u3000"))},
+        {"noteRequired": True},
+        MS,
+        State.PENDING,
+        "WaitingForApproval",
+        id="spaces-are-no-note",
+    ),
+    pytest.param(
+        {"approvals": lines((BOB, ""), (CAROL, "saw it"), (BOB, "so did I"))},
+        {"noteRequired": True, "requiredApprovals": 2},
+        MS,
+        State.ACTIVE,
+        "Granted",
+        id="a-note-may-be-added-later",
+    ),
+    pytest.param(
+        {"approvals": lines((BOB, ""), (BOB, "so did I"))},
+        {"noteRequired": True, "requiredApprovals": 2},
+        MS,
+        State.PENDING,
+        "WaitingForApproval",
+        id="a-note-that-was-added-is-no-second-person",
+    ),
+    pytest.param(
+        {"denials": lines((BOB, ""))}, {"noteRequired": True}, MS, State.DENIED, "DeniedByApprover", id="a-denial-needs-no-note"
+    ),
+    pytest.param(
         {"approvals": approved_by(ALICE.upper())},
         {},
         MS,
@@ -429,6 +467,14 @@ def test_a_timeout_says_what_was_missing(given: str, required: int, told: str) -
         pytest.param("", {}, "needs 1 approval from Group leads", id="one"),
         pytest.param("", {"requiredApprovals": 2}, "needs 2 approvals from Group leads", id="two"),
         pytest.param(approved_by(BOB), {"requiredApprovals": 2}, "needs 1 more approval from Group leads", id="one-more"),
+        pytest.param("", {"noteRequired": True}, "needs 1 approval with a note from Group leads", id="with-a-note"),
+        pytest.param(
+            lines((CAROL, "ok"), (BOB, "")),
+            {"noteRequired": True, "requiredApprovals": 2},
+            "needs 1 more approval with a note from Group leads; "
+            f"not counted, since it has no note: {BOB} (may approve again, with one)",
+            id="with-the-note-that-is-not-there",
+        ),
         pytest.param(
             "",
             {"approvers": [{"kind": "Group", "name": "leads"}, {"kind": "User", "name": CAROL}]},
@@ -453,6 +499,16 @@ def test_a_blocked_verdict_gives_nothing_and_is_still_approved(obstacle: str, st
 def test_approvals_count_in_ledger_order_with_the_first_note_of_each() -> None:
     ledger = lines((CAROL, "first"), (BOB, "second"), (CAROL, "again"), (ALICE, "me"))
     assert counting_approvals(request(approvals=ledger)) == (Decision(CAROL, "first"), Decision(BOB, "second"))
+
+
+@pytest.mark.parametrize("under", [{"noteRequired": True}, {"noteRequired": False}], ids=["asked-for-since", "not-asked-for"])
+@pytest.mark.parametrize("note_required", [True, False])
+def test_whether_a_note_was_needed_is_settled_with_the_grant(note_required: bool, under: dict[str, Any]) -> None:
+    status = active_status() | ({"noteRequired": True} if note_required else {})
+    blank = request(status=status, approvals=lines((BOB, "")))
+    verdict = decide(blank, policy(**under), T0 + MS)
+    expected = (State.REVOKED, "ApprovalsMissing") if note_required else (State.ACTIVE, "Granted")
+    assert (verdict.state, verdict.reason) == expected
 
 
 def test_no_more_approvals_count_than_a_policy_may_ask_for() -> None:

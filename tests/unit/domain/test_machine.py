@@ -23,6 +23,7 @@ from unit.manifest_files import crd_schema, schema_faults
 PEOPLE = st.sampled_from([ALICE, BOB, CAROL, DAVE])
 LINES = st.one_of(
     PEOPLE.map(lambda user: f"{user}: ok"),
+    PEOPLE.map(lambda user: f"{user}: "),
     st.sampled_from(["", BOB, f"{CAROL}:ok", ": ok", f"{BOB}: ok\u2028{CAROL}: ok", f"{DAVE}\t: ok", f" {BOB}: ok\r"]),
 )
 DURATION = timedelta(hours=1)
@@ -57,11 +58,14 @@ class OneRequest(RuleBasedStateMachine):
             self._decide("approvals", f"{user}: ok")
 
     @rule(
-        required=st.integers(0, 3), longest=st.sampled_from(["1h", "4h"]), offered=st.sampled_from([["view"], ["view", "edit"]])
+        required=st.integers(0, 3),
+        longest=st.sampled_from(["1h", "4h"]),
+        offered=st.sampled_from([["view"], ["view", "edit"]]),
+        noted=st.booleans(),
     )
-    def policy_changes(self, required: int, longest: str, offered: list[str]) -> None:
+    def policy_changes(self, required: int, longest: str, offered: list[str], noted: bool) -> None:
         roles = [{"kind": "ClusterRole", "name": role} for role in offered]
-        self.policy = policy_manifest(requiredApprovals=required, maxDuration=longest, roles=roles)
+        self.policy = policy_manifest(requiredApprovals=required, maxDuration=longest, roles=roles, noteRequired=noted)
 
     @precondition(lambda self: self.looks >= MOST_LIVELY)
     @rule(ledger=st.sampled_from(["denials", "revocations"]), line=LINES)
@@ -177,7 +181,9 @@ class OneRequest(RuleBasedStateMachine):
         if verdict.grant is None:
             return
         assert policy is not None, "no access without a policy"
-        entitled = self._people("approvals") - {ALICE, ""}
+        status = self.request.get("status") or {}
+        noted = status.get("noteRequired", False) if request.state is State.ACTIVE else policy.note_required
+        entitled = self._people("approvals", noted=noted) - {ALICE, ""}
         assert len(entitled) >= policy.required_approvals, f"{entitled} are not {policy.required_approvals} people"
         assert request.role in policy.roles, f"{request.role} is not offered"
         assert request.duration <= policy.max_duration, f"{request.duration} is longer than {policy.max_duration}"
@@ -188,12 +194,11 @@ class OneRequest(RuleBasedStateMachine):
         if request.state is State.ACTIVE:
             assert self.now < verdict.grant.expires_at, "active at or after the expiry"
 
-    def _people(self, ledger: str) -> set[str]:
-        """Who wrote a line in the ledger, by another reading than the operator's."""
+    def _people(self, ledger: str, *, noted: bool = False) -> set[str]:
+        """Who wrote a line in the ledger, or one with a note, by another reading than the operator's."""
         text = (self.request["metadata"].get("annotations") or {}).get(f"jitaccess.dev/{ledger}", "")
-        return {
-            line.removesuffix(": ok") for line in text.split("\n") if line.endswith("@example.com: ok") and line.isprintable()
-        }
+        ends = ("@example.com: ok",) if noted else ("@example.com: ok", "@example.com: ")
+        return {line.partition(": ")[0] for line in text.split("\n") if line.endswith(ends) and line.isprintable()}
 
     def _check_record(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         faults = list(schema_faults(after, crd_schema("accessrequests")["properties"]["status"], "status"))

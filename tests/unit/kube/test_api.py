@@ -206,6 +206,14 @@ async def test_a_record_of_an_earlier_version_is_written_on(api: FakeApi, cluste
     assert await cluster.record(REQUESTS, recorded(api), record(1)), "version 0.1.0 counted no revisions"
 
 
+async def test_the_first_record_replaces_the_default_that_the_crd_gives_a_status(api: FakeApi, cluster: Cluster) -> None:
+    api.put(REQUESTS, request_manifest(status={"observedGeneration": -1}))
+    read = recorded(api)
+    assert await cluster.record(REQUESTS, read, record(1))
+    with pytest.raises(Conflict, match="is not as it was read"):
+        await cluster.record(REQUESTS, read, record(1))
+
+
 async def test_a_record_of_a_request_that_is_gone_is_none(cluster: Cluster) -> None:
     assert await cluster.record(REQUESTS, parse_request(request_manifest()), record(1)) is None
 

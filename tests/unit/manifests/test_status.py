@@ -1,13 +1,14 @@
 """The status: what was decided, when, by whom; written together with the transition, and only when something is new."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from itertools import product
 from typing import Any
 
 import pytest
 
-from jitaccess.domain.lifecycle import Verdict, blocked, decide
+from jitaccess.domain.lifecycle import END_REFUSED, Verdict, blocked, decide
 from jitaccess.domain.model import AccessPolicy, AccessRequest, OfferedRole, PolicyRecorded
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import Condition, State
@@ -74,18 +75,19 @@ def test_a_fresh_request_is_recorded_as_asked() -> None:
         "observedGeneration": 1,
         "state": "Pending",
         "settled": False,
+        "summary": {"approvals": "0/1"},
         "requiredApprovals": 1,
         "pendingUntil": "2026-07-02T02:10:00.000Z",
         "conditions": [
             {
                 "type": kind,
-                "status": "False",
+                "status": status,
                 "observedGeneration": 1,
                 "lastTransitionTime": "2026-07-01T02:10:00.000Z",
                 "reason": "WaitingForApproval",
                 "message": "needs 1 approval from Group leads",
             }
-            for kind in ("Approved", "Granted")
+            for kind, status in (("Approved", "False"), ("Granted", "False"), ("Reconciling", "True"))
         ],
         "history": [
             {
@@ -115,6 +117,7 @@ def test_a_grant_is_recorded_with_all_that_it_rests_on() -> None:
     assert [(c["type"], c["status"], c["reason"]) for c in ACTIVE["conditions"]] == [
         ("Approved", "True", "Approved"),
         ("Granted", "True", "Granted"),
+        ("Reconciling", "False", "Granted"),
         ("ExpiryGuarded", "True", "JobCreated"),
     ]
     assert [(entry["state"], entry["reason"], entry.get("by")) for entry in ACTIVE["history"]] == [
@@ -179,6 +182,76 @@ def test_conditions_of_others_are_left_alone() -> None:
     }
     status = recorded(after(PENDING | {"conditions": [theirs, *PENDING["conditions"]]}), LATER, policy())
     assert theirs in status["conditions"]
+
+
+HEALTH = [
+    # what was recorded, the verdict on it, and whether something is awaited, and whether it came to nothing
+    pytest.param({}, State.PENDING, "WaitingForApproval", "True", "", id="waiting-for-people"),
+    pytest.param({}, State.PENDING, "RoleNotFound", "True", "", id="approved-with-something-in-the-way"),
+    pytest.param({}, State.ACTIVE, "Granted", "False", "", id="granted"),
+    pytest.param(ACTIVE, State.ACTIVE, "BindingRefused", "True", "", id="granted-and-the-binding-refused"),
+    pytest.param(ACTIVE, State.ACTIVE, END_REFUSED, "True", "", id="granted-and-not-to-be-ended"),
+    pytest.param(ACTIVE, State.EXPIRED, "DurationElapsed", "False", "", id="over-in-time"),
+    pytest.param(ACTIVE, State.REVOKED, "RevokedByApprover", "False", "", id="revoked"),
+    pytest.param(PENDING, State.WITHDRAWN, "WithdrawnByRequester", "False", "", id="taken-back"),
+    pytest.param(PENDING, State.DENIED, "DeniedByApprover", "False", "True", id="denied"),
+    pytest.param({}, State.DENIED, "DurationTooLong", "False", "True", id="never-allowed"),
+    pytest.param(PENDING, State.TIMED_OUT, "PendingTimeout", "False", "True", id="nobody-decided"),
+    pytest.param(PENDING, State.FAILED, "RoleNotFound", "False", "True", id="never-granted-for-an-obstacle"),
+]
+
+
+@pytest.mark.parametrize(("before", "state", "reason", "reconciling", "stalled"), HEALTH)
+def test_every_end_and_every_wait_shows_in_the_conditions(
+    before: dict[str, Any], state: State, reason: str, reconciling: str, stalled: str
+) -> None:
+    asked = after(before) if before else request()
+    status = status_of(asked, Outcome(Verdict(state, reason, "why"), policy()), LATER)
+    told = {kind: condition(status, kind).get("status", "") for kind in ("Reconciling", "Stalled")}
+    assert told == {"Reconciling": reconciling, "Stalled": stalled}
+    assert {condition(status, kind)["reason"] for kind in told if told[kind]} == {reason}
+    assert not list(schema_faults(status, STATUS_SCHEMA, "status"))
+
+
+def test_every_state_has_a_row_of_its_health() -> None:
+    assert {row.values[1] for row in HEALTH} == set(State)
+
+
+def test_the_columns_show_how_many_have_approved_and_the_end_only_while_it_is_to_come() -> None:
+    half = recorded(after(PENDING, approvals=approved_by(BOB)), LATER, policy(requiredApprovals=2))
+    assert half["summary"] == {"approvals": "1/2"}
+    assert ACTIVE["summary"] == {"approvals": "1/1", "expires": "2026-07-01T03:40:00.000Z"}
+    expired = recorded(after(ACTIVE, approvals=approved_by(BOB)), LATER + 2 * HOUR, policy())
+    assert (expired["summary"], expired["expiresAt"]) == ({"approvals": "1/1"}, "2026-07-01T03:40:00.000Z")
+    assert "summary" not in recorded(request(), T0, None), "how many must approve was never known"
+
+
+def test_that_notes_are_required_is_on_record_until_the_grant_and_then_stays() -> None:
+    strict = policy(noteRequired=True)
+    pending = recorded(request(), T0, strict)
+    assert pending["noteRequired"] is True
+    assert "noteRequired" not in recorded(after(pending), LATER, policy()), "the policy no longer asks for notes"
+    active = recorded(after(pending, approvals=approved_by(BOB)), LATER, strict, DELIVERY)
+    assert recorded(after(active, approvals=approved_by(BOB)), LATER, policy())["noteRequired"] is True
+    assert not list(schema_faults(active, STATUS_SCHEMA, "status"))
+
+
+def test_an_approval_is_told_once_however_often_the_policy_changes_its_mind_about_notes() -> None:
+    blank = lines((BOB, ""))
+    status = PENDING
+    for required in (False, True, False, True, False):
+        status = recorded(after(status, approvals=blank), LATER, policy(noteRequired=required, requiredApprovals=2))
+        assert [each["by"] for each in status.get("approvals", [])] == ([] if required else [BOB])
+    assert [entry["by"] for entry in status["history"] if entry["reason"] == "Approved"] == [BOB]
+
+
+def test_a_role_that_changes_after_an_approval_without_its_note_is_not_shown_anew() -> None:
+    shown = ShownRole("u-view", "0123456789abcdef", (Rule(("get",), ("",), ("pods",)),))
+    other = replace(shown, digest="fedcba9876543210")
+    strict = policy(noteRequired=True, requiredApprovals=2)
+    first = status_of(request(), Outcome(decide(request(), strict, T0, shown), strict, shown), T0)
+    asked = after(first, approvals=lines((BOB, "")))
+    assert decide(asked, strict, LATER, other).reason == "RoleChanged", "the line may count yet, for what it was written under"
 
 
 def test_approvals_keep_the_time_of_their_first_record() -> None:
@@ -429,3 +502,16 @@ def test_conditions_are_found_by_their_type() -> None:
     granted = after(ACTIVE).recorded.condition("Granted")
     assert granted == Condition("Granted", "True", "Granted", "ClusterRole view until 2026-07-01T03:40:00.000Z", LATER, 1)
     assert after(ACTIVE).recorded.condition("Nonsense") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "unseen"),
+    [
+        pytest.param(None, True, id="no-status"),
+        pytest.param({"observedGeneration": -1}, True, id="the-default-of-the-crd"),
+        pytest.param({"observedGeneration": 1, "state": "Pending", "settled": False}, False, id="a-status-of-version-0.1.0"),
+        pytest.param(PENDING, False, id="recorded"),
+    ],
+)
+def test_a_request_that_nobody_has_looked_at_is_known_by_its_status(status: dict[str, Any] | None, unseen: bool) -> None:
+    assert parse_request(request_manifest(status=status)).recorded.unseen is unseen

@@ -47,10 +47,18 @@ class Bench:
 
     @property
     def ready(self) -> tuple[str, str, str]:
+        condition = self.conditions["Ready"]
+        return condition["status"], condition["reason"], condition["message"]
+
+    @property
+    def conditions(self) -> dict[str, dict[str, Any]]:
         found = self.api.get(POLICIES, POLICY_KEY)
         assert found
-        (condition,) = found["status"]["conditions"]
-        return condition["status"], condition["reason"], condition["message"]
+        return {condition["type"]: condition for condition in found["status"]["conditions"]}
+
+    @property
+    def stalled(self) -> tuple[str, str]:
+        return self.conditions["Stalled"]["status"], self.conditions["Stalled"]["reason"]
 
     @property
     def derived(self) -> set[tuple[str, str]]:
@@ -85,6 +93,8 @@ async def test_a_policy_is_put_in_force_and_says_so(bench: Bench) -> None:
     await bench.looks()
     assert bench.derived == ALL_DERIVED
     assert bench.ready == ("True", "InForce", "requests are accepted")
+    assert bench.stalled == ("False", "InForce")
+    assert bench.conditions["RolesFound"]["status"] == "True"
     assert bench.api.writes == [*MADE, STATUS]
     assert bench.woke_its_requests
 
@@ -149,6 +159,7 @@ async def test_a_policy_is_not_in_force(bench: Bench, fields: dict[str, Any], re
     await bench.looks()
     assert bench.ready[:2] == ("False", reason)
     assert told in bench.ready[2]
+    assert bench.stalled == ("True", reason), "nothing happens before a person puts it right"
     assert bench.derived == set(), "the rights that it gave are taken away again"
     assert bench.woke_its_requests
 
@@ -167,6 +178,31 @@ async def test_a_role_that_is_missing_is_named(bench: Bench) -> None:
     await bench.looks()
     assert bench.ready[:2] == ("True", "InForce")
     assert "Role gone" in bench.ready[2]
+    assert bench.stalled == ("True", "RolesNotFound")
+    found = bench.conditions["RolesFound"]
+    assert (found["status"], found["reason"]) == ("False", "RolesNotFound")
+    assert found["message"].endswith(": Role gone")
+    assert bench.derived == ALL_DERIVED, "what it offers beside that may be asked for"
+
+
+async def test_a_role_that_appears_ends_the_stall(bench: Bench) -> None:
+    bench.api.put(POLICIES, policy_manifest(roles=[{"kind": "ClusterRole", "name": "later"}]))
+    await bench.looks()
+    assert bench.stalled == ("True", "RolesNotFound")
+    assert TARGET in bench.schedule._deadlines, "no event tells of a role: it is looked for again"
+    bench.api.put_role("later", {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]})
+    await bench.looks()
+    assert bench.stalled == ("False", "InForce")
+    assert bench.conditions["RolesFound"]["status"] == "True"
+    assert bench.schedule.attempts(TARGET) == 0
+
+
+async def test_a_policy_that_nobody_has_looked_at_is_looked_at_as_any_other(bench: Bench) -> None:
+    bench.api.put(POLICIES, policy_manifest(status={"observedGeneration": -1}))
+    await bench.looks()
+    found = bench.api.get(POLICIES, POLICY_KEY)
+    assert found
+    assert found["status"]["observedGeneration"] == 3
 
 
 async def test_a_deleted_policy_gives_nobody_anything(bench: Bench) -> None:

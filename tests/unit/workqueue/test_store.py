@@ -65,6 +65,7 @@ def test_a_request_is_remembered_in_a_few_slots() -> None:
     ("on_it", "waits"),
     [
         pytest.param({}, True, id="never-looked-at"),
+        pytest.param({"recorded": Recorded(generation=-1)}, True, id="never-looked-at-by-the-default-of-its-crd"),
         pytest.param({"recorded": Recorded(revision=1)}, False, id="waits-for-its-approvers"),
         pytest.param({"recorded": Recorded(revision=1), "approvals": BY_BOB}, True, id="approved"),
         pytest.param({"recorded": Recorded(revision=1), "denials": BY_BOB}, True, id="denied"),
