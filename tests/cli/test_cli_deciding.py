@@ -245,3 +245,38 @@ def test_a_denial_at_a_terminal_asks_why(jit_stamped: Plugin) -> None:
     terminal.type("use the staging cluster")
     assert terminal.end() == 0
     assert jit_stamped.team.until(name, "Denied")["status"]["denial"]["note"] == "use the staging cluster"
+
+
+@pytest.mark.parametrize("command", ["approve", "review"])
+def test_a_note_that_the_policy_asks_for_is_asked_for(jit: Plugin, command: str) -> None:
+    jit.team.policy(noteRequired=True)
+    name = jit.asked()
+    jit.team.until(name, "Pending")
+    terminal = jit.at_terminal(command, *([name] if command == "approve" else []), user="bob")
+    terminal.expect("[y/N]: " if command == "approve" else ASK)
+    terminal.type("y" if command == "approve" else "a")
+    asked = "(policy debug asks for a note): "
+    for typed in ("", "  ", "it is her shift"):
+        terminal.expect_again(asked)
+        terminal.type(typed)
+    assert terminal.end() == 0
+    assert f"accessrequest/{name} approved" in terminal.seen
+    [approval] = jit.team.until(name, "Active")["status"]["approvals"]
+    assert (approval["by"], approval["note"]) == ("bob", "it is her shift")
+
+
+def test_a_script_gives_the_note_that_the_policy_asks_for(jit: Plugin) -> None:
+    jit.team.policy(noteRequired=True)
+    name = jit.asked()
+    jit.team.until(name, "Pending")
+    for words in (["-y"], ["-y", "-m", " "], ["--dry-run"]):
+        answer = jit("approve", name, *words, user="bob")
+        assert (answer.code, answer.out) == (2, ""), answer
+        assert "policy debug asks for a note: say why with -m TEXT" in answer.err
+    assert "annotations" not in jit.team.get(name)["metadata"]
+    assert "Nothing was changed" in jit.ok("approve", name, "--dry-run", "-m", "seen", user="bob")
+    jit.ok("approve", name, "-y", "-m", "seen", user="bob")
+    jit.team.until(name, "Active")
+    other = jit.asked()
+    jit.ok("deny", other, "-y", user="bob")
+    jit.team.until(other, "Denied")

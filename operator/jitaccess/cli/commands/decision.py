@@ -109,7 +109,9 @@ class Case:
         return self._client.decide(self._request.key, verb.ledger, text, dry_run)
 
     def _needs_note(self, verb: Verb) -> bool:
-        return verb is APPROVE and self._policy is not None and self._policy.note_required
+        if verb is not APPROVE:
+            return False
+        return self._request.recorded.note_required or (self._policy is not None and self._policy.note_required)
 
     @cached_property
     def _policy(self) -> AccessPolicy | None:
@@ -131,5 +133,5 @@ def _written(typed: str) -> str:
 
 
 def _still_awaited(request: AccessRequest, policy: AccessPolicy | None) -> str:
-    given = len(counting_approvals(request))
+    given = len(counting_approvals(request, policy))
     return awaited(policy, given) if policy and given < policy.required_approvals else ""
