@@ -27,7 +27,7 @@ class Effect:
         return self._of_ending(decided) if decided.state is State.ACTIVE else ""
 
     def _of_approval(self, decided: AccessRequest, policy: AccessPolicy | None) -> str:
-        given = len(counting_approvals(decided))
+        given = len(counting_approvals(decided, policy))
         if decided.state is not State.PENDING or policy is None:
             return ""
         if given < policy.required_approvals:
