@@ -100,7 +100,7 @@ class Recorded:
     @property
     def unseen(self) -> bool:
         """Whether nobody has looked at the request yet: no status, or the one that the CRD gives it (generation -1)."""
-        return replace(self, generation=0) == NOTHING_RECORDED
+        return self.generation <= 0 and replace(self, generation=0) == NOTHING_RECORDED
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if any."""
