@@ -186,7 +186,7 @@ async def test_three_hundred_connections_cost_little_and_keep_no_probe_out(sent:
             if number % 100 == 99:
                 start = time.monotonic()
                 assert await ask(port, get("/livez")) == (200, "ok\n"), f"with {number} connections"
-                assert time.monotonic() - start < 1
+                assert time.monotonic() - start < 5, "kubelet waits that long"
         await asyncio.sleep(0.5)
         grown = resident(server.pid) - before
         assert grown < 30 * MEGABYTE, f"300 connections cost {grown / MEGABYTE:.0f} MB"
