@@ -25,7 +25,7 @@ class Person:
         self._connection: http.client.HTTPSConnection | None = None
 
     def call(self, verb: str, path: str, body: Any = None, *, patch: str = "merge") -> Answer:
-        """The status and the object of one call; (0, {}) where nobody answered, which may mean that it was done or not."""
+        """The status and the object of one call; 0 and why where nobody answered, which may mean that it was done or not."""
         kind = _PATCHES[patch] if verb == "PATCH" else "application/json"
         head = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
         data = None if body is None else json.dumps(body).encode()
@@ -34,9 +34,9 @@ class Person:
             connection.request(verb, path, data, head)
             answer = connection.getresponse()
             return answer.status, _object(answer.read())
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
             self.close()
-            return 0, {}
+            return 0, {"message": f"{type(error).__name__}: {error}"}
 
     def get(self, path: str) -> dict[str, Any]:
         """An object; empty if there is none, or nobody answered."""

@@ -206,6 +206,14 @@ class Crowd:
         backup = self._backups.get(request)
         return self.admin("POST", rbac(self.namespace, "rolebindings"), backup) if backup else (0, {})
 
+    def restore_surely(self, request: str) -> None:
+        """As `restore`, again where nobody answered; it must succeed."""
+        deadline = time.monotonic() + PATIENCE
+        while (answer := self.restore(request))[0] not in (201, 409):
+            assert answer[0] == 0, f"expected that {request} can be restored: {answer}"
+            assert time.monotonic() < deadline, f"expected that {request} can be restored: {answer}"
+            time.sleep(0.05)
+
     def _unbind(self, request: str) -> None:
         if name := self._binding(request):
             self.admin("DELETE", rbac(self.namespace, "rolebindings", name))
