@@ -25,7 +25,7 @@ def test_a_role_that_does_not_exist_is_named_and_waited_for(team: Team) -> None:
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
     assert "there is no Role db-reader in namespace" in obstacle(team, name, "RoleNotFound")
-    assert not team.items("jobs"), "nothing is left behind while it waits"
+    eventually(lambda: not team.items("jobs"), "nothing is left behind while it waits")
     rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
     team.admin.create("roles", {"metadata": {"name": "db-reader"}, "rules": [rule]}).sure()
     team.until(name, "Active")
@@ -42,7 +42,7 @@ def test_a_role_that_the_operator_may_not_bind_is_named_with_the_rule_to_add(tea
     message = obstacle(team, name, "BindForbidden")
     assert "may not bind Role unknown" in message
     assert "resources [roles], resourceNames [unknown], verbs [get, bind]" in message
-    assert not team.items("jobs"), "nothing is left behind while it waits"
+    eventually(lambda: not team.items("jobs"), "nothing is left behind while it waits")
     status = team.until(name, "Failed")["status"]
     assert status["history"][-1]["reason"] == "BindForbidden"
 

@@ -81,40 +81,35 @@ def test_access_ends_on_time_though_the_operator_was_killed(system: System) -> N
 @pytest.mark.parametrize("recreated", [pytest.param(True, id="recreated"), pytest.param(False, id="the-same-all-along")])
 def test_a_policy_recreated_within_the_second_while_nobody_looked_inherits_nothing(system: System, recreated: bool) -> None:
     team = new_team(system)
-    names: list[str] = []
-    for attempt in range(20):  # until all of it happens in one second, by the API server's clock
-        policy = team.policy(f"debug{attempt}")
-        manifest = {**team.get(policy, POLICIES), "status": None}
-        running_operator(system).kill()
-        name = asked_under_a_new_one(team, policy, manifest, recreated=recreated)
-        system.start_operator()
-        if same_second(team.get(name), team.get(policy, POLICIES)):
-            names.append(name)
-            break
-        team.until(name, "Denied")
-    assert names, "within 20 attempts everything happened within one second"
-    expected = "Denied" if recreated else "Active"
-    told = team.until(names[0], expected)["status"]["history"][-1]
+    name = next((name for attempt in range(20) if (name := asked_within_a_second(system, team, attempt, recreated))), "")
+    assert name, "within 20 attempts everything happened within one second"
+    told = team.until(name, "Denied" if recreated else "Active")["status"]["history"][-1]
     assert told["reason"] == ("PolicyRecreated" if recreated else "Granted"), told
     eventually(lambda: team.may("alice", "list", "pods") is not recreated, f"recreated={recreated} decides about the access")
 
 
-def asked_under_a_new_one(team: Team, policy: str, manifest: dict[str, Any], *, recreated: bool) -> str:
-    """A request and its approval, with nobody there to see them, beside a policy that is deleted and made anew."""
-    kept = {"metadata": {"name": policy}, "spec": manifest["spec"]}
+def asked_within_a_second(system: System, team: Team, attempt: int, recreated: bool) -> str:
+    """An approved request that no operator has seen, of the same second as its policy; empty if it took longer.
 
-    def anew() -> None:
-        team.admin.delete(POLICIES, policy).sure()
-        team.admin.create(POLICIES, {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"], **kept}).sure()
-
+    The policy is made before the request, or deleted and made anew after its approval.
+    """
+    policy = f"debug{attempt}"
+    running_operator(system).terminate()
+    system.start_operator()
+    if recreated:
+        team.policy(policy)
     time.sleep(1.0 - time.time() % 1.0)
     if not recreated:
-        anew()
+        team.policy(policy)
+    running_operator(system).kill()
     name = team.request("alice", policyRef={"kind": "AccessPolicy", "name": policy})
     team.decide("bob", "approve", name)
     if recreated:
-        anew()
-    return name
+        team.admin.delete(POLICIES, policy).sure()
+        team.policy(policy, ready=False)
+    made = [team.get(name), team.get(policy, POLICIES)]
+    system.start_operator()
+    return name if same_second(*made) else ""
 
 
 def same_second(one: dict[str, Any], other: dict[str, Any]) -> bool:
