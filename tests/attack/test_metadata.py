@@ -314,7 +314,6 @@ def rooms() -> Iterator[Attempt]:
         ("fields of the spec", {"f:spec": {f"f:{'x' * 200}": {}}}),
         ("fields below the spec", {"f:spec": {"f:policyRef": {f"f:{'x' * 200}": {}}}}),
         ("deep fields", {"f:metadata": {"f:annotations": {"f:seen": {"f:deep": {}}}}}),
-        ("fields of status", {"f:status": {"f:conditions": {f"f:{'x' * 200}": {}}}}),
         ("other fields", {"f:data": {"f:x": {}}}),
     ):
         yield Attempt(
@@ -456,6 +455,15 @@ def test_a_request_that_others_have_filled_up_can_still_be_decided_on(stage: The
     Stage.sure(decides_with("approve", FOREIGN, team="a")(scene, stage.person("bob")))
     Stage.sure(decides_with("deny", {**FOREIGN, "example.com/at": "noon"}, team="b")(scene, stage.person("carol")))
     stage.until(scene.name, "Denied")
+
+
+def test_fields_of_status_that_somebody_owns_leave_no_trace(stage: Theatre) -> None:
+    # The status is one field to the API server: whatever is sent below it is cut off before it is looked at, or stored.
+    scene = Scene(stage)
+    fields: dict[str, Any] = {"f:status": {"f:conditions": {f"f:{'x' * 200}": {}}, f"f:{'y' * 200}": {}}}
+    Stage.sure(brings_manager({**BLOATED, "fieldsV1": fields})(scene, stage.person("erin@example.com")))
+    owned = [entry.get("fieldsV1", {}).get("f:status", {}) for entry in stage.get(scene.name)["metadata"]["managedFields"]]
+    assert not any(owned), f"expected nothing below status, and got {owned}"
 
 
 def test_more_field_managers_than_the_api_server_keeps_do_not_stand_in_the_way(stage: Theatre) -> None:

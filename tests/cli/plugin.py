@@ -43,7 +43,7 @@ class Plugin:
         path = os.pathsep.join([str(ROOT / "operator"), os.environ.get("PYTHONPATH", "")])
         return {
             "PATH": os.environ["PATH"],
-            "HOME": "/nonexistent",
+            "HOME": "/dev/null",
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": path,
             "TZ": "UTC",

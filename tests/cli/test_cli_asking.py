@@ -243,7 +243,7 @@ def test_a_file_that_is_refused_says_why(
     assert jit_stamped.ok("ls", "-o", "name") == ""
 
 
-def test_a_file_that_is_not_there_is_a_usage_error(jit_stamped: Plugin) -> None:
-    answer = jit_stamped("request", "-f", "/nonexistent")
+def test_a_file_that_is_not_there_is_a_usage_error(jit_stamped: Plugin, tmp_path: Path) -> None:
+    answer = jit_stamped("request", "-f", str(tmp_path / "no.yaml"))
     assert answer.code == 2
     assert "No such file" in answer.err

@@ -96,7 +96,7 @@ def test_wrong_answers_are_asked_again_and_the_right_ones_stay(home: Path, clust
         ("Which: ", "look"),
         ("Which: ", "2"),
         ("For how long (at most 4h) [1h]: ", "1d"),
-        ("is not a duration: write it like 30m, 4h or 1h30m\nFor how long (at most 4h) [1h]: ", "9h"),
+        ("is not a duration: write it like 30m, 4h or 1h30m, and a day as 24h\nFor how long (at most 4h) [1h]: ", "9h"),
         ("allows at most 4h, not 9h\nFor how long (at most 4h) [1h]: ", "10m"),
         ("Why: ", "   "),
         ("say why in words\nWhy: ", "x\u200bx"),

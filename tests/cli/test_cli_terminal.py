@@ -13,7 +13,7 @@ ESC = "\x1b"
 
 
 def test_without_arguments_it_says_the_three_things_most_people_want(jit_stamped: Plugin) -> None:
-    answer = jit_stamped(KUBECONFIG="/nonexistent")
+    answer = jit_stamped(KUBECONFIG="/dev/null/config")
     assert answer.code == 0
     for words in ("kubectl jit request", "kubectl jit ls", "kubectl jit review", "kubectl jit --help"):
         assert words in answer.out

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import click
@@ -110,9 +111,11 @@ def _write_jsonl(records: Iterable[dict[str, Any]]) -> None:
 
 
 def _write_csv(records: Iterable[dict[str, Any]]) -> None:
+    rows = map(row, records)
+    first = next(rows, None)  # what is refused is refused before anything is written
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
-    writer.writerows(map(row, records))
+    writer.writerows(rows if first is None else chain([first], rows))
 
 
 _WRITERS = {"csv": _write_csv, "json": _write_json, "jsonl": _write_jsonl}
