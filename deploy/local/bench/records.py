@@ -7,7 +7,7 @@ from typing import Any
 from bench.calls import Client, Object
 from jitaccess.domain.lifecycle import Grant, decide, grant_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest
-from jitaccess.domain.recorded import ObjectRef, Recorded
+from jitaccess.domain.recorded import NOTHING_RECORDED, ObjectRef, Recorded
 from jitaccess.domain.recording import Delivery, Outcome, next_step
 from jitaccess.domain.roles import ShownRole
 from jitaccess.manifests.grant import COMPONENT, binding_manifest, grant_name, job_manifest
@@ -52,7 +52,7 @@ async def make_binding(client: Client, grant: Grant, job: ObjectRef, component: 
 async def write_record(client: Client, request: AccessRequest, recorded: Recorded, **instead: Any) -> AccessRequest:
     """Write a record as the operator does, on top of the one that is known; `instead` are fields of the status to change."""
     old = request.recorded
-    there = "/status/revision" if old.revision else "/status"
+    there = "/status" if old == NOTHING_RECORDED else "/status/revision"
     patch = [
         {"op": "test", "path": "/metadata/uid", "value": request.uid},
         {"op": "test", "path": there, "value": old.revision or None},

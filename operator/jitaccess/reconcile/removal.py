@@ -61,6 +61,8 @@ async def _empty(cluster: Cluster, resource: Resource, key: Key, uid: str, why: 
         try:
             await cluster.replace(resource, key, emptied(found))
         except (Refused, Conflict) as error:
+            if await cluster.find(resource, key) is None:
+                return None  # gone in the meantime, after all
             raise NotEnded(f"the {resource.kind} {key.name} still stands: {why}; nor can it be emptied: {error}") from error
     return Remains(key.name, why)
 

@@ -367,6 +367,16 @@ async def test_a_binding_that_a_finalizer_keeps_loses_its_effect(active: Bench) 
     assert "x.dev/keep" in active.status["history"][-2]["message"]
 
 
+async def test_a_binding_that_goes_while_it_is_emptied_is_gone(active: Bench) -> None:
+    assert active.binding
+    active.binding["metadata"]["finalizers"] = ["x.dev/keep"]
+    active.api.before("PUT rolebindings", lambda: active.api.remove(ROLE_BINDINGS, GRANT_KEY))
+    active.now.passes(hours=1)
+    await active.looks()
+    assert (active.state, active.binding) == (("Expired", "DurationElapsed"), None)
+    assert "BindingEmptied" not in [entry["reason"] for entry in active.status["history"]]
+
+
 @pytest.mark.parametrize("status", [403, 409])
 async def test_an_end_that_is_refused_is_said_and_tried_for_ever(active: Bench, status: int) -> None:
     active.now.passes(hours=1)
