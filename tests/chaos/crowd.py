@@ -195,24 +195,17 @@ class Crowd:
         prefix = f"jit-{request}-"
         return next((binding for binding in self.bindings() if binding["metadata"]["name"].startswith(prefix)), {})
 
-    def back_up(self, request: str) -> None:
-        """An administrator's backup keeps the binding of a request as it is, without what the API server counts itself."""
+    def back_up(self, request: str) -> bool:
+        """An administrator's backup keeps the binding of a request, if there is one, without what the API server counts itself."""
         if found := self._found(request):
             metadata = {fact: found["metadata"][fact] for fact in ("name", "labels", "annotations")}
             self._backups[request] = {**found, "metadata": metadata}
+        return bool(found)
 
     def restore(self, request: str) -> Answer:
         """And puts it back, if there is one."""
         backup = self._backups.get(request)
         return self.admin("POST", rbac(self.namespace, "rolebindings"), backup) if backup else (0, {})
-
-    def restore_surely(self, request: str) -> None:
-        """As `restore`, again where nobody answered; it must succeed."""
-        deadline = time.monotonic() + PATIENCE
-        while (answer := self.restore(request))[0] not in (201, 409):
-            assert answer[0] == 0, f"expected that {request} can be restored: {answer}"
-            assert time.monotonic() < deadline, f"expected that {request} can be restored: {answer}"
-            time.sleep(0.05)
 
     def _unbind(self, request: str) -> None:
         if name := self._binding(request):
