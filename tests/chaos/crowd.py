@@ -196,7 +196,7 @@ class Crowd:
         return next((binding for binding in self.bindings() if binding["metadata"]["name"].startswith(prefix)), {})
 
     def back_up(self, request: str) -> bool:
-        """An administrator's backup keeps the binding of a request, if there is one, without what the API server counts itself."""
+        """An administrator's backup keeps the binding of a request, if there is one, without what the API server counts."""
         if found := self._found(request):
             metadata = {fact: found["metadata"][fact] for fact in ("name", "labels", "annotations")}
             self._backups[request] = {**found, "metadata": metadata}

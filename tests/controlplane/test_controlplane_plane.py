@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from controlplane import ControlPlane, ControlPlaneError, KubectlError
+from controlplane.audit import read_events
 from controlplane.components import COMPONENTS, LOOPBACK, Component, Ports, free_port
 
 
@@ -225,3 +226,19 @@ def test_a_port_that_somebody_took_meanwhile_is_given_up(which: str, monkeypatch
         monkeypatch.setattr(plane, "_ports", Ports(**taken))
         with plane:
             assert str(taken["api"]) not in plane.server
+
+
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [
+        pytest.param(0, [1, 22, 333], id="from-the-beginning"),
+        pytest.param(2, [22, 333], id="where-a-line-begins"),
+        pytest.param(3, [333], id="within-a-line-that-had-begun-before"),
+        pytest.param(9, [], id="at-the-end"),
+        pytest.param(10, [], id="within-a-line-that-is-being-written"),
+    ],
+)
+def test_only_whole_lines_are_audit_events(tmp_path: Path, start: int, found: list[Any]) -> None:
+    log = tmp_path / "audit.log"
+    log.write_text("1\n22\n333\n44")
+    assert read_events(log, start) == found

@@ -18,10 +18,11 @@ rules:
 
 
 def read_events(path: Path, start: int = 0) -> list[dict[str, Any]]:
-    """Return the events from byte `start` on; a line that is still being written is left out."""
+    """Return the events from byte `start` on; a line that is still being written is left out, as is one that had begun before."""
     if not path.exists():
         return []
     with path.open("rb") as log:
-        log.seek(start)
-        lines = log.read().split(b"\n")[:-1]
-    return [json.loads(line) for line in lines]
+        log.seek(max(0, start - 1))
+        text = log.read()
+    whole = text.partition(b"\n")[2] if start else text
+    return [json.loads(line) for line in whole.split(b"\n")[:-1]]
