@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -97,6 +98,17 @@ class Place:
         ledger = f"jitaccess.dev/{LEDGERS[verb]}"
         before = self.annotations(name).get(ledger)
         return annotations({ledger: f"{user}: {note}" if before is None else f"{before}\n{user}: {note}"})
+
+    @contextmanager
+    def operator_frozen(self) -> Iterator[None]:
+        """While nothing is reconciled, and the operator does not even stop."""
+        operator = self.system.operator
+        assert operator
+        operator.pause()
+        try:
+            yield
+        finally:
+            operator.resume()
 
 
 @dataclass

@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -136,17 +135,6 @@ class Stage(Place):
         """The bindings that the operator has made for requests of that name."""
         found = self.sure(self.admin.get("rolebindings", labelSelector="jitaccess.dev/component=grant"))["items"]
         return [each for each in found if each["metadata"]["annotations"]["jitaccess.dev/request"] == request]
-
-    @contextmanager
-    def operator_frozen(self) -> Iterator[None]:
-        """While nothing is reconciled."""
-        operator = self.system.operator
-        assert operator
-        operator.pause()
-        try:
-            yield
-        finally:
-            operator.resume()
 
     @staticmethod
     def sure(answer: Answer) -> dict[str, Any]:

@@ -1,26 +1,11 @@
 """What is said while the operator is away: nothing that it has not done, and what was really seen after a wait."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 
 from cli.plugin import Plugin
-from team import Team, eventually
+from team import eventually
 
 SILENT = "is the operator running?"
-
-
-@contextmanager
-def asleep(team: Team) -> Iterator[None]:
-    """While the operator does nothing, not even stop."""
-    operator = team.system.operator
-    assert operator
-    operator.pause()
-    try:
-        yield
-    finally:
-        operator.resume()
 
 
 @pytest.fixture
@@ -32,7 +17,7 @@ def jit(jit_stamped: Plugin) -> Plugin:
 
 def test_a_request_that_nobody_looks_at_is_not_about_to_be_granted(jit: Plugin) -> None:
     jit.team.policy("look", requiredApprovals=0, approvers=[], maxDuration="15m")
-    with asleep(jit.team):
+    with jit.team.operator_frozen():
         answer = jit("request", "look", "--reason", "x")
         assert answer.code == 0, answer
         assert f"Pending: not looked at yet: {SILENT}" in answer.out, "said after a wait, and not what the manifest was at first"
@@ -51,7 +36,7 @@ def test_an_approval_is_not_a_grant_and_a_revocation_not_an_end(jit: Plugin) -> 
     jit.ok("approve", active, "-y", user="bob")
     for name, state in ((active, "Active"), (pending, "Pending"), (second, "Pending")):
         jit.team.until(name, state)
-    with asleep(jit.team):
+    with jit.team.operator_frozen():
         approved = jit.ok("approve", pending, second, "-y", user="bob")
         assert approved.splitlines() == [
             f"accessrequest/{name} approved, but not granted yet: {SILENT}" for name in (pending, second)
@@ -67,7 +52,7 @@ def test_an_approval_is_not_a_grant_and_a_revocation_not_an_end(jit: Plugin) -> 
 
 
 def test_a_policy_that_nobody_looked_at_refuses_nobody(jit: Plugin) -> None:
-    with asleep(jit.team):
+    with jit.team.operator_frozen():
         jit.team.policy("new", ready=False)
         jit.team.admin.merge("accesspolicies", "debug", {"spec": {"requesters": [{"kind": "User", "name": "carol"}]}}).sure()
         said = eventually(lambda: said if SILENT in (said := jit("explain", "new").out) else "", "seconds have passed")
@@ -83,7 +68,7 @@ def test_a_policy_that_nobody_looked_at_refuses_nobody(jit: Plugin) -> None:
 
 
 def test_who_may_read_the_lease_is_told_since_when_the_operator_is_silent(jit: Plugin) -> None:
-    with asleep(jit.team):
+    with jit.team.operator_frozen():
         reviewed = eventually(
             lambda: jit(
                 "request", "debug", "--reason", "x", "--timeout", "1s", "--as", "zoe", "--as-group", "developers", user="admin"
@@ -93,7 +78,7 @@ def test_who_may_read_the_lease_is_told_since_when_the_operator_is_silent(jit: P
         assert SILENT in reviewed.err
         jit.team.policy("admins", requesters=[{"kind": "User", "name": "admin"}], ready=False)
     jit.team.until_condition("admins", "Ready", "True", of="accesspolicies")
-    with asleep(jit.team):
+    with jit.team.operator_frozen():
 
         def words() -> str:
             return jit("request", "admins", "--reason", "x", "--timeout", "1s", user="admin").err

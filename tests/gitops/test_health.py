@@ -1,7 +1,6 @@
 """Health as GitOps tools see it: the real kstatus, asked about objects that the real operator has written."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,18 +16,6 @@ Make = Callable[[Team], Object]
 def kstatus() -> None:
     """Before anything is timed."""
     program()
-
-
-@contextmanager
-def operator_frozen(team: Team) -> Iterator[None]:
-    """While nothing is reconciled."""
-    operator = team.system.operator
-    assert operator
-    operator.pause()
-    try:
-        yield
-    finally:
-        operator.resume()
 
 
 def looked_at(team: Team, resource: str, name: str) -> Object:
@@ -51,14 +38,14 @@ def made(team: Team, **spec: Any) -> Object:
 
 
 def policy_before_the_first_look(team: Team) -> Object:
-    with operator_frozen(team):
+    with team.operator_frozen():
         team.policy("policy", ready=False)
         return team.get("policy", POLICIES)
 
 
 def policy_changed_since_the_last_look(team: Team) -> Object:
     made(team)
-    with operator_frozen(team):
+    with team.operator_frozen():
         team.admin.merge(POLICIES, "policy", {"spec": {"maxDuration": "1h"}}).sure()
         return team.get("policy", POLICIES)
 
@@ -119,7 +106,7 @@ def test_what_stalls_a_policy_is_the_message_of_kstatus(team: Team) -> None:
 
 def request_before_the_first_look(team: Team) -> Object:
     team.policy()
-    with operator_frozen(team):
+    with team.operator_frozen():
         return team.get(team.request())
 
 
@@ -128,10 +115,16 @@ def pending(team: Team) -> Object:
     return team.until(team.request(), "Pending")
 
 
-def half_approved(team: Team) -> Object:
-    team.policy(requiredApprovals=2)
+def asked(team: Team, **spec: Any) -> str:
+    """A request that waits for its approvers, under a policy like that."""
+    team.policy(**spec)
     name = team.request()
     team.until(name, "Pending")
+    return name
+
+
+def half_approved(team: Team) -> Object:
+    name = asked(team, requiredApprovals=2)
     team.decide("bob", "approve", name)
     eventually(lambda: team.status(name).get("approvals"), "the approval is on record")
     return team.get(name)
@@ -165,17 +158,13 @@ def revoked(team: Team) -> Object:
 
 
 def withdrawn(team: Team) -> Object:
-    team.policy()
-    name = team.request()
-    team.until(name, "Pending")
+    name = asked(team)
     team.decide("alice", "revoke", name)
     return team.until(name, "Withdrawn")
 
 
 def denied(team: Team) -> Object:
-    team.policy()
-    name = team.request()
-    team.until(name, "Pending")
+    name = asked(team)
     team.decide("bob", "deny", name)
     return team.until(name, "Denied")
 

@@ -7,7 +7,7 @@ import pytest
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.text import format_time
-from jitaccess.wording.unseen import change_unseen, not_acted_on, operator_words, policy_unseen, request_unseen, untouched
+from jitaccess.wording.unseen import change_unseen, not_acted_on, operator_words, policy_unseen, request_unseen
 from unit.examples import ALICE, BOB, CAROL, T0, active_status, approved_by, policy, request
 
 READY = {"conditions": [{"type": "Ready", "status": "True", "reason": "InForce", "message": "x"}]}
@@ -27,7 +27,7 @@ LOOKED_AT = {"revision": 1, "state": "Pending"}
 )
 def test_a_request_that_should_have_been_looked_at(about: AccessRequest, after: int, words: str) -> None:
     assert request_unseen(about, T0 + timedelta(seconds=after)) == words
-    assert untouched(about) is (about.recorded.revision == 0)
+    assert about.recorded.unseen is (about.recorded.revision == 0)
 
 
 def made(generation: int = 3, **fields: Any) -> AccessPolicy:
