@@ -7,13 +7,13 @@ from typing import Any
 from bench.calls import Client, Object
 from jitaccess.domain.lifecycle import Grant, decide, grant_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest
-from jitaccess.domain.recorded import NOTHING_RECORDED, ObjectRef, Recorded
+from jitaccess.domain.recorded import ObjectRef, Recorded
 from jitaccess.domain.recording import Delivery, Outcome, next_step
 from jitaccess.domain.roles import ShownRole
 from jitaccess.manifests.grant import COMPONENT, binding_manifest, grant_name, job_manifest
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.manifests.resources import JOBS, REQUESTS, ROLE_BINDINGS
-from jitaccess.manifests.status import request_status
+from jitaccess.manifests.status import on_top_of, request_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +51,9 @@ async def make_binding(client: Client, grant: Grant, job: ObjectRef, component: 
 
 async def write_record(client: Client, request: AccessRequest, recorded: Recorded, **instead: Any) -> AccessRequest:
     """Write a record as the operator does, on top of the one that is known; `instead` are fields of the status to change."""
-    old = request.recorded
-    there = "/status" if old == NOTHING_RECORDED else "/status/revision"
     patch = [
         {"op": "test", "path": "/metadata/uid", "value": request.uid},
-        {"op": "test", "path": there, "value": old.revision or None},
+        on_top_of(request.recorded),
         {"op": "add", "path": "/status", "value": request_status(recorded) | instead},
     ]
     await client.call("PATCH", REQUESTS.path(request.key, subresource="status"), patch, patch="json")

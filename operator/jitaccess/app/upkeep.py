@@ -16,6 +16,7 @@ from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.retention import remove_old
 from jitaccess.reconcile.sweep import sweep_policies
 from jitaccess.workqueue.schedule import Target
+from jitaccess.workqueue.store import Open
 
 CHECK_SECONDS, RECHECK_SECONDS = 60.0, 3.0
 FIRST_RETIRE_SECONDS, RETIRE_SECONDS, RETRY_RETIRE_SECONDS = 600.0, 3600.0, 30.0
@@ -78,16 +79,18 @@ class Upkeep:
 
     def look_at_all_requests(self) -> None:
         """Look at every open request as soon as possible."""
-        for resource, requests in self._tools.store.requests.items():
+        for requests in self._tools.store.requests.values():
             requests.distrust()
-            for key, _ in requests.all():
-                self._tools.schedule.soon(Target(resource, key))
+        self._look_at(lambda _: True)
 
     def look_at_what_waits(self) -> None:
         """Look at every open request that, by what is on it, may wait for us."""
+        self._look_at(lambda known: known.waits)
+
+    def _look_at(self, wanted: Callable[[Open], bool]) -> None:
         for resource, requests in self._tools.store.requests.items():
             for key, known in requests.all():
-                if known.waits:
+                if wanted(known):
                     self._tools.schedule.soon(Target(resource, key))
 
     # --- the installation and the clock

@@ -18,7 +18,7 @@ from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.resources import OPEN_REQUESTS, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Store, waits_for_us
+from jitaccess.workqueue.store import Store
 
 LONGEST_BACKOFF = 30.0
 # Kopf handles what a page lists all at once, each with a task of its own: what else there is to do waits for that.
@@ -150,11 +150,13 @@ class Watch:
 
     def _listed(self, target: Target, request: AccessRequest) -> None:
         """A listing has brought a request that we do not know: what waits for us is looked at, the rest is for the sweep."""
-        self._store.requests[target.resource].see(request, hint=False)
-        if waits_for_us(request):
+        requests = self._store.requests[target.resource]
+        requests.see(request, hint=False)
+        known = requests.get(request.key)
+        if known and known.waits:
             self._schedule.soon(target)
-        elif request.recorded.expires_at:
-            self._schedule.at(target, request.recorded.expires_at)
+        elif known and known.until:
+            self._schedule.at(target, known.until)
 
     async def policy_changed(self, kind: PolicyKind, type: str | None, body: kopf.Body, **_: Any) -> None:
         """A policy was made, changed or deleted."""

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 
 from jitaccess.domain.model import GROUP, AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
-from jitaccess.domain.recorded import NOTHING_RECORDED, Recorded
+from jitaccess.domain.recorded import Recorded
 from jitaccess.domain.roles import Role
 from jitaccess.kube.answers import Conflict, Expired, NotFound, NotServed, Outage, Refused, Unpatchable, failure, object_in
 from jitaccess.kube.clock import uptime
@@ -15,7 +15,7 @@ from jitaccess.manifests.kinds import policy_resource
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.resources import CLUSTER_ROLES, CRDS, ROLES, Resource
 from jitaccess.manifests.roles import parse_role
-from jitaccess.manifests.status import request_status
+from jitaccess.manifests.status import on_top_of, request_status
 
 __all__ = ["Cluster", "Conflict", "Outage", "Refused"]
 
@@ -119,11 +119,8 @@ class Cluster:
         got lost) has recorded since. The record of a grant also asks that nobody has denied or revoked it, nor deleted it.
         """
         old = request.recorded
-        # A status of version 0.1.0 has no revision yet; of a request that nobody has looked at, there is no status at all.
-        path = "/status" if old == NOTHING_RECORDED else "/status/revision"
-        expected = {"op": "test", "path": path, "value": old.revision or None}
         grants = request.approvals and recorded.granted_at and not old.granted_at
-        wanted: list[Manifest] = [expected, *(_UNDISPUTED if grants else ())]
+        wanted: list[Manifest] = [on_top_of(old), *(_UNDISPUTED if grants else ())]
         written = await self.write_status(resource, request.key, request.uid, request_status(recorded), *wanted)
         return parse_request(written) if written else None
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from jitaccess.domain.model import AccessPolicy, Manifest, OfferedRole, PolicyRecorded, RoleRef
-from jitaccess.domain.recorded import Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State
+from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_time, parse_time
 from jitaccess.manifests.roles import parse_role_status, role_status
@@ -40,6 +40,13 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "history": [entry_status(entry) for entry in recorded.history],
     }
     return {field: value for field, value in status.items() if value is not None}
+
+
+def on_top_of(old: Recorded) -> Manifest:
+    """The `test` of a JSON Patch that nobody has recorded since."""
+    # A status of version 0.1.0 has no revision yet, as the one that the CRD gives; made before the CRD gave one, there is none.
+    path = "/status" if old == NOTHING_RECORDED else "/status/revision"
+    return {"op": "test", "path": path, "value": old.revision or None}
 
 
 def _summary(recorded: Recorded) -> dict[str, str]:

@@ -10,10 +10,11 @@ from jitaccess.domain.recorded import condition_of
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
 from jitaccess.manifests.derived import DERIVED_SELECTOR, directory_manifests, is_derived, policy_of
 from jitaccess.manifests.directory import DIRECTORY
-from jitaccess.manifests.grant import Object, is_same
+from jitaccess.manifests.grant import Object
 from jitaccess.manifests.kinds import ACCESS_POLICY
 from jitaccess.manifests.parse import key_of
 from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource
+from jitaccess.reconcile.making import make_same
 from jitaccess.reconcile.removal import NotEnded, remove
 from jitaccess.workqueue.store import Store
 
@@ -92,12 +93,9 @@ class Directory:
 
     async def _agree(self, place: Place, wanted: Object | None, found: Object | None) -> None:
         resource, key = place
-        if wanted is not None and found is None:
-            await self._cluster.create(resource, wanted)
-        elif wanted is not None and found is not None and not is_same(found, wanted):
-            version = {"resourceVersion": found["metadata"]["resourceVersion"]}
-            await self._cluster.replace(resource, key, {**wanted, "metadata": {**wanted["metadata"], **version}})
-        elif wanted is None and await self._is_stale(key):
+        if wanted is not None:
+            await make_same(self._cluster, resource, found, wanted)
+        elif await self._is_stale(key):
             await remove(self._cluster, resource, key, is_derived)
 
     def _listed(self) -> Iterator[AccessPolicy]:

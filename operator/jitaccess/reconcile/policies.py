@@ -10,13 +10,14 @@ from jitaccess.domain.recording import merged_conditions
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Conflict, Refused
 from jitaccess.manifests.derived import derived_manifests, derived_names, is_derived
-from jitaccess.manifests.grant import Object, is_same
+from jitaccess.manifests.grant import Object
 from jitaccess.manifests.kinds import PolicyKind
 from jitaccess.manifests.parse import key_of, parse_policy
 from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource
 from jitaccess.manifests.status import policy_status
 from jitaccess.publish.events import News
 from jitaccess.reconcile.facts import read_role
+from jitaccess.reconcile.making import make_same
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.removal import NotEnded, remove
 from jitaccess.workqueue.schedule import Target
@@ -88,17 +89,9 @@ class PolicyReconciler:
         """Make the object exist exactly like that; returns why it cannot be, None when it does."""
         key = key_of(wanted)
         found = await self._cluster.find(resource, key)
-        if found and is_same(found, wanted):
-            return None
         if found and not is_derived(found):
             return name_taken(resource.kind, key.name)
-        if found and found.get("roleRef") == wanted.get("roleRef"):
-            version = found["metadata"]["resourceVersion"]
-            await self._cluster.replace(resource, key, {**wanted, "metadata": {**wanted["metadata"], "resourceVersion": version}})
-            return None
-        if found:
-            await self._cluster.delete(resource, key, found["metadata"]["uid"])
-        await self._cluster.create(resource, wanted)
+        await make_same(self._cluster, resource, found, wanted)
         return None
 
     async def _withdraw(self, key: Key) -> None:
