@@ -28,10 +28,10 @@ def last_record(request: AccessRequest) -> str:
         "duration": format_duration(request.duration),
         "reason": request.reason,
         "requestedAt": format_time(request.created),
-        "grantedAt": _time(recorded.granted_at),
-        "expiresAt": _time(recorded.expires_at),
+        "grantedAt": time_fact(recorded.granted_at),
+        "expiresAt": time_fact(recorded.expires_at),
         "binding": recorded.binding.name if recorded.binding else "",
-        "approvals": [dict(zip(_APPROVAL, (a.by, format_time(a.at), a.note), strict=True)) for a in recorded.approvals],
+        "approvals": [approval_facts(approval.by, approval.at, approval.note) for approval in recorded.approvals],
     }
     return json.dumps({field: value for field, value in facts.items() if value})
 
@@ -57,5 +57,11 @@ def _is_approval(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == set(_APPROVAL) and all(isinstance(each, str) for each in value.values())
 
 
-def _time(moment: datetime | None) -> str:
+def approval_facts(by: str, at: datetime | None, note: str) -> dict[str, str]:
+    """One approval, in fields as an export has them."""
+    return dict(zip(_APPROVAL, (by, time_fact(at), note), strict=True))
+
+
+def time_fact(moment: datetime | None) -> str:
+    """A time, empty where there is none."""
     return format_time(moment) if moment else ""

@@ -57,10 +57,16 @@ def outcome(request: AccessRequest, policy: AccessPolicy | None, now: datetime) 
         return _running(request, request.recorded.expires_at, now)
     if request.state.settled:
         return _ending(request, now)
-    awaits = _awaits(request, policy) if policy else ""
+    awaits = still_awaited(request, policy)
     if unseen := request_unseen(request, now):
         return f"{unseen} ({awaits})" if awaits else unseen
     return not_acted_on(request) or _condition_message(request) or awaits or "not looked at yet"
+
+
+def still_awaited(request: AccessRequest, policy: AccessPolicy | None) -> str:
+    """Which approvals a request lacks under its policy; empty if none, and if the policy is not known."""
+    given = len(counting_approvals(request, policy))
+    return awaited(policy, given) if policy and given < policy.required_approvals else ""
 
 
 def warnings(request: AccessRequest) -> list[str]:
@@ -119,11 +125,6 @@ def _ending(request: AccessRequest, now: datetime) -> str:
         return _condition_message(request)
     last = timeline(request, now)[-1]
     return ": ".join(part for part in (f"by {last.by}" if last.by else "", last.said) if part)
-
-
-def _awaits(request: AccessRequest, policy: AccessPolicy) -> str:
-    given = len(counting_approvals(request, policy))
-    return awaited(policy, given) if given < policy.required_approvals else ""
 
 
 def _condition_message(request: AccessRequest) -> str:

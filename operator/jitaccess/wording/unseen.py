@@ -13,15 +13,9 @@ _USUAL = timedelta(seconds=5)  # an operator that runs has looked by then
 _SILENT = timedelta(seconds=15)  # it renews its Lease every two seconds
 
 
-def untouched(request: AccessRequest) -> bool:
-    """Whether the operator has recorded nothing of a request."""
-    recorded = request.recorded
-    return not (recorded.revision or recorded.history or recorded.conditions)
-
-
 def request_unseen(request: AccessRequest, now: datetime) -> str:
     """That the operator should have looked at a request by now; empty when it has, or still may."""
-    return _since(request.created, now) if untouched(request) and now - request.created > _USUAL else ""
+    return _since(request.created, now) if request.recorded.unseen and now - request.created > _USUAL else ""
 
 
 def policy_unseen(policy: AccessPolicy, now: datetime) -> str:

@@ -36,7 +36,6 @@ from jitaccess.domain.text import format_duration
 from jitaccess.manifests.resources import POLICIES
 from jitaccess.wording.describe import not_ready, place, who_decides
 from jitaccess.wording.standing import refusal
-from jitaccess.wording.unseen import untouched
 
 _NAMES = 3  # tries for a free name
 
@@ -211,7 +210,7 @@ def _report_first_look(client: Client, made: AccessRequest, policy: AccessPolicy
     awaited = policy is None or policy.required_approvals > 0
     try:
         seen = seen_until(
-            client, made.key, policy, _AT_ONCE, lambda r: r.state is not State.PENDING or (awaited and not untouched(r))
+            client, made.key, policy, _AT_ONCE, lambda r: r.state is not State.PENDING or (awaited and not r.recorded.unseen)
         )
     except Outage as outage:
         say(f"accessrequest/{made.key.name}  made; what becomes of it is not known: {outage.message}")

@@ -33,7 +33,7 @@ def _completes(candidates: "Callable[[Session, click.Context], Iterable[tuple[st
     return complete
 
 
-_SELECTED = {"approve": OPEN_REQUESTS, "deny": OPEN_REQUESTS, "revoke": OPEN_REQUESTS, "watch": OPEN_REQUESTS}
+_OF_OPEN_ONES = ("approve", "deny", "revoke", "watch")
 
 
 @_completes
@@ -42,7 +42,7 @@ def complete_requests(session: "Session", ctx: click.Context) -> Iterable[tuple[
     from jitaccess.cli.commands.standing import usable
 
     client, verb = session.client, ctx.command.name or ""
-    selector = client.mine if verb in ("extend", "withdraw") else _SELECTED.get(verb, "")
+    selector = client.mine if verb in ("extend", "withdraw") else OPEN_REQUESTS if verb in _OF_OPEN_ONES else ""
     requests = [request for request, _ in read_requests(client.requests(client.namespace, selector))[0]]
     found = requests if verb in ("show", "watch") else usable(verb, client, requests)
     named = ctx.params.get("names") or ()

@@ -13,8 +13,8 @@ from jitaccess.cli.commands.effect import Effect
 from jitaccess.cli.commands.prompting import prompted
 from jitaccess.cli.terminal.output import dump, fields, note, say, styled
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Ledger, Manifest
-from jitaccess.domain.rules import awaited, counting_approvals
-from jitaccess.wording.describe import how_long, place, policy_of, times_out
+from jitaccess.domain.rules import counting_approvals
+from jitaccess.wording.describe import how_long, place, policy_of, still_awaited, times_out
 from jitaccess.wording.times import relative
 
 _REHEARSAL = "a dry run"  # the note of a decision that is only tried, under a policy that asks for one
@@ -47,7 +47,7 @@ class Case:
         """Print what is being decided, and who asks."""
         request, now = self._request, self._client.now()
         state = [request.key.name, str(request.state), f"asked {relative(request.created, now)}", times_out(request, now)]
-        dossier = read_dossier(self._client, request)
+        dossier = read_dossier(self._client, request, self._policy)
         allows = dossier.role.brief or ["nothing"]
         note(styled(request.requester, "bold"), f" asks for {request.role} in {place(request.key.namespace)}")
         fields(
@@ -101,7 +101,7 @@ class Case:
             return
         decided = read_request(manifest)
         say(f"The API server would accept this: {decided.key.name} {verb.done} by {self._client.me}. Nothing was changed.")
-        left = _still_awaited(decided, self._policy) if verb is APPROVE else ""
+        left = still_awaited(decided, self._policy) if verb is APPROVE else ""
         if left:
             say(f"Then: {left}.")
 
@@ -130,8 +130,3 @@ def _written(typed: str) -> str:
     if not typed.strip():
         raise UsageError("say why in words")
     return checked_text(typed.strip(), "note")
-
-
-def _still_awaited(request: AccessRequest, policy: AccessPolicy | None) -> str:
-    given = len(counting_approvals(request, policy))
-    return awaited(policy, given) if policy and given < policy.required_approvals else ""

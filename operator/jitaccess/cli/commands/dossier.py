@@ -29,9 +29,8 @@ class Dossier:
         return [(name, styled(text, style)) for name, text, style in found if text]
 
 
-def read_dossier(client: Client, request: AccessRequest) -> Dossier:
-    """Read what belongs to the request."""
-    policy = client.policy_if_any(request.policy)
+def read_dossier(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> Dossier:
+    """Read what belongs to the request, whose policy is known as far as one may read it."""
     live = client.role(request.role, request.key.namespace)
     return Dossier(request, policy, role_asked(request, live, policy))
 

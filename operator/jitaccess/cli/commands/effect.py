@@ -5,8 +5,7 @@ from jitaccess.cli.api.errors import CliError, Outage
 from jitaccess.cli.commands.waiting import Seen, seen_until
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Ledger
 from jitaccess.domain.recorded import State
-from jitaccess.domain.rules import awaited, counting_approvals
-from jitaccess.wording.describe import outcome
+from jitaccess.wording.describe import outcome, still_awaited
 from jitaccess.wording.unseen import operator_words
 
 _PATIENCE = 5.0  # seconds that an operator has to act on a decision
@@ -27,11 +26,10 @@ class Effect:
         return self._of_ending(decided) if decided.state is State.ACTIVE else ""
 
     def _of_approval(self, decided: AccessRequest, policy: AccessPolicy | None) -> str:
-        given = len(counting_approvals(decided, policy))
         if decided.state is not State.PENDING or policy is None:
             return ""
-        if given < policy.required_approvals:
-            return f": {awaited(policy, given)}"
+        if missing := still_awaited(decided, policy):
+            return f": {missing}"
         seen = self._seen(decided, "granted")
         if isinstance(seen, str):
             return seen

@@ -168,7 +168,7 @@ def show(session: Session, name: str | None, output: str | None) -> int:
         dump(manifest, output)
         return ExitCode.DONE
     request = read_request(manifest)
-    dossier = read_dossier(client, request)
+    dossier = read_dossier(client, request, client.policy_if_any(request.policy))
     now = client.now()
     _summary(request, dossier.policy, now)
     _timeline(request, now)

@@ -1,7 +1,6 @@
 """What the record says of one request: whole, for programs, and as a row of a spreadsheet with one fact in each column."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from typing import Any
 
 from jitaccess.cli.api.deletions import Deletion
@@ -10,6 +9,7 @@ from jitaccess.domain.model import AccessRequest, Decision
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import counting_approvals
 from jitaccess.domain.text import format_duration, format_time
+from jitaccess.manifests.gone import approval_facts, time_fact
 from jitaccess.manifests.roles import role_status
 from jitaccess.manifests.status import entry_status
 from jitaccess.wording.decisions import LedgerLine, decisions
@@ -51,14 +51,14 @@ def record(request: AccessRequest) -> dict[str, Any]:
         "state": str(request.state),
         "message": granted.message if granted else "",
         "requestedAt": format_time(request.created),
-        "grantedAt": _time(recorded.granted_at),
-        "expiresAt": _time(recorded.expires_at),
-        "settledAt": _time(recorded.settled_at),
+        "grantedAt": time_fact(recorded.granted_at),
+        "expiresAt": time_fact(recorded.expires_at),
+        "settledAt": time_fact(recorded.settled_at),
         **_end_facts(request),
         "requiredApprovals": recorded.required_approvals,
-        "approvals": [_approval(line) for line in _counting(request)],
+        "approvals": [approval_facts(line.by, line.at, line.note) for line in _counting(request)],
         "binding": recorded.binding.name if recorded.binding else "",
-        "decisions": [{"verb": d.verb, "by": d.by, "note": d.note, "at": _time(d.at)} for d in decisions(request)],
+        "decisions": [{"verb": d.verb, "by": d.by, "note": d.note, "at": time_fact(d.at)} for d in decisions(request)],
         "history": [entry_status(entry) for entry in recorded.history],
     }
 
@@ -135,10 +135,6 @@ def _counting(request: AccessRequest) -> Iterable[LedgerLine]:
     return (LedgerLine("approved", approval.by, approval.note, times.get(approval.by)) for approval in counting)
 
 
-def _approval(line: LedgerLine) -> dict[str, str]:
-    return {"approver": line.by, "approvedAt": _time(line.at), "approvalNote": line.note}
-
-
 def _sentence(entries: Sequence[dict[str, str]]) -> str:
     return "; ".join(_decision(**entry) for entry in entries)
 
@@ -146,7 +142,3 @@ def _sentence(entries: Sequence[dict[str, str]]) -> str:
 def _decision(verb: str, by: str, note: str, at: str) -> str:
     when = f" ({at})" if at else ""
     return f"{verb} by {by or 'somebody'}{when}" + (f": {note}" if note else "")
-
-
-def _time(moment: datetime | None) -> str:
-    return format_time(moment) if moment else ""

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import click
-
 from jitaccess.cli.api.client import Client, Person
-from jitaccess.cli.terminal.output import as_json, as_yaml, say
+from jitaccess.cli.terminal.output import dump_value, say
 from jitaccess.domain.model import AccessPolicy
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.describe import not_ready
@@ -59,8 +57,7 @@ def dump_rights(rights: Sequence[Rights], form: str) -> None:
         for one in rights:
             say(f"accesspolicy.jitaccess.dev/{one.policy.key.name}")
         return
-    values = [_value(one) for one in rights]
-    click.echo(as_json(values, indent=2) if form == "json" else as_yaml(values))
+    dump_value([_value(one) for one in rights], form)
 
 
 def _value(rights: Rights) -> dict[str, object]:

@@ -6,7 +6,7 @@ from jitaccess import __version__
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.options import connects
-from jitaccess.cli.terminal.output import as_json, as_yaml, fields
+from jitaccess.cli.terminal.output import dump_value, fields
 from jitaccess.domain.model import API_VERSION
 
 
@@ -19,7 +19,7 @@ def version(session: Session, alone: bool, output: str | None) -> None:
     """Show the version of the plugin and the API that it speaks, and which versions of that API the cluster serves."""
     if output:
         found = {"version": __version__, "apiVersion": API_VERSION} | ({} if alone else {"served": session.client.served()})
-        click.echo(as_json(found, indent=2) if output == "json" else as_yaml(found))
+        dump_value(found, output)
         return
     fields([("Plugin ", f"{__version__}, speaks {API_VERSION}")])
     if not alone:

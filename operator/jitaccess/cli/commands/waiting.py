@@ -12,7 +12,7 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest
 from jitaccess.domain.recorded import State
 from jitaccess.wording.describe import outcome, times_out
 from jitaccess.wording.times import span_since
-from jitaccess.wording.unseen import not_acted_on, operator_words, untouched
+from jitaccess.wording.unseen import not_acted_on, operator_words
 
 CODES = {
     State.PENDING: ExitCode.DONE,
@@ -100,7 +100,7 @@ def _undecided(client: Client, seen: Seen, policy: AccessPolicy | None, spent: s
     key, follow = seen.request.key, f"kubectl jit watch {seen.request.key.name}"
     if seen.trouble:
         return Outage(f"whether {key.name} was decided is not known: {seen.trouble}; the request stays", follow)
-    if untouched(seen.request):
+    if seen.request.recorded.unseen:
         silent = operator_words(client.operator_heard(), client.now())
         return TimedOut(f"{key.name} was not looked at within {spent}: {silent}; the request stays", follow)
     if decided := not_acted_on(seen.request):

@@ -201,7 +201,12 @@ def dump(manifests: Manifest | Sequence[Manifest], form: str) -> None:
             click.echo(f"{item['kind'].lower()}.jitaccess.dev/{item['metadata']['name']}")
         return
     whole = items[0] if single else {"apiVersion": "v1", "kind": "List", "metadata": {}, "items": items}
-    click.echo(as_json(whole, indent=2) if form == "json" else as_yaml(whole))
+    dump_value(whole, form)
+
+
+def dump_value(value: Any, form: str) -> None:
+    """Print a value as json or yaml."""
+    click.echo(as_json(value, indent=2) if form == "json" else as_yaml(value))
 
 
 def _without_managed_fields(manifest: Any) -> dict[str, Any]:
