@@ -8,7 +8,7 @@ from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-6f707b68441f"
+MANIFESTS_VERSION = "sha256-da350500ad3f"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests"))
 POLICY_NAMES = tuple(

@@ -284,7 +284,7 @@ async def test_a_policy_that_cannot_deliver_says_so_and_hands_out_no_rights(benc
     await policies.reconcile(POLICY_KEY)
     found = bench.api.get(POLICIES, POLICY_KEY)
     assert found
-    (ready,) = found["status"]["conditions"]
+    [ready] = [condition for condition in found["status"]["conditions"] if condition["type"] == "Ready"]
     assert (ready["status"], ready["reason"]) == ("False", "IdentityRefused")
     assert "deploy/components/identities" in ready["message"]
     assert message in ready["message"]
