@@ -28,5 +28,6 @@ EXTRA_USERS = (
     User("zoe\u0308-名前", ("leads", "developers")),  # the same as above to a reader, another to a computer
     User("ada", ("developers",)),  # is granted `admin` in the namespace of the attacks
     User("pat", ("leads", "patchers")),  # an approver who may patch whatever becomes of the policy
+    User("walt", ("wide",)),  # may write everything that Kubernetes has, in every namespace, and nothing of ours
     User("wanda", ("wardens",)),  # every verb on requests and on status, but no say
 )

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -160,6 +160,17 @@ class Team(Place):
         """The RoleBinding of a request, if there is one."""
         bindings = self.items("rolebindings")
         return next((b for b in bindings if b["metadata"]["annotations"]["jitaccess.dev/request"] == name), None)
+
+    def identity(self, name: str, user: str = "alice") -> Person:
+        """That person, impersonating the temporary identity of a request, or trying to."""
+        return replace(self.person(user), headers={"Impersonate-User": str(self.status(name)["identity"])})
+
+    def token_of_identity(self, name: str, user: str = "alice") -> Person:
+        """Somebody with a token of the temporary identity of a request, minted by that person."""
+        _, _, _, account = self.status(name)["identity"].split(":")
+        path = self.person(user).at("jitaccess-grants").path("serviceaccounts", account, "token")
+        minted = self.person(user).call("POST", path, {"spec": {"expirationSeconds": 600}})
+        return replace(self.person(user), token=minted.sure()["status"]["token"])
 
     def events(self) -> list[str]:
         """The reasons of the Events of this namespace."""

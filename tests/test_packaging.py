@@ -223,12 +223,37 @@ def test_whatever_the_operator_checks_carries_the_digest() -> None:
     kinds = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
     found = [document["metadata"] for kind in kinds for document in _installed_kind(kind)]
     without = [each["name"] for each in found if each["labels"].get("jitaccess.dev/manifests") != MANIFESTS_VERSION]
-    assert (len(found), without) == (16, [])
+    assert (len(found), without) == (18, [])
 
 
 def test_only_roles_that_leave_nothing_behind_can_be_granted_at_first() -> None:
     [role] = [each for each in _installed_kind("ClusterRole") if each["metadata"]["name"] == "jitaccess-grantable-roles"]
     assert [rule["resourceNames"] for rule in role["rules"]] == [["view", "jitaccess-debug"]]
+
+
+def _rights(kustomization: Path) -> set[tuple[str, str, str, str]]:
+    """What the operator may do, as (kind of role and its namespace, group, resource, verb)."""
+    kubectl = ensure_binaries()["kubectl"]
+    built = subprocess.run([str(kubectl), "kustomize", str(kustomization)], capture_output=True, text=True, check=True).stdout
+    roles = [each for each in yaml.safe_load_all(built) if each["kind"] in ("Role", "ClusterRole")]
+    return {
+        (f"{role['kind']} {role['metadata'].get('namespace', '')}".strip(), group, resource, verb)
+        for role in roles
+        if role["metadata"]["name"].startswith("jitaccess-")
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
+def test_what_the_operator_gains_with_identities_is_in_their_namespace_alone() -> None:
+    without, more = _rights(ROOT / "deploy"), _rights(ROOT / "tests" / "components")
+    where = "Role jitaccess-grants"
+    assert not {right for right in without if right[0] == where}, "without the component there is nothing of it"
+    assert not {right for right in without if right[2] == "serviceaccounts" or right[3] in ("impersonate", "use", "escalate")}
+    accounts = {(where, "", "serviceaccounts", verb) for verb in ("get", "list", "create", "delete", "impersonate")}
+    assert more == accounts | {(where, "", "serviceaccounts/token", "create"), (where, "jitaccess.dev", "grants", "use")}
 
 
 def test_the_network_policy_leaves_the_health_port_open_and_nothing_else() -> None:

@@ -210,9 +210,9 @@ def may_not_bind(role: str) -> str:
 
 OPERATOR_SHAPES = denied(
     "managed-objects",
-    "the jitaccess operator makes only grants (one User, owned by a Job that runs no Pod or by the request) and the Roles "
-    "that it "
-    "derives from policies, and none of them cluster-wide, in kube-system or in jitaccess-system",
+    "the jitaccess operator makes only grants (one User, or the identity of the request, owned by a Job that runs no Pod "
+    "or by the request) and the Roles that it derives from policies, "
+    "and none of them cluster-wide, in kube-system or in jitaccess-system",
 )
 OPERATOR_FOREIGN = denied(
     "operator", "the jitaccess operator touches only objects that carry the label app.kubernetes.io/managed-by=jitaccess"
@@ -222,3 +222,19 @@ RESERVED = denied(
     "Roles named jitaccess:..., and bindings to them, are made by jitaccess alone: name the people in spec.requesters and "
     "spec.approvers of the AccessPolicy",
 )
+
+
+# --- temporary identities
+CLOSED = denied(
+    "identities",
+    "the namespace jitaccess-grants is for the temporary identities that jitaccess makes: nobody else makes, changes or "
+    "deletes anything in it; end access with the annotation jitaccess.dev/revoke on its AccessRequest",
+)
+NOT_YOUR_TOKEN = "is for whom the grant was made for, and for nobody else, whatever other rights they have"
+TOKEN_BOUNDS = denied(
+    "identities",
+    "a token of a temporary identity lives for an hour at most, and is bound to no other object: leave out the rest, and "
+    "mint another one later",
+)
+IDENTITY_ASKS = denied("requesters", "a temporary identity asks for nothing: ask as yourself")
+IDENTITY_DECIDES = denied("decisions", "a temporary identity decides nothing: decide as yourself")

@@ -156,11 +156,15 @@ class Theatre(Stage):
         self.sure(self.admin.create("serviceaccounts", {"metadata": {"name": "robot"}}))
         robot = {"kind": "ServiceAccount", "name": "robot", "namespace": self.namespace}
         as_user = {"kind": "User", "name": self.robot}
-        leads = {"kind": "Group", "name": "leads"}
+        leads, developers = {"kind": "Group", "name": "leads"}, {"kind": "Group", "name": "developers"}
+        identities = {"kind": "Group", "name": "system:serviceaccounts:jitaccess-grants"}
         edit, admin = {"kind": "ClusterRole", "name": "edit"}, {"kind": "ClusterRole", "name": "admin"}
         made = [
             self.policy("debug", ready=False),
             self.policy("two", ready=False, requiredApprovals=2),
+            self.policy("identity", ready=False, delivery="Identity"),
+            # By RBAC, every identity may ask and decide under it.
+            self.policy("identities", ready=False, requesters=[developers, identities], approvers=[leads, identities]),
             self.policy("crowd", ready=False, requiredApprovals=6),
             self.policy("noted", ready=False, requiredApprovals=2, noteRequired=True),
             self.policy("robots", ready=False, requesters=[robot], approvers=[as_user, leads], requiredApprovals=2),

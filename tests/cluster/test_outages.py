@@ -40,9 +40,9 @@ def running_operator(system: System) -> Process:
     return system.operator
 
 
-def granted(team: Team, duration: str) -> str:
+def granted(team: Team, duration: str, **spec: Any) -> str:
     """A request of alice, approved by bob, with its binding there."""
-    team.policy()
+    team.policy(**spec)
     return team.granted(duration=duration)
 
 
@@ -115,6 +115,29 @@ def asked_within_a_second(system: System, team: Team, attempt: int, recreated: b
 def same_second(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two objects are of the same second, as far as the API tells."""
     return bool(one["metadata"]["creationTimestamp"] == other["metadata"]["creationTimestamp"])
+
+
+def test_an_identity_is_dead_on_time_though_the_operator_was_killed(system: System) -> None:
+    team = new_team(system)
+    name = granted(team, "6s", delivery="Identity")
+    eventually(lambda: team.identity(name).get("pods").ok, "alice has the access through the account")
+    impersonating, holding = team.identity(name), team.token_of_identity(name)
+    running_operator(system).kill()
+    assert holding.get("pods").ok, "the operator died while the grant was active"
+
+    expires_at = ends(team, name)
+    eventually(lambda: not impersonating.get("pods").ok, "impersonating gives nothing", timeout=PATIENCE + GRACE.seconds)
+    assert datetime.now(UTC) >= expires_at, "not before its time"
+    eventually(lambda: not holding.get("pods").ok, "nor does the token", timeout=PATIENCE)
+    assert datetime.now(UTC) <= expires_at + GRACE + timedelta(minutes=1)
+    assert "cannot impersonate" in impersonating.get("pods").message
+    binding = team.binding(name)
+    assert binding, "what nobody could own stands"
+    assert binding["subjects"][0]["kind"] == "ServiceAccount", "and points at an account that is no more"
+
+    system.start_operator()
+    team.until(name, "Expired")
+    assert not team.binding(name)
 
 
 def test_a_killed_operator_takes_up_what_it_left(system: System) -> None:

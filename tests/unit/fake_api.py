@@ -103,7 +103,7 @@ class FakeApi:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._versions = itertools.count(100)
         self.objects = History(lambda: next(self._versions))
-        self.namespaces = {"team-a", "team-b", "default", "jitaccess-system", "jitaccess-directory"}
+        self.namespaces = {"team-a", "team-b", "default", "jitaccess-system", "jitaccess-directory", "jitaccess-grants"}
         self.calls: list[str] = []  # every call as "VERB plural", "PATCH plural/status"
         self.writes: list[str] = []  # those that changed something
         self.dry_runs: list[str] = []
@@ -240,8 +240,7 @@ class FakeApi:
 
     def _list(self, request: web.Request, plural: str, namespace: str) -> Object:
         self.queries.append(dict(request.query))
-        there = (item for item in self._all(plural) if namespace in ("", item["metadata"].get("namespace", "")))
-        items = [item for item in there if _selected(item, request.query)]
+        items = [item for item in self._all(plural, namespace) if _selected(item, request.query)]
         start, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "500"))
         page, rest = items[start : start + limit], items[start + limit :]
         metadata: Object = {"resourceVersion": "1"} | ({"continue": str(start + limit)} if rest else {})
@@ -257,8 +256,9 @@ class FakeApi:
         found = self.objects.as_of(plural, Key(key.namespace, name), int(request.query["resourceVersion"]))
         return {"metadata": {}, "items": [found] if found else []}
 
-    def _all(self, plural: str) -> Iterator[Object]:
-        return (found for (kind, _), found in sorted(self.objects.items()) if kind == plural)
+    def _all(self, plural: str, namespace: str) -> Iterator[Object]:
+        everything = sorted(self.objects.items())
+        return (found for (kind, key), found in everything if kind == plural and namespace in ("", key.namespace))
 
     def _create(self, call: str, plural: str, namespace: str, body: Object, *, dry_run: bool) -> Object:
         if namespace and namespace not in self.namespaces:

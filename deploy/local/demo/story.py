@@ -9,7 +9,7 @@ LAG = 15.0  # seconds; milliseconds are usual, but machines can be busy
 FORBIDDEN = "Error from server (Forbidden)"
 
 
-def request(name: str, duration: str, more: str = "") -> str:
+def request(name: str, duration: str, more: str = "", *, policy: str = "prod-debug") -> str:
     """The command that asks for the debugging role."""
     return f"""\
 kubectl create -f - <<EOF
@@ -17,7 +17,7 @@ apiVersion: jitaccess.dev/v1alpha1
 kind: AccessRequest
 metadata: {{name: {name}}}
 spec:
-  policyRef: {{name: prod-debug}}
+  policyRef: {{name: {policy}}}
   roleRef: {{kind: ClusterRole, name: jitaccess-debug}}
   duration: {duration}
   reason: INC-42 pods crash looping{more}
@@ -33,6 +33,12 @@ kubectl get events --field-selector involvedObject.name=alice-7f3k \\
 
 AUDIT = r"""grep '"verb":"delete".*"username":"alice".*"resource":"pods"' $AUDIT_LOG |
     grep -o 'RBAC: allowed by [^}]*alice' | tr -d '\\"'"""
+
+# The user name of the grant, as whoever asked for it reads it.
+IDENTITY = "$(kubectl get accessrequest alice-5p3x -o jsonpath={.status.identity})"
+
+AUDIT_OF_IDENTITY = r"""grep '"impersonatedUser":{"username":"[^"]*alice-5p3x' $AUDIT_LOG | tail -n 1 |
+    grep -o '"user":{"username":"[^"]*"\|"impersonatedUser":{"username":"[^"]*"'"""
 
 STORY = (
     Scene(
@@ -157,6 +163,22 @@ STORY = (
             Step("alice", HISTORY, says=("Requested", "bob\tApproved: go ahead, I'm watching", "Granted", "DurationElapsed")),
             Step("admin", EVENTS, says=("Granted", "DurationElapsed"), within=LAG),
             Step("admin", AUDIT, says=("RoleBinding jit-alice-7f3k-", "ClusterRole jitaccess-debug")),
+        ),
+    ),
+    Scene(
+        "Access that is an identity of its own",
+        "This policy says delivery: Identity. The role goes to an account of the grant, which Alice alone may impersonate.",
+        (
+            Step("admin", "kubectl apply -k deploy/examples/identities", says=("prod-identity created",), within=LAG),
+            Step("admin", "kubectl wait --for=condition=Ready accesspolicy/prod-identity", says=("condition met",)),
+            Step("alice", request("alice-5p3x", "1h", policy="prod-identity"), says=("created",), within=LAG),
+            Step("bob", 'kubectl annotate accessrequest alice-5p3x jitaccess.dev/approve="ok"', says=("annotated",), within=LAG),
+            Step("alice", "kubectl wait --for=condition=Granted accessrequest/alice-5p3x", says=("condition met",)),
+            Step("alice", "kubectl auth can-i delete pods", says=("no",), refused=True),
+            Step("alice", f"kubectl auth can-i delete pods \\\n    --as={IDENTITY}", says=("yes",), within=LAG),
+            Step("admin", AUDIT_OF_IDENTITY, says=('"alice"', "jit-alice-5p3x-")),
+            Step("alice", 'kubectl annotate accessrequest alice-5p3x jitaccess.dev/revoke="done"', says=("annotated",)),
+            Step("alice", f"kubectl get pods --as={IDENTITY}", says=(FORBIDDEN, "cannot"), refused=True, within=LAG),
         ),
     ),
     Scene(

@@ -28,6 +28,7 @@ from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.events import Announcer
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.directory import Directory
+from jitaccess.reconcile.leftovers import sweep_identities
 from jitaccess.reconcile.policies import PolicyReconciler
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
@@ -161,4 +162,7 @@ async def sweep_once(connection: Connection) -> int:
     async with connection.session(CALL_TIMEOUT) as session:
         clock = Clock()
         cluster = Cluster(session, connection.server, observe=clock.observe)
-        return sum([await sweep_grants(cluster, kind, clock.now) for kind in REQUEST_KINDS])
+        ended = sum([await sweep_grants(cluster, kind, clock.now) for kind in REQUEST_KINDS])
+        for kind in REQUEST_KINDS:
+            await sweep_identities(cluster, kind, clock.now)
+        return ended

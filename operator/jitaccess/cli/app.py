@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from importlib import import_module
+from keyword import iskeyword
 
 import click
 
@@ -31,6 +32,11 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "policies": ("explaining", "What you may ask for here, and who decides."),
         "explain": ("explaining", "May they? Under which policy? Who decides? Why not?"),
         "export": ("exporting", "Write out the record, for auditors."),
+    },
+    "Use": {
+        "as": ("being", "Run one kubectl command as the temporary identity of a grant."),
+        "kubeconfig": ("being", "Print a kubeconfig that is the temporary identity of a grant."),
+        "credential": ("being", "Print a login for a grant, as such a kubeconfig asks for it."),
     },
     "Set up": {
         "completion": ("completion", "Print the completion script for your shell."),
@@ -75,7 +81,8 @@ class _Jit(click.Group):
         if name not in _COMMANDS:
             return None
         module, words = _COMMANDS[name]
-        command: click.Command = getattr(import_module(f"jitaccess.cli.commands.{module}"), name)
+        function = f"{name}_" if iskeyword(name) else name
+        command: click.Command = getattr(import_module(f"jitaccess.cli.commands.{module}"), function)
         command.short_help = words
         return command
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
 from jitaccess.domain.obstacles import OBSTACLES
-from jitaccess.domain.recorded import State
+from jitaccess.domain.recorded import DeliveredAs, State
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import Objection, awaited, counting_approvals, missing_approvals, objection
 from jitaccess.domain.text import format_time
@@ -28,7 +28,7 @@ END_REFUSED = "EndRefused"
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """The access itself: who gets which role, from when to when, for which request."""
+    """The access itself: who gets which role, from when to when, for which request, and how."""
 
     request: Key
     request_uid: str
@@ -36,11 +36,15 @@ class Grant:
     role: RoleRef
     granted_at: datetime
     expires_at: datetime
+    delivered_as: DeliveredAs = DeliveredAs.BINDING
 
 
-def grant_of(request: AccessRequest, granted_at: datetime, expires_at: datetime) -> Grant:
-    """The access that a request asks for, from when to when."""
-    return Grant(request.key, request.uid, request.requester, request.role, granted_at, expires_at)
+def grant_of(
+    request: AccessRequest, granted_at: datetime, expires_at: datetime, delivered_as: DeliveredAs | None = None
+) -> Grant:
+    """The access that a request asks for, from when to when; given as on record where nothing else is said."""
+    how = delivered_as or request.recorded.delivered_as
+    return Grant(request.key, request.uid, request.requester, request.role, granted_at, expires_at, how)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
     if len(approvals) < policy.required_approvals:
         missing = missing_approvals(request, policy)
         return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
-    grant = grant_of(request, now, now + request.duration)
+    grant = grant_of(request, now, now + request.duration, policy.delivery)
     return granted(grant, approvals)
 
 

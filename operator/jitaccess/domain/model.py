@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, Recorded, State
+from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, DeliveredAs, Recorded, State
 from jitaccess.domain.roles import ShownRole
 
 GROUP = "jitaccess.dev"
@@ -148,6 +148,7 @@ class AccessPolicy:
     description: str = ""
     allow_persistent_risk: bool = False
     note_required: bool = False
+    delivery: DeliveredAs = DeliveredAs.BINDING
     deleting: bool = False
     invalid: str = ""  # why the spec cannot be read; empty when it can
     recorded: PolicyRecorded = NOTHING_RECORDED_OF_A_POLICY

@@ -9,7 +9,10 @@ BIND_FORBIDDEN = "BindForbidden"
 BINDING_REFUSED = "BindingRefused"
 NAME_TAKEN = "NameTaken"
 NOT_INSTALLED = "NotInstalled"
-OBSTACLES = frozenset({ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED})
+IDENTITY_REFUSED = "IdentityRefused"
+OBSTACLES = frozenset(
+    {ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED, IDENTITY_REFUSED}
+)
 
 
 def obstructed(request: AccessRequest) -> bool:
@@ -45,6 +48,12 @@ def binding_altered() -> Objection:
     """Something in the cluster changed the binding while it was created: it gives something else, so it was deleted."""
     what = "something in the cluster gives new RoleBindings another role or other subjects, so it was deleted at once"
     return Objection(BINDING_REFUSED, f"the binding came out different: {what}; look for a mutating admission policy or webhook")
+
+
+def identity_refused(message: str) -> Objection:
+    """The API server, or an admission policy, refused a temporary identity; the message is theirs."""
+    fix = "delivery: Identity needs deploy/components/identities"
+    return Objection(IDENTITY_REFUSED, f"the temporary identity was refused ({fix}): {message}")
 
 
 def name_taken(kind: str, name: str) -> Objection:

@@ -26,6 +26,13 @@ class State(StrEnum):
         return self not in (State.PENDING, State.ACTIVE)
 
 
+class DeliveredAs(StrEnum):
+    """How access is given: by a binding to the requester, or to a temporary account that only they may impersonate."""
+
+    BINDING = "Binding"
+    IDENTITY = "Identity"
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
     """An object that the operator made; the UID is empty where only the name is known, as of a binding that is yet to be made."""
@@ -94,6 +101,7 @@ class Recorded:
     revocation: Signed | None = None
     binding: ObjectRef | None = None
     job: ObjectRef | None = None
+    identity: str = ""  # the user name of the temporary account that has the access; empty where the requester has it
     history: tuple[Entry, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
@@ -101,6 +109,11 @@ class Recorded:
     def unseen(self) -> bool:
         """Whether nobody has looked at the request yet: no status, or the one that the CRD gives it (generation -1)."""
         return self.generation <= 0 and replace(self, generation=0) == NOTHING_RECORDED
+
+    @property
+    def delivered_as(self) -> DeliveredAs:
+        """How the access on record is given."""
+        return DeliveredAs.IDENTITY if self.identity else DeliveredAs.BINDING
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if any."""

@@ -26,11 +26,12 @@ _IN_VAIN = frozenset({State.DENIED, State.TIMED_OUT, State.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The objects through which a grant is given: the binding, and the Job behind it or why nothing ends it without us."""
+    """What a grant is given through: the binding, the Job behind it or why only we end it, and the user name of its account."""
 
     binding: ObjectRef
     job: ObjectRef | None
     unguarded: Objection | None = None
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,9 @@ def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: da
 
 def _as_granted(new: Recorded, grant: Grant, delivery: Delivery) -> Recorded:
     since, until = grant.granted_at, grant.expires_at
-    return replace(new, granted_at=since, expires_at=until, binding=delivery.binding, job=delivery.job)
+    return replace(
+        new, granted_at=since, expires_at=until, binding=delivery.binding, job=delivery.job, identity=delivery.identity
+    )
 
 
 def _as_settled(new: Recorded, request: AccessRequest, now: datetime) -> Recorded:
@@ -182,7 +185,8 @@ def _conditions(request: AccessRequest, outcome: Outcome, now: datetime) -> tupl
         why = delivery.unguarded
         wanted["ExpiryGuarded"] = ("False", why.reason, f"only the operator ends this access: {why.message}")
     elif delivery and delivery.job:
-        message = f"Job {delivery.job.name} removes the binding even if the operator is gone"
+        what = "the account, and the right to impersonate it," if delivery.identity else "the binding"
+        message = f"Job {delivery.job.name} removes {what} even if the operator is gone"
         wanted["ExpiryGuarded"] = ("True", "JobCreated", message)
     return merged_conditions(request.recorded.conditions, wanted, request.generation, now)
 

@@ -143,9 +143,9 @@ class Cluster:
         except Unpatchable as error:
             raise Conflict(f"{resource.kind} {key} is not as it was read: {error}") from error
 
-    async def list_metadata(self, resource: Resource, **selectors: str) -> AsyncIterator[Manifest]:
-        """The objects of a kind in the whole cluster, metadata only, page by page; selectors as in the API (`labelSelector=`)."""
-        async for item in self._list(resource, selectors, _METADATA_ONLY):
+    async def list_metadata(self, resource: Resource, *, namespace: str = "", **selectors: str) -> AsyncIterator[Manifest]:
+        """The objects of a kind, everywhere or in one namespace, metadata only; selectors as in the API (`labelSelector=`)."""
+        async for item in self._list(resource, selectors, _METADATA_ONLY, namespace):
             yield item
 
     async def list_objects(self, resource: Resource, *, namespace: str = "", **selectors: str) -> AsyncIterator[Manifest]:

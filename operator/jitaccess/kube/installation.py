@@ -8,12 +8,21 @@ from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-b965aba53bb9"
+MANIFESTS_VERSION = "sha256-da350500ad3f"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests"))
 POLICY_NAMES = tuple(
     f"{name}.{GROUP}"
-    for name in ("requesters", "decisions", "request-metadata", "status", "policy-authors", "managed-objects", "operator")
+    for name in (
+        "requesters",
+        "decisions",
+        "request-metadata",
+        "status",
+        "policy-authors",
+        "managed-objects",
+        "operator",
+        "identities",
+    )
 )
 NAMESPACE = LEASE.namespace
 # Whom the admission policies confine: CEL has this name, so neither it nor the namespace can be changed by kustomize alone.

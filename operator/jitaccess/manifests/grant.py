@@ -7,8 +7,9 @@ from typing import Any
 
 from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import API_VERSION, GROUP, Key, Manifest
-from jitaccess.domain.recorded import ObjectRef
+from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.text import format_time, parse_time
+from jitaccess.manifests.accounts import account_key
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.manifests.resources import JOBS, RBAC
 
@@ -29,7 +30,7 @@ GRACE = timedelta(seconds=30)
 
 # Of a registry that everybody allows, small, and with a tag; nothing ever pulls it.
 JOB_IMAGE = "registry.k8s.io/pause:3.10"
-_JOB_LABELS = {
+JOB_LABELS = {
     "app.kubernetes.io/name": "jitaccess-grant",
     "app.kubernetes.io/component": "grant",
     "app.kubernetes.io/part-of": "jitaccess",
@@ -59,7 +60,7 @@ def job_manifest(kind: RequestKind, grant: Grant, lasts: timedelta, image: str =
         "metadata": {
             "name": grant_name(grant.request, grant.request_uid),
             "namespace": grant.request.namespace,
-            "labels": _grant_labels(grant) | _JOB_LABELS,
+            "labels": _grant_labels(grant) | JOB_LABELS,
             "annotations": {REQUEST_NAME: grant.request.name},
             "ownerReferences": [request_owner(kind, grant)],
         },
@@ -68,7 +69,7 @@ def job_manifest(kind: RequestKind, grant: Grant, lasts: timedelta, image: str =
             "parallelism": 0,
             "backoffLimit": 0,
             "ttlSecondsAfterFinished": seconds,
-            "template": {"metadata": {"labels": MANAGED | _JOB_LABELS}, "spec": _never_runs(image)},
+            "template": {"metadata": {"labels": MANAGED | JOB_LABELS}, "spec": _never_runs(image)},
         },
     }
 
@@ -98,7 +99,11 @@ def _never_runs(image: str) -> Object:
 
 
 def binding_manifest(kind: RequestKind, grant: Grant, job: ObjectRef | None) -> Object:
-    """The access itself: bound to the requester as a user, owned by the Job, or by the request where there is no Job."""
+    """The access itself: bound to the requester as a user, owned by the Job, or by the request where there is no Job.
+
+    Or bound to the temporary account; then the request owns it, for the Job is in another namespace.
+    """
+    guarded = grant.delivered_as is DeliveredAs.BINDING
     return {
         "apiVersion": kind.binding.api_version,
         "kind": kind.binding.kind,
@@ -111,11 +116,20 @@ def binding_manifest(kind: RequestKind, grant: Grant, job: ObjectRef | None) -> 
                 GRANTED_AT: format_time(grant.granted_at),
                 EXPIRES_AT: format_time(grant.expires_at),
             },
-            "ownerReferences": [owner_reference(JOBS.api_version, JOBS.kind, job) if job else request_owner(kind, grant)],
+            "ownerReferences": [
+                owner_reference(JOBS.api_version, JOBS.kind, job) if guarded and job else request_owner(kind, grant)
+            ],
         },
         "roleRef": {"apiGroup": RBAC, "kind": grant.role.kind, "name": grant.role.name},
-        "subjects": [{"kind": "User", "apiGroup": RBAC, "name": grant.requester}],
+        "subjects": [_subject(grant)],
     }
+
+
+def _subject(grant: Grant) -> Object:
+    if grant.delivered_as is DeliveredAs.BINDING:
+        return {"kind": "User", "apiGroup": RBAC, "name": grant.requester}
+    account = account_key(grant.request, grant.request_uid)
+    return {"kind": "ServiceAccount", "name": account.name, "namespace": account.namespace}
 
 
 def emptied(binding: Manifest) -> Object:

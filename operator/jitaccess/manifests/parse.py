@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, Ledger, Manifest, PolicyRef, RoleRef, Subject
+from jitaccess.domain.recorded import DeliveredAs
 from jitaccess.domain.text import parse_duration, parse_time, printable
 from jitaccess.manifests.resources import POLICIES
 from jitaccess.manifests.status import parse_policy_recorded, parse_recorded
@@ -66,6 +67,9 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
     invalid = _missing(spec, "roles", "requesters", "maxDuration")
     if not isinstance(required, int) or isinstance(required, bool) or required < 0:
         invalid = "spec.requiredApprovals is not a whole number from 0"
+    delivery = spec.get("delivery", DeliveredAs.BINDING)
+    if delivery not in list(DeliveredAs):
+        invalid = f"spec.delivery is neither {' nor '.join(DeliveredAs)}"
     try:
         longest = parse_duration(str(spec.get("maxDuration", "")))
         pending = parse_duration(str(spec.get("pendingTimeout", "24h")))
@@ -87,6 +91,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         description=spec.get("description", ""),
         allow_persistent_risk=spec.get("allowPersistentRisk") is True,
         note_required=spec.get("noteRequired") is True,
+        delivery=DeliveredAs.IDENTITY if delivery == DeliveredAs.IDENTITY else DeliveredAs.BINDING,
         invalid=invalid,
         recorded=parse_policy_recorded(manifest.get("status")),
     )

@@ -36,6 +36,7 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "revocation": recorded.revocation and _signed(recorded.revocation),
         "bindingRef": recorded.binding and _ref(recorded.binding),
         "jobRef": recorded.job and _ref(recorded.job),
+        "identity": recorded.identity or None,
         "conditions": [_condition(condition) for condition in recorded.conditions],
         "history": [entry_status(entry) for entry in recorded.history],
     }
@@ -85,6 +86,7 @@ def _parse_recorded(status: Manifest) -> Recorded:
         revocation=_parse_signed(status["revocation"]) if status.get("revocation") else None,
         binding=_parse_ref(status.get("bindingRef")),
         job=_parse_ref(status.get("jobRef")),
+        identity=status.get("identity", ""),
         history=tuple(_parse_entry(entry) for entry in status.get("history") or ()),
         conditions=parse_conditions(status),
     )

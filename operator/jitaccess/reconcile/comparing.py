@@ -11,7 +11,7 @@ from datetime import datetime
 
 from jitaccess.domain.lifecycle import Grant, decide, grant_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
-from jitaccess.domain.recorded import ObjectRef, State
+from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import RiskTable
 from jitaccess.domain.roles import ShownRole
@@ -22,6 +22,7 @@ from jitaccess.manifests.parse import key_of, parse_request
 from jitaccess.manifests.resources import JOBS, OPEN_REQUESTS
 from jitaccess.manifests.status import UnknownState
 from jitaccess.reconcile.facts import place_of, read_role
+from jitaccess.reconcile.leftovers import incomplete
 from jitaccess.reconcile.sweep import end_if_over, remove_job_if_over, request_of
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Open, Store
@@ -98,6 +99,8 @@ async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetim
             grant = grant_of(request, recorded.granted_at, recorded.expires_at)
             active[grant_key(request.key, request.uid)] = Expected(grant, recorded.job)
     await _compare_bindings(cluster, kind, active, difference, now)
+    identities = [(expected.grant, expected.job) for expected in active.values() if _is_identity(expected)]
+    difference.look |= await incomplete(cluster, kind, identities, now)
     if kind.job_guard:
         await _compare_jobs(cluster, kind, active, difference)
     return difference
@@ -114,6 +117,10 @@ def apply(difference: Difference, kind: RequestKind, store: Store, schedule: Sch
     listed = difference.due.keys() | difference.look
     for key in difference.look | (known.keys() ^ listed) | difference.recreated(known):
         schedule.soon(Target(kind.resource, key))
+
+
+def _is_identity(expected: Expected) -> bool:
+    return expected.grant.delivered_as is DeliveredAs.IDENTITY
 
 
 async def _open_requests(cluster: Cluster, kind: RequestKind) -> AsyncIterator[AccessRequest]:
@@ -145,7 +152,10 @@ async def _compare_bindings(
         expected = missing.pop(key_of(binding), None)
         if expected is None:
             await end_if_over(cluster, kind, binding, now)
-        elif not kept_by(binding) and is_same(binding, binding_manifest(kind, expected.grant, expected.job)):
+        # What keeps a binding from going by itself is told; of an identity's, what goes is the identity.
+        elif (_is_identity(expected) or not kept_by(binding)) and is_same(
+            binding, binding_manifest(kind, expected.grant, expected.job)
+        ):
             difference.bindings[expected.request] = binding["metadata"]["uid"]
         else:
             difference.look.add(expected.request)
@@ -153,7 +163,7 @@ async def _compare_bindings(
 
 
 async def _compare_jobs(cluster: Cluster, kind: RequestKind, active: Mapping[Key, Expected], difference: Difference) -> None:
-    missing = {key: expected for key, expected in active.items() if expected.job}
+    missing = {key: expected for key, expected in active.items() if expected.job and not _is_identity(expected)}
     async for job in cluster.list_metadata(JOBS, labelSelector=GRANT_SELECTOR):
         expected = missing.get(key_of(job))
         if expected and expected.job and expected.job.uid == job["metadata"]["uid"]:

@@ -1,11 +1,12 @@
 """The end of a grant: the binding first, then the record, then the Job; said loudly where the API server does not let it."""
 
 import logging
+from dataclasses import replace
 from functools import partial
 
 from jitaccess.domain.lifecycle import Verdict, not_ended
 from jitaccess.domain.model import AccessRequest, Key
-from jitaccess.domain.recorded import ObjectRef
+from jitaccess.domain.recorded import NOTHING_RECORDED, ObjectRef, Recorded
 from jitaccess.domain.recording import Incident, Outcome
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.manifests.grant import grant_key, is_of
@@ -58,7 +59,7 @@ class Endings:
         try:
             # Where no grant is on record there is no access: that is the order of writes.
             granted = request.recorded.granted_at is not None
-            remains = await self._remove_binding(request.key, request.uid, request.recorded.job) if granted else None
+            remains = await self._remove_access(request) if granted else None
         except (NotEnded, Outage) as error:
             if isinstance(error, Outage) and not self._goes_on_failing(request.key):
                 raise
@@ -70,30 +71,39 @@ class Endings:
         # Before the Job, which takes a while: another request of that name may come meanwhile, and must not be forgotten.
         self._recorder.forget(request.key)
         if granted:
-            await self._drop_job(request.key, request.uid, request.recorded.job)
+            await self._drop_job(request.key, request.uid, request.recorded)
 
     async def clear(self, request: AccessRequest, known: Open) -> None:
         """Remove whatever is left of a request that somebody else, or a write whose answer was lost, has settled."""
-        await self._remove_binding(request.key, known.uid, request.recorded.job)
+        await self._remove_access(request)
         self._recorder.forget(request.key)
-        await self._drop_job(request.key, known.uid, request.recorded.job)
+        await self._drop_job(request.key, known.uid, request.recorded)
 
     async def deleted(self, key: Key, known: Open) -> None:
         """End the access of a request that was deleted; its record went with it, so the log and an Event say what it was."""
         gone = self._open.deleted(key)
+        recorded = gone.recorded if gone else NOTHING_RECORDED
         try:
-            remains = await self._remove_binding(key, known.uid, gone.recorded.job if gone else None)
+            remains = await self._remove_binding(key, known.uid, recorded.job)
             left = f"the binding stands without subjects: {remains.why}" if remains else ""
         except NotEnded as error:
             # There is no record to say it on, and another request of that name may wait: the binding has looks of its own.
             left = f"NOT ENDED: {error}"
             self._tools.schedule.retry(Target(self._kind.binding, grant_key(key, known.uid)), LONGEST_OUTAGE_RETRY)
         self._recorder.forget(key)
-        await self._drop_job(key, known.uid, None)
+        await self._drop_job(key, known.uid, replace(recorded, job=None))
         self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, left)
 
     def _goes_on_failing(self, key: Key) -> bool:
         return self._tools.schedule.attempts(self._recorder.target(key)) >= LOUD_AFTER
+
+    async def _remove_access(self, request: AccessRequest) -> Remains | None:
+        """The binding first: that ends tokens and impersonation alike. Whatever becomes of it, a temporary identity goes too."""
+        try:
+            return await self._remove_binding(request.key, request.uid, request.recorded.job)
+        finally:
+            if request.recorded.identity:
+                await self._grants.end_identity(request.key, request.uid)
 
     async def _remove_binding(self, key: Key, uid: str, job: ObjectRef | None) -> Remains | None:
         known = self._open.get(key)
@@ -108,9 +118,10 @@ class Endings:
             binding,
         )
 
-    async def _drop_job(self, key: Key, uid: str, job: ObjectRef | None) -> None:
+    async def _drop_job(self, key: Key, uid: str, recorded: Recorded) -> None:
+        """The Job, and with it whatever is left of an identity."""
         try:
-            await self._grants.end_job(grant_key(key, uid), uid, job)
+            await self._grants.end_job(key, uid, recorded.job, recorded.delivered_as)
         except (Outage, Refused, Conflict) as error:
             # It gives no access, and goes by itself; the sweep looks for it too.
             log.warning("the Job of an ended grant is left behind: %s", error, extra={"request": str(key), "uid": uid})

@@ -7,14 +7,14 @@ The record of a grant is written between its Job and its binding (requests.py): 
 import asyncio
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
 from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.obstacles import binding_altered, binding_refused, name_taken
-from jitaccess.domain.recorded import ObjectRef
+from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.grant import (
@@ -28,21 +28,15 @@ from jitaccess.manifests.grant import (
     is_of,
     is_same,
     job_fault,
-    job_manifest,
     kept_by,
 )
+from jitaccess.manifests.identity import job_key, job_of
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.manifests.parse import key_of
 from jitaccess.manifests.resources import JOBS, Resource
+from jitaccess.reconcile.blocked import Blocked
+from jitaccess.reconcile.identities import Identities, Standing
 from jitaccess.reconcile.removal import remove
-
-
-class Blocked(Exception):
-    """Something stands between the approval and the binding; tried again."""
-
-    def __init__(self, obstacle: Objection) -> None:
-        super().__init__(obstacle.message)
-        self.obstacle = obstacle
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +61,7 @@ class Checked:
 
     bound: Bound | None = None
     restored: str = ""
+    identity_restored: tuple[str, ...] = ()  # the kinds of what was put back of it
     over: str = ""
 
 
@@ -78,12 +73,14 @@ class Grants:
         self._kind = kind
         self._now = now
         self._job_image = job_image
+        self._identities = Identities(cluster, kind)
+        self.end_identity = self._identities.end
 
     async def guard(self, grant: Grant) -> Guard:
         """Make the Job behind a grant, or take up the one that is there; Blocked if its name is taken."""
-        if not self._kind.job_guard:
+        if not self._kind.job_guard and grant.delivered_as is DeliveredAs.BINDING:
             return Guard(None, Objection("SweepOnly", "a cluster-wide binding cannot be owned by a Job"))
-        wanted = job_manifest(self._kind, grant, grant.expires_at - self._now(), self._job_image)
+        wanted = job_of(self._kind, grant, grant.expires_at - self._now(), self._job_image)
         try:
             made = await self._cluster.create(JOBS, wanted)
         except Refused as error:
@@ -96,10 +93,11 @@ class Grants:
         """Delete a Job whose grant is not to be; one that another replica has replaced is gone already."""
         if guard.job:
             with contextlib.suppress(Conflict):
-                await self._cluster.delete(JOBS, _key(grant), guard.job.uid)
+                await self._cluster.delete(JOBS, _job_key(grant), guard.job.uid)
 
     async def rehearse(self, grant: Grant) -> None:
         """Ask the API server whether the binding could be made, without making anything; Blocked says what is in the way."""
+        await self._identities.rehearse(grant)
         try:
             await self._cluster.create(self._kind.binding, binding_manifest(self._kind, grant, None), dry_run=True)
         except Refused as error:
@@ -111,6 +109,9 @@ class Grants:
 
     async def bind(self, grant: Grant, job: ObjectRef | None) -> Bound | None:
         """Make the access exist, for what is left of its time; None if nothing is. Blocked says what is in the way."""
+        return await self._bind(grant, job, await self._identities.make(grant, job)) if self._now() < grant.expires_at else None
+
+    async def _bind(self, grant: Grant, job: ObjectRef | None, identity: Standing) -> Bound | None:
         if self._now() >= grant.expires_at:
             return None
         wanted = binding_manifest(self._kind, grant, job)
@@ -120,7 +121,7 @@ class Grants:
             raise Blocked(binding_refused(grant.role, str(error))) from error
         except Conflict:
             made = await self._existing_binding(grant, wanted)
-        return await self._as_bound(made, wanted)
+        return _as_delivered(grant, await self._as_bound(made, wanted), identity)
 
     async def check(self, grant: Grant, job: ObjectRef | None, known_uid: str) -> Checked:
         """Compare an active grant with what is there: put back what somebody deleted or changed, unless its time was up.
@@ -130,39 +131,52 @@ class Grants:
         found, guard = await asyncio.gather(self._cluster.find(self._kind.binding, _key(grant)), self._find_guard(grant, job))
         if job and (guard is None or guard["metadata"]["uid"] != job.uid):
             return Checked(over=f"the Job {job.name} behind it is gone")
-        wanted = binding_manifest(self._kind, grant, job)
-        if found and is_same(found, wanted):
-            return Checked(_bound(found, self._guard_fault(guard, grant)))
-        if found:
-            if found["metadata"]["uid"] != known_uid:
-                self._must_be_ours(self._kind.binding, found, grant)
-            return Checked(await self._put_right(found, wanted, grant), restored="changed by somebody")
-        return Checked(await self.bind(grant, job), restored="missing")
+        if self._now() >= grant.expires_at:
+            return Checked()
+        identity = await self._identities.check(grant, job)
+        bound, restored = await self._check_binding(grant, job, found, known_uid, identity)
+        if bound and not bound.unguarded and not restored:
+            bound = replace(bound, unguarded=self._guard_fault(guard, grant))
+        return Checked(bound, restored, identity.restored)
 
-    async def end_job(self, grant_key: Key, request_uid: str, job: ObjectRef | None) -> None:
+    async def _check_binding(
+        self, grant: Grant, job: ObjectRef | None, found: Manifest | None, known_uid: str, identity: Standing
+    ) -> tuple[Bound | None, str]:
+        """The binding as it should be, and what it was before, if it was not."""
+        wanted = binding_manifest(self._kind, grant, job)
+        if found is None:
+            return await self._bind(grant, job, identity), "missing"
+        if is_same(found, wanted):
+            return _as_delivered(grant, _bound(found), identity), ""
+        if found["metadata"]["uid"] != known_uid:
+            self._must_be_ours(self._kind.binding, found, grant)
+        return _as_delivered(grant, await self._put_right(found, wanted, grant), identity), "changed by somebody"
+
+    async def end_job(self, request: Key, uid: str, job: ObjectRef | None, delivered_as: DeliveredAs) -> None:
         """Remove the Job of a grant whose binding is gone; its time to live would do it too."""
-        if self._kind.job_guard:
-            await remove(self._cluster, JOBS, grant_key, partial(is_of, request_uid=request_uid), job.uid if job else "")
+        if self._kind.job_guard or delivered_as is DeliveredAs.IDENTITY:
+            key = job_key(request, uid, delivered_as)
+            await remove(self._cluster, JOBS, key, partial(is_of, request_uid=uid), job.uid if job else "")
 
     async def _find_guard(self, grant: Grant, job: ObjectRef | None) -> Manifest | None:
-        return await self._cluster.find(JOBS, _key(grant)) if job else None
+        return await self._cluster.find(JOBS, _job_key(grant)) if job else None
 
     def _guard_fault(self, job: Manifest | None, grant: Grant) -> Objection | None:
         if job is None:
             return None
-        fault = job_fault(job, job_manifest(self._kind, grant, grant.expires_at - grant.granted_at), grant.expires_at)
+        fault = job_fault(job, job_of(self._kind, grant, grant.expires_at - grant.granted_at), grant.expires_at)
         return _job_changed(fault) if fault else None
 
     async def _existing_guard(self, grant: Grant, wanted: Object) -> Guard:
         """The Job that is there already: begun before a crash or by another replica, or a leftover in the way."""
-        found = await self._cluster.find(JOBS, _key(grant))
+        found = await self._cluster.find(JOBS, _job_key(grant))
         if found is None:
-            raise Conflict(f"Job {_key(grant)} came and went")
+            raise Conflict(f"Job {_job_key(grant)} came and went")
         self._must_be_ours(JOBS, found, grant)
         # With room to spare: the grant's time counts from its record, a little later.
         if not job_fault(found, wanted, grant.expires_at + GRACE / 2):
             return Guard(_ref(found))
-        await self._cluster.delete(JOBS, _key(grant), found["metadata"]["uid"])
+        await self._cluster.delete(JOBS, _job_key(grant), found["metadata"]["uid"])
         return await self._as_asked(await self._cluster.create(JOBS, wanted), wanted)
 
     async def _as_asked(self, made: Manifest, wanted: Object) -> Guard:
@@ -191,7 +205,7 @@ class Grants:
             return Bound(made["metadata"]["uid"], Objection("BindingChanged", "its owner or labels were changed as it was made"))
         return _bound(made)
 
-    async def _put_right(self, found: Manifest, wanted: Object, grant: Grant) -> Bound | None:
+    async def _put_right(self, found: Manifest, wanted: Object, grant: Grant) -> Bound:
         metadata = found["metadata"]
         if found.get("roleRef") != wanted["roleRef"]:
             ours = partial(is_of, request_uid=grant.request_uid)
@@ -223,5 +237,14 @@ def _ref(found: Manifest) -> ObjectRef:
     return ObjectRef(found["metadata"]["name"], found["metadata"]["uid"])
 
 
+def _as_delivered(grant: Grant, bound: Bound, identity: Standing) -> Bound:
+    """What goes by itself is the identity, where there is one: what keeps the binding that points at it matters less."""
+    return bound if grant.delivered_as is DeliveredAs.BINDING else Bound(bound.uid, identity.unguarded)
+
+
 def _key(grant: Grant) -> Key:
     return grant_key(grant.request, grant.request_uid)
+
+
+def _job_key(grant: Grant) -> Key:
+    return job_key(grant.request, grant.request_uid, grant.delivered_as)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from jitaccess.domain.model import AccessPolicy, Key, OfferedRole, PolicyRecorded, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import name_taken
+from jitaccess.domain.recorded import DeliveredAs
 from jitaccess.domain.recording import merged_conditions
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Conflict, Refused
@@ -17,6 +18,7 @@ from jitaccess.manifests.resources import ROLE_BINDINGS, ROLES, Resource
 from jitaccess.manifests.status import policy_status
 from jitaccess.publish.events import News
 from jitaccess.reconcile.facts import read_role
+from jitaccess.reconcile.identities import lacking
 from jitaccess.reconcile.making import make_same
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.removal import NotEnded, remove
@@ -71,7 +73,7 @@ class PolicyReconciler:
         return OfferedRole(role, (await read_role(self._cluster, role, namespace, self._tools.table.shown)).shown)
 
     async def _put_in_force(self, policy: AccessPolicy, roles: Sequence[OfferedRole]) -> Ready:
-        refusal = _refusal(policy, roles)
+        refusal = _refusal(policy, roles) or await self._undeliverable(policy)
         if refusal:
             await self._withdraw(policy.key)
             return refusal
@@ -84,6 +86,11 @@ class PolicyReconciler:
                 if taken:
                     return False, taken.reason, taken.message
         return True, "InForce", _summary(policy, roles)
+
+    async def _undeliverable(self, policy: AccessPolicy) -> Ready | None:
+        """Why nothing could be granted under the policy in the way it says; tried again now and then."""
+        problem = await lacking(self._cluster) if policy.delivery is DeliveredAs.IDENTITY else None
+        return (False, problem.reason, problem.message) if problem else None
 
     async def _ensure(self, resource: Resource, wanted: Object) -> Objection | None:
         """Make the object exist exactly like that; returns why it cannot be, None when it does."""

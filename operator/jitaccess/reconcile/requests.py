@@ -10,15 +10,18 @@ from dataclasses import replace
 from jitaccess.domain.lifecycle import Grant, Verdict, blocked, decide, guard_gone
 from jitaccess.domain.model import AccessRequest, Key, RoleRef
 from jitaccess.domain.obstacles import not_installed, obstructed
-from jitaccess.domain.recorded import ObjectRef, State
+from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Delivery, Incident, Outcome
+from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Conflict
 from jitaccess.manifests.grant import grant_name
+from jitaccess.manifests.identity import account_name
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.reconcile.ahead import JobsAhead
+from jitaccess.reconcile.blocked import Blocked
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts, Reader, role_obstacle
-from jitaccess.reconcile.grants import Blocked, Checked, Grants, Guard
+from jitaccess.reconcile.grants import Checked, Grants, Guard
 from jitaccess.reconcile.recorder import Recorder, Tools
 from jitaccess.workqueue.store import Open
 
@@ -38,7 +41,7 @@ class RequestReconciler:
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
         self._ahead = JobsAhead(self._grants, tools.now)
-        self._proven: set[tuple[str, RoleRef]] = set()  # what could be bound where
+        self._proven: set[tuple[str, RoleRef, DeliveredAs]] = set()  # what could be bound where
 
     async def reconcile(self, key: Key) -> None:
         """Make the cluster agree with what should be true of that request now."""
@@ -124,7 +127,7 @@ class RequestReconciler:
         problems = self._tools.installation.problems
         if obstacle := not_installed(problems) if problems else role_obstacle(facts.request, facts.role):
             raise Blocked(obstacle)
-        if (grant.request.namespace, grant.role) not in self._proven or obstructed(facts.request):
+        if (grant.request.namespace, grant.role, grant.delivered_as) not in self._proven or obstructed(facts.request):
             await self._grants.rehearse(grant)
         return await self._ahead.guard(grant)
 
@@ -135,7 +138,7 @@ class RequestReconciler:
         if verdict.grant is None:
             return self._schedule.soon(self._recorder.target(request.key))
         self._ahead.still_in_time(request.key)
-        delivery = Delivery(ObjectRef(grant_name(request.key, request.uid)), guard.job, guard.missing)
+        delivery = _delivery(verdict.grant, guard.job, guard.missing)
         request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
         self._ahead.used(request)
         if decide(request, facts.policy, self._now(), facts.role.shown).grant is None:
@@ -167,30 +170,43 @@ class RequestReconciler:
         incidents = self._incidents(request, checked)
         if checked.bound:
             self._bound(verdict.grant, checked.bound.uid)
-        delivery = Delivery(
-            ObjectRef(grant_name(request.key, request.uid)), job, checked.bound.unguarded if checked.bound else None
-        )
+        delivery = _delivery(verdict.grant, job, checked.bound.unguarded if checked.bound else None)
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery, incidents))
         self._recorder.plan(request.key, verdict)
 
     def _incidents(self, request: AccessRequest, checked: Checked) -> tuple[Incident, ...]:
+        identity = _identity_incident(checked) if not obstructed(request) else ()
         if not checked.restored or not checked.bound:
-            return ()
+            return identity
         if obstructed(request):
             return (Incident("BindingMade", "what was in the way is gone: the binding exists now"),)
         known = self._open.get(request.key)
         what = "deleted by somebody" if checked.restored == "missing" and known and known.binding else checked.restored
         unknown = " (deleted by somebody, or not made yet when the operator was restarted)" if what == "missing" else ""
         name = grant_name(request.key, request.uid)
-        return (Incident("BindingRestored", f"the {self._kind.binding.kind} {name} was {what}{unknown} and is put back"),)
+        return (
+            Incident("BindingRestored", f"the {self._kind.binding.kind} {name} was {what}{unknown} and is put back"),
+            *identity,
+        )
 
     def _bound(self, grant: Grant, uid: str) -> None:
         self._open.bound(grant.request, uid)
-        self._proven.add((grant.request.namespace, grant.role))
+        self._proven.add((grant.request.namespace, grant.role, grant.delivered_as))
 
     async def _obstructed_by(self, facts: Facts, verdict: Verdict, block: Blocked) -> None:
         request = facts.request
         verdict = blocked(verdict, block.obstacle, request.state)
-        self._proven.discard((request.key.namespace, request.role))
+        self._proven -= {(request.key.namespace, request.role, how) for how in DeliveredAs}
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
         self._recorder.plan(request.key, verdict)
+
+
+def _identity_incident(checked: Checked) -> tuple[Incident, ...]:
+    if not checked.identity_restored:
+        return ()
+    what = " and ".join(checked.identity_restored)
+    return (Incident("IdentityRestored", f"of the temporary identity, missing or changed by somebody and put back: {what}"),)
+
+
+def _delivery(grant: Grant, job: ObjectRef | None, unguarded: Objection | None) -> Delivery:
+    return Delivery(ObjectRef(grant_name(grant.request, grant.request_uid)), job, unguarded, account_name(grant))

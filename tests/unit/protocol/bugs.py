@@ -16,15 +16,18 @@ from jitaccess.domain.recording import Delivery, Outcome
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.grant import binding_manifest, grant_key, grant_name, is_same
+from jitaccess.manifests.identity import identity_parts
+from jitaccess.manifests.kinds import RequestKind
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import Resource
 from jitaccess.manifests.status import request_status
-from jitaccess.reconcile import recorder, removal
+from jitaccess.reconcile import identities, recorder, removal
 from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Checked, Grants, Guard
 from jitaccess.reconcile.requests import RequestReconciler
+from unit.protocol.plans import BINDING, IDENTITY
 
 
 async def _bind_first(self: RequestReconciler, facts: Facts, guard: Guard) -> None:
@@ -75,8 +78,12 @@ async def _delete_blindly(cluster: Cluster, resource: Resource, key: Key, uid: s
 async def _record_the_end_first(self: Endings, facts: Facts, verdict: Verdict) -> None:
     request = await self._recorder.record(facts.request, Outcome(verdict, facts.policy))
     await self._remove_binding(request.key, request.uid, request.recorded.job)
-    await self._drop_job(request.key, request.uid, request.recorded.job)
+    await self._drop_job(request.key, request.uid, request.recorded)
     self._recorder.forget(request.key)
+
+
+def _of_nobody(kind: RequestKind, grant: Grant, _: ObjectRef | None) -> Any:
+    return identity_parts(kind, grant, None)
 
 
 def _wall(self: Clock) -> datetime:
@@ -98,6 +105,13 @@ class Bug(Enum):
     OWN_CLOCK = "the machine's clock is believed"
     ANY_POLICY = "another policy of the same name inherits the approvals"
     ANY_ROLE = "a role that was changed is what was shown"
+    UNOWNED_IDENTITY = "the Job takes nothing of an identity along"
+    ENDLESS_IDENTITY = "an identity is ended, and the binding that points at it is not"
+
+    @property
+    def delivery(self) -> str:
+        """As what access is delivered where this shows."""
+        return IDENTITY if self in (Bug.UNOWNED_IDENTITY, Bug.ENDLESS_IDENTITY) else BINDING
 
     @contextmanager
     def seeded(self) -> Iterator[None]:
@@ -123,5 +137,7 @@ _PATCHES: dict[Bug, Callable[[], Any]] = {
     Bug.OWN_CLOCK: lambda: mock.patch.object(Clock, "now", _wall),
     Bug.ANY_POLICY: lambda: _rules_without(rules._recreated),
     Bug.ANY_ROLE: lambda: _rules_without(rules._changed),
+    Bug.UNOWNED_IDENTITY: lambda: mock.patch.object(identities, "identity_parts", _of_nobody),
+    Bug.ENDLESS_IDENTITY: lambda: mock.patch.object(Endings, "_remove_binding", mock.AsyncMock(return_value=None)),
 }
 assert set(_PATCHES) == set(Bug)

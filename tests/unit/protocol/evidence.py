@@ -3,12 +3,51 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from unit.protocol.server import BINDINGS, POLICIES, REQUESTS, T0, Object, Server
+from unit.protocol.server import ACCOUNTS, BINDINGS, JOBS, POLICIES, REQUESTS, RIGHTS, SERVICE_ACCOUNTS, T0, Object, Server
 
 
 def access(server: Server) -> list[Object]:
-    """The bindings that give something to somebody."""
-    return [found for (plural, *_), found in server.objects.items() if plural == BINDINGS and found.get("subjects")]
+    """The bindings that give something: to a person, or to an account that there is, or that somebody may impersonate."""
+    bindings = [found for (plural, where, _), found in server.objects.items() if plural == BINDINGS and where != ACCOUNTS]
+    return [found for found in bindings if found.get("subjects") and _is_somebody(server, found["subjects"][0])]
+
+
+def _is_somebody(server: Server, subject: Object) -> bool:
+    """Nobody is asked whether an account exists that is impersonated; its tokens need it."""
+    if subject["kind"] == "User":
+        return True
+    there = {plural: server.objects.get((plural, ACCOUNTS, subject["name"])) for plural in (SERVICE_ACCOUNTS, RIGHTS, BINDINGS)}
+    may_impersonate = there[RIGHTS] and (there[BINDINGS] or {}).get("subjects")
+    return bool(there[SERVICE_ACCOUNTS] or may_impersonate)
+
+
+def job_behind(server: Server, binding: Object) -> str:
+    """The UID of the Job that takes this access away; empty if there was none."""
+    owner = binding["metadata"]["ownerReferences"][0]
+    if owner["kind"] == "Job":
+        return str(owner["uid"])
+    status = (request_of(server, binding) or {}).get("status") or {}
+    return str(status.get("jobRef", {}).get("uid", "")) if status.get("identity") else ""
+
+
+def is_guarded(server: Server, binding: Object) -> bool:
+    """Whether a Job takes this access away at its end, and nothing keeps it from doing so."""
+    taken = [binding] if binding["subjects"][0]["kind"] == "User" else parts_of_identity(server, binding)
+    kept = server.delete_protection or any(part["metadata"].get("finalizers") for part in taken)
+    return bool(job_behind(server, binding)) and not kept
+
+
+def left_over(server: Server) -> list[str]:
+    """What should not be there once everything is over, and that nothing keeps."""
+    ours = {name: found for name, found in server.objects.items() if name[0] in (JOBS, BINDINGS) or name[1] == ACCOUNTS}
+    kept = [name for name, found in ours.items() if server.delete_protection or found["metadata"].get("finalizers")]
+    return [f"{plural} {name}" for plural, where, name in ours if (plural, where, name) not in kept]
+
+
+def parts_of_identity(server: Server, binding: Object) -> list[Object]:
+    """The account that a binding gives something to, and the right to impersonate it."""
+    name = binding["subjects"][0]["name"]
+    return [found for (_, where, called), found in server.objects.items() if (where, called) == (ACCOUNTS, name)]
 
 
 def requests(server: Server) -> list[Object]:

@@ -6,8 +6,20 @@ is recorded; 5 what is not over is never called over.
 
 from dataclasses import dataclass, field
 
-from unit.protocol.evidence import access, approvals_of, policy_of, request_of, request_uid, requests, seconds, uid_of
-from unit.protocol.server import BINDINGS, COLLECTED_AFTER, JOBS, REQUESTS, ROLES, Object, Server
+from unit.protocol.evidence import (
+    access,
+    approvals_of,
+    is_guarded,
+    job_behind,
+    left_over,
+    policy_of,
+    request_of,
+    request_uid,
+    requests,
+    seconds,
+    uid_of,
+)
+from unit.protocol.server import ACCOUNTS, BINDINGS, COLLECTED_AFTER, JOBS, REQUESTS, ROLES, Object, Server
 
 GRACE = 30.0  # seconds after its end at which a grant goes without any operator
 ROUNDING = 2.5  # a Job's time to live counts in whole seconds from a whole second; and the TTL controller's own
@@ -54,7 +66,7 @@ class Judge:
             self._recorded(before or {}, after)
         if plural == ROLES:
             self.role_changed = self.server.time
-        if plural == BINDINGS and before is None and after is not None:
+        if plural == BINDINGS and before is None and after is not None and after["metadata"]["namespace"] != ACCOUNTS:
             self._bound(after)
 
     def _recorded(self, before: Object, after: Object) -> None:
@@ -104,7 +116,7 @@ class Judge:
     def bound_by_operator(self, sent: float, binding: Object) -> None:
         """A binding was made by a call that was sent at that time."""
         end = binding["metadata"]["annotations"]["jitaccess.dev/expires-at"]
-        gone = self.jobs_lost.get(binding["metadata"]["ownerReferences"][0]["uid"], sent)
+        gone = self.jobs_lost.get(job_behind(self.server, binding), sent)
         if sent > gone + self.slack:
             raise Broken(f"3: a binding was asked for {sent - gone:.1f} s after the Job behind it was gone")
         if sent > seconds(end) + self.clock_error:
@@ -172,7 +184,7 @@ class Judge:
         if self.alive_since is not None and now > max(due, self.alive_since) + self.slack and not self.server.delete_protection:
             raise Broken(f"4: access goes on {now - due:.1f} s after {why}")
         born = seconds(binding["metadata"]["creationTimestamp"])
-        if self._is_guarded(binding) and now > max(end + GRACE + ROUNDING, born + 1) + 2 * COLLECTED_AFTER:
+        if is_guarded(self.server, binding) and now > max(end + GRACE + ROUNDING, born + 1) + 2 * COLLECTED_AFTER:
             raise Broken(f"4: access goes on {now - end:.1f} s after its end, and nobody's Job ends it")
 
     def _why_over(self, binding: Object, end: float) -> str:
@@ -203,18 +215,12 @@ class Judge:
             return "its approvals no longer suffice"
         return ""
 
-    def _is_guarded(self, binding: Object) -> bool:
-        owner = binding["metadata"]["ownerReferences"][0]
-        kept = self.server.delete_protection or binding["metadata"].get("finalizers")
-        return owner["kind"] == "Job" and not kept
-
     # --- at the end
 
     def conclude(self) -> None:
         """After everything: what was open has been settled, and nothing is left over."""
-        left = [name for plural, _, name in self.server.objects if plural == JOBS]
-        if left and not self.server.delete_protection:
-            raise Broken(f"4: the Job {left[0]} is left over")
+        if left := left_over(self.server):
+            raise Broken(f"4: {left[0]} is left over")
         for request in requests(self.server):
             self._has_come_to_its_end(request, request["metadata"]["name"], request.get("status") or {})
 

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from unit.protocol.server import BINDINGS, JOBS, NAMESPACE, POLICIES, REQUESTS, ROLES, Name, Object
+from unit.protocol.server import BINDINGS, JOBS, NAMESPACE, POLICIES, REQUESTS, RIGHTS, ROLES, SERVICE_ACCOUNTS, Name, Object
 from unit.protocol.world import LASTS, World
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
@@ -41,14 +41,17 @@ class Act(Enum):
     EMPTY_BINDING = "the binding is emptied by hand"
     FINALIZE_BINDING = "a finalizer is put on the binding"
     DELETE_JOB = "the Job is deleted by hand"
+    DELETE_ACCOUNT = "the account is deleted by hand"
+    WIDEN_RIGHT = "the right to impersonate is changed by hand"
     ADD_FINALIZERS = "something adds a finalizer to every new binding"
     PROTECT_BINDINGS = "something refuses every change of bindings from now on"
 
 
-def set_up(world: World) -> None:
+def set_up(world: World, delivery: str = "Binding") -> None:
     """The policy and the role that everything starts from."""
     made = {"apiVersion": "jitaccess.dev/v1alpha1", "kind": "AccessPolicy"}
-    world.server.make(POLICIES, {**made, "metadata": {"name": POLICY[2], "namespace": NAMESPACE}, "spec": POLICY_SPEC})
+    spec = {**POLICY_SPEC, "delivery": delivery}
+    world.server.make(POLICIES, {**made, "metadata": {"name": POLICY[2], "namespace": NAMESPACE}, "spec": spec})
     world.server.make(ROLES, {"kind": "ClusterRole", "metadata": {"name": "view"}, "rules": GETS_PODS})
 
 
@@ -141,12 +144,14 @@ def _change_request(world: World, what: Act, request: Name) -> None:
 
 
 def _meddle(world: World, what: Act, name: str) -> None:
-    plural = JOBS if what is Act.DELETE_JOB else BINDINGS
+    plural = {Act.DELETE_JOB: JOBS, Act.DELETE_ACCOUNT: SERVICE_ACCOUNTS, Act.WIDEN_RIGHT: RIGHTS}.get(what, BINDINGS)
     for found_name, found in list(world.server.objects.items()):
         if found_name[0] != plural or found["metadata"]["annotations"]["jitaccess.dev/request"] != name:
             continue
         if what is Act.EMPTY_BINDING:
             world.server.change(found_name, subjects=[])
+        elif what is Act.WIDEN_RIGHT:
+            world.server.change(found_name, rules=GETS_MORE)
         elif what is Act.FINALIZE_BINDING:
             world.server.change(found_name, metadata={"finalizers": ["example.com/kept"]})
         else:

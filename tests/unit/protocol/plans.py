@@ -26,6 +26,7 @@ class Plan:
     acts: tuple[tuple[int, Act], ...] = ()
     always: tuple[Act, ...] = ()  # before every call
     watch_lag: float = 0.0
+    delivery: str = "Binding"
 
     @property
     def horizon(self) -> float:
@@ -36,46 +37,47 @@ class Plan:
         told = [f"before call {n}: {what.value}" for n, what in self.acts]
         told += [f"before every call: {what.value}" for what in self.always]
         told += [f"call {n} {what.value}" for n, what in self.faults]
+        told += ["access is an identity"] if self.delivery == "Identity" else []
         lag = f"watches are {self.watch_lag} s behind" if self.watch_lag else ""
         return "; ".join([*told, lag] if lag else told) or "nothing unusual"
 
 
-FIRST = 7  # the calls before it are made by an operator that finds nothing to do when it starts
-CALLS = 13  # that a life takes in which nothing unusual happens, and one more
-LATER = (FIRST, FIRST + CALLS + 10)  # after a fault a life takes more calls
+FIRST = 8  # the calls before it are made by an operator that finds nothing to do when it starts
+BINDING, IDENTITY = "Binding", "Identity"  # as what access is delivered
+CALLS = {BINDING: 13, IDENTITY: 25}  # that a life takes in which nothing unusual happens, and one more
 # Every call, spread out: what goes wrong somewhere in the middle of a life is met soon.
-SPREAD = tuple(FIRST + n * 5 % CALLS for n in range(CALLS))
+SPREAD = {delivery: tuple(FIRST + n * 7 % calls for n in range(calls)) for delivery, calls in CALLS.items()}
 LAGS = (0.2, 0.0)  # by which watches may be behind; taken in turn, each meets every call, since the number of calls is odd
 ACTS = tuple(Act)
 
 
-def with_fault(fault: Fault) -> Iterator[Plan]:
+def with_fault(fault: Fault, delivery: str = BINDING) -> Iterator[Plan]:
     """Every life with one fault of that kind."""
-    return (Plan(faults=((n, fault),)) for n in SPREAD)
+    return (Plan(faults=((n, fault),), delivery=delivery) for n in SPREAD[delivery])
 
 
-def with_act(what: Act) -> Iterator[Plan]:
+def with_act(what: Act, delivery: str = BINDING) -> Iterator[Plan]:
     """Every life in which somebody does that once, in any gap between two calls."""
-    lags = itertools.cycle(LAGS)
-    return (Plan(acts=((n, what),), watch_lag=lag) for n, lag in zip(SPREAD * len(LAGS), lags, strict=False))
+    gaps = zip(SPREAD[delivery] * len(LAGS), itertools.cycle(LAGS), strict=False)
+    return (Plan(acts=((n, what),), watch_lag=lag, delivery=delivery) for n, lag in gaps)
 
 
-def simple_plans() -> Iterator[Plan]:
+def simple_plans(delivery: str = BINDING) -> Iterator[Plan]:
     """Every life with at most one unusual thing in it, all kinds in turn."""
-    yield Plan()
-    yield from (Plan(always=(Act.CHURN,), watch_lag=lag) for lag in LAGS)
-    kinds = [*map(with_act, ACTS), *map(with_fault, Fault)]
+    yield Plan(delivery=delivery)
+    yield from (Plan(always=(Act.CHURN,), watch_lag=lag, delivery=delivery) for lag in LAGS)
+    kinds = [*(with_act(what, delivery) for what in ACTS), *(with_fault(fault, delivery) for fault in Fault)]
     for abreast in itertools.zip_longest(*kinds):
         yield from (plan for plan in abreast if plan)
 
 
-def random_pairs(seed: int, number: int) -> Iterator[Plan]:
+def random_pairs(seed: int, number: int, delivery: str = BINDING) -> Iterator[Plan]:
     """Lives with two unusual things in them, drawn at random; some of them with churn."""
-    draw = random.Random(seed)
+    draw, later = random.Random(seed), (FIRST, FIRST + CALLS[delivery] + 10)  # after a fault a life takes more calls
     for _ in range(number):
-        faults = tuple((draw.randrange(*LATER), draw.choice(list(Fault))) for _ in range(draw.choice((0, 1, 1, 2))))
-        acts = tuple((draw.randrange(*LATER), draw.choice(ACTS)) for _ in range(2 - len(faults)))
-        yield Plan(faults, acts, draw.choice(((), (), (Act.CHURN,))), draw.choice(LAGS))
+        faults = tuple((draw.randrange(*later), draw.choice(list(Fault))) for _ in range(draw.choice((0, 1, 1, 2))))
+        acts = tuple((draw.randrange(*later), draw.choice(ACTS)) for _ in range(2 - len(faults)))
+        yield Plan(faults, acts, draw.choice(((), (), (Act.CHURN,))), draw.choice(LAGS), delivery)
 
 
 def play(plan: Plan, world: World | None = None) -> None:
@@ -85,7 +87,7 @@ def play(plan: Plan, world: World | None = None) -> None:
     for n, what in plan.acts:
         acts[n].append(what)
     with driven(world):
-        set_up(world)
+        set_up(world, plan.delivery)
         world.start()
         world.server.at(0.5, lambda: ask(world))
         world.server.at(1.0, lambda: act(world, Act.APPROVE))

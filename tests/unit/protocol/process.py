@@ -25,7 +25,7 @@ from jitaccess.reconcile.sweep import end_stray
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store, version_of_policy
 from unit.protocol.loop import TurnLoop
-from unit.protocol.server import BINDINGS, POLICIES, REQUESTS, Event, Server
+from unit.protocol.server import ACCOUNTS, BINDINGS, POLICIES, REQUESTS, Event, Server
 
 UPTIME = 5000.0  # of the machine at T0: a clock of its own, so that nothing mistakes one for the other
 HABITS = Habits(retention=timedelta(days=30), sweep_every=timedelta(minutes=5))
@@ -156,7 +156,7 @@ class Process:
             _now(self.watch.request_changed(ACCESS_REQUEST, event.type or None, body))
         elif event.plural == POLICIES:
             _now(self.watch.policy_changed(ACCESS_POLICY, event.type or None, body))
-        elif event.plural == BINDINGS:
+        elif event.plural == BINDINGS and event.object["metadata"]["namespace"] != ACCOUNTS:  # by a label selector
             meta = body.metadata
             _now(
                 self.watch.binding_changed(

@@ -15,11 +15,13 @@ from urllib.parse import unquote
 
 T0 = datetime(2026, 7, 1, 2, 10, tzinfo=UTC)
 NAMESPACE = "team-a"
+ACCOUNTS = "jitaccess-grants"  # where temporary identities live
 
 Object = dict[str, Any]
 Name = tuple[str, str, str]  # plural, namespace, name
 
 JOBS, BINDINGS, REQUESTS, POLICIES, ROLES = "jobs", "rolebindings", "accessrequests", "accesspolicies", "clusterroles"
+SERVICE_ACCOUNTS, RIGHTS = "serviceaccounts", "roles"
 _NOT_THEIRS = ("uid", "creationTimestamp", "generation", "deletionTimestamp")  # nobody can write these
 COLLECTED_AFTER = 0.5  # seconds until the garbage collector comes round
 
@@ -93,7 +95,7 @@ class Server:
         """Do what is asked; the status and body of the answer."""
         parts = unquote(path).strip("/").split("/")
         namespace = parts[parts.index("namespaces") + 1] if "namespaces" in parts else ""
-        plural, *rest = parts[5:] if namespace else parts[3:]
+        plural, *rest = parts[parts.index("namespaces") + 2 :] if namespace else parts[3:]
         name = (plural, namespace, rest[0] if rest else "")
         sent = json.loads(body) if body else {}
         try:
@@ -106,7 +108,7 @@ class Server:
         if verb == "POST":
             return self._create(name, sent, dry_run="dryRun" in query)
         if not name[2]:
-            items = self._as_of(name, query) if "resourceVersion" in query else self._selected(name[0], query)
+            items = self._as_of(name, query) if "resourceVersion" in query else self._selected(name[0], name[1], query)
             return {"metadata": {}, "items": list(items)}
         found = self.objects.get(name)
         if found is None:
@@ -117,12 +119,12 @@ class Server:
             return self._delete(name, found, sent)
         return self._patch_status(name, found, sent) if verb == "PATCH" and status else self._replace(name, found, sent)
 
-    def _selected(self, plural: str, query: Mapping[str, str]) -> Iterator[Object]:
+    def _selected(self, plural: str, namespace: str, query: Mapping[str, str]) -> Iterator[Object]:
         labels = dict(pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair)
-        for (kind, *_), found in self.objects.items():
+        for (kind, space, _), found in self.objects.items():
             open_only = query.get("fieldSelector") == "status.settled!=true"
             selected = (found["metadata"].get("labels") or {}).items() >= labels.items()
-            if kind == plural and selected and not (open_only and is_settled(found)):
+            if kind == plural and namespace in ("", space) and selected and not (open_only and is_settled(found)):
                 yield found
 
     def _as_of(self, name: Name, query: Mapping[str, str]) -> Iterator[Object]:

@@ -7,25 +7,31 @@ import pytest
 
 from unit.protocol.faults import Fault
 from unit.protocol.people import Act
-from unit.protocol.plans import ACTS, FIRST, LAGS, Plan, first_broken, random_pairs, with_act, with_fault
+from unit.protocol.plans import ACTS, BINDING, FIRST, IDENTITY, LAGS, Plan, first_broken, random_pairs, with_act, with_fault
+
+DELIVERIES = pytest.mark.parametrize("delivery", [BINDING, IDENTITY])
 
 
-def test_nothing_unusual_breaks_no_promise() -> None:
-    assert not (story := first_broken(Plan(watch_lag=lag) for lag in LAGS)), story
+@DELIVERIES
+def test_nothing_unusual_breaks_no_promise(delivery: str) -> None:
+    assert not (story := first_broken(Plan(watch_lag=lag, delivery=delivery) for lag in LAGS)), story
 
 
-def test_churn_before_every_call_breaks_no_promise_and_delays_nothing() -> None:
-    assert not (story := first_broken(Plan(always=(Act.CHURN,), watch_lag=lag) for lag in LAGS)), story
+@DELIVERIES
+def test_churn_before_every_call_breaks_no_promise_and_delays_nothing(delivery: str) -> None:
+    assert not (story := first_broken(Plan(always=(Act.CHURN,), watch_lag=lag, delivery=delivery) for lag in LAGS)), story
 
 
+@DELIVERIES
 @pytest.mark.parametrize("fault", [pytest.param(fault, id=f"a call {fault.value}") for fault in Fault])
-def test_no_promise_breaks_where(fault: Fault) -> None:
-    assert not (story := first_broken(with_fault(fault))), story
+def test_no_promise_breaks_where(fault: Fault, delivery: str) -> None:
+    assert not (story := first_broken(with_fault(fault, delivery))), story
 
 
+@DELIVERIES
 @pytest.mark.parametrize("what", [pytest.param(what, id=what.value) for what in ACTS])
-def test_no_promise_breaks_when_between_any_two_calls(what: Act) -> None:
-    assert not (story := first_broken(with_act(what))), story
+def test_no_promise_breaks_when_between_any_two_calls(what: Act, delivery: str) -> None:
+    assert not (story := first_broken(with_act(what, delivery))), story
 
 
 @pytest.mark.parametrize(
@@ -36,11 +42,11 @@ def test_no_promise_breaks_when_between_any_two_calls(what: Act) -> None:
             id="a second operator replaced the Job of the first one",
         ),
         pytest.param(
-            Plan(((13, Fault.BOTH),), ((15, Act.DELETE_POLICY),), watch_lag=0.2),
+            Plan(((FIRST + 6, Fault.BOTH),), ((FIRST + 8, Act.DELETE_POLICY),), watch_lag=0.2),
             id="a second operator ends what the first one is about to bind",
         ),
         pytest.param(
-            Plan((), ((11, Act.PROTECT_BINDINGS), (15, Act.RECREATE_REQUEST))),
+            Plan((), ((FIRST + 4, Act.PROTECT_BINDINGS), (FIRST + 8, Act.RECREATE_REQUEST))),
             id="a request is made again while the binding of the old one cannot be ended",
         ),
     ],
@@ -49,5 +55,6 @@ def test_what_broke_once_holds(plan: Plan) -> None:
     assert not (story := first_broken([plan])), story
 
 
-def test_no_promise_breaks_where_two_things_happen() -> None:
-    assert not (story := first_broken(random_pairs(seed=8, number=120))), story
+@DELIVERIES
+def test_no_promise_breaks_where_two_things_happen(delivery: str) -> None:
+    assert not (story := first_broken(random_pairs(seed=8, number=120, delivery=delivery))), story

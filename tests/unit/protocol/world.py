@@ -11,7 +11,7 @@ import aiohttp
 from jitaccess.kube import api
 from unit.protocol.judge import Judge
 from unit.protocol.process import UPTIME, Call, Process, Response
-from unit.protocol.server import BINDINGS, JOBS, ROLES, Server
+from unit.protocol.server import ACCOUNTS, BINDINGS, JOBS, ROLES, Server
 
 LASTS = 10  # seconds that a grant lasts
 CALL_TAKES = 0.005  # seconds
@@ -131,7 +131,7 @@ class World:
         before = set(self.server.objects)
         answer = self.server.answer(call.verb, call.path, call.query, call.body)
         for made in set(self.server.objects) - before:
-            if made[0] == BINDINGS:
+            if made[0] == BINDINGS and made[1] != ACCOUNTS:
                 self.judge.bound_by_operator(call.sent, self.server.objects[made])
         if self._explain and answer[0] >= 400:
             self.note(f"    -> {answer[0]}")

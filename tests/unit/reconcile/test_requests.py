@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.model import Key
-from jitaccess.domain.recorded import Recorded, State
+from jitaccess.domain.recorded import DeliveredAs, Recorded, State
 from jitaccess.domain.text import parse_time
 from jitaccess.kube.api import Cluster, Outage
 from jitaccess.kube.installation import Installation
@@ -807,7 +807,7 @@ async def test_a_name_taken_meanwhile_ends_no_active_request_for_good(active: Be
 async def test_a_grant_recorded_before_a_crash_is_the_same_grant_afterwards(bench: Bench) -> None:
     bench.approve(BOB)
     bench.api.fail(BINDING, 500)
-    bench.requests._proven.add((NAMESPACE, VIEW))
+    bench.requests._proven.add((NAMESPACE, VIEW, DeliveredAs.BINDING))
     with pytest.raises(Outage):
         await bench.looks()
     assert (bench.binding, bench.state) == (None, ("Active", "Granted"))
@@ -875,7 +875,7 @@ async def test_a_hint_that_came_during_a_grant_does_not_touch_its_job(bench: Ben
 @pytest.mark.parametrize("call", [JOB, BINDING, STATUS])
 async def test_a_write_whose_answer_was_lost_is_taken_up_again(bench: Bench, call: str) -> None:
     bench.approve(BOB)
-    bench.requests._proven.add((NAMESPACE, VIEW))
+    bench.requests._proven.add((NAMESPACE, VIEW, DeliveredAs.BINDING))
     bench.api.fail(call, 504, after=True)
     with pytest.raises(Outage):
         await bench.looks()
@@ -889,7 +889,7 @@ async def test_a_write_whose_answer_was_lost_is_taken_up_again(bench: Bench, cal
 
 async def test_a_grant_recorded_long_ago_is_not_made_after_its_end(bench: Bench) -> None:
     bench.approve(BOB)
-    bench.requests._proven.add((NAMESPACE, VIEW))
+    bench.requests._proven.add((NAMESPACE, VIEW, DeliveredAs.BINDING))
     bench.api.fail(BINDING, 500)
     with pytest.raises(Outage):
         await bench.looks()
@@ -1217,7 +1217,7 @@ async def test_a_deleted_request_leaves_its_last_words(active: Bench) -> None:
 
 async def test_a_life_told_by_the_watch_costs_four_reads(bench: Bench) -> None:
     bench.policies.see(parse_policy(policy_manifest()))
-    bench.requests._proven.add((NAMESPACE, VIEW))
+    bench.requests._proven.add((NAMESPACE, VIEW, DeliveredAs.BINDING))
     await bench.sees()
     bench.approve(BOB)
     await bench.sees()

@@ -67,6 +67,11 @@ class Kubeconfig:
         return bool(self._files)
 
     @property
+    def current(self) -> str:
+        """The name of the current context; empty if there is none."""
+        return self._current
+
+    @property
     def contexts(self) -> list[str]:
         """The names of the contexts."""
         return list(self._merged["contexts"])

@@ -5,13 +5,16 @@ import re
 import sys
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
 from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.errors import UsageError
 from jitaccess.domain.text import parse_duration
+
+if TYPE_CHECKING:
+    from jitaccess.cli.api.connect import Connection
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,24 +30,27 @@ class Session:
         self._given = given
 
     @cached_property
-    def client(self) -> Client:
-        """The client; importing the Kubernetes library takes longer than all else, so that waits until here."""
+    def connection(self) -> "Connection":
+        """The connection; importing the Kubernetes library takes longer than all else, so that waits until here."""
         from jitaccess.cli.api.connect import Connection
         from jitaccess.cli.api.target import Target
 
         gc.enable()
-        return Client(
-            Connection(
-                Target(
-                    kubeconfig=self._given.get("kubeconfig", ""),
-                    context=self._given.get("context", ""),
-                    namespace=self._given.get("namespace", ""),
-                    user=self._given.get("as_user", ""),
-                    groups=tuple(self._given.get("as_group", ())),
-                    timeout=_parse_timeout(self._given.get("request_timeout", "30s")),
-                )
+        return Connection(
+            Target(
+                kubeconfig=self._given.get("kubeconfig", ""),
+                context=self._given.get("context", ""),
+                namespace=self._given.get("namespace", ""),
+                user=self._given.get("as_user", ""),
+                groups=tuple(self._given.get("as_group", ())),
+                timeout=_parse_timeout(self._given.get("request_timeout", "30s")),
             )
         )
+
+    @cached_property
+    def client(self) -> Client:
+        """What the API server has, in the plugin's words."""
+        return Client(self.connection)
 
     def scope(self, everywhere: bool) -> str:
         """The namespace to look at; empty for all of them."""
@@ -59,6 +65,16 @@ class Session:
     def kubeconfig(self) -> str:
         """The kubeconfig of the command line, if any."""
         return str(self._given.get("kubeconfig", ""))
+
+    @property
+    def context(self) -> str:
+        """The context of the command line, if any."""
+        return str(self._given.get("context", ""))
+
+    @property
+    def acts_as(self) -> str:
+        """Whom the command line says to be, if anybody else."""
+        return str(self._given.get("as_user", ""))
 
     @property
     def interactive(self) -> bool:

@@ -177,6 +177,10 @@ def show(session: Session, name: str | None, output: str | None) -> int:
         note("")
         note("To approve, as somebody who decides:")
         command(f"kubectl jit approve {request.key.name} -n {request.key.namespace}")
+    if request.state is State.ACTIVE and request.recorded.identity and err().is_terminal:
+        note("")
+        note("To use it, as whoever asked for it:")
+        command(f"kubectl jit as {request.key.name} -n {request.key.namespace} -- get pods")
     return ExitCode.DONE
 
 
@@ -200,6 +204,7 @@ def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
             ("For", how_long(request, now)),
             ("Policy", policy_of(request, policy)),
             ("Binding", f"RoleBinding {bound.name}" if bound and request.state is State.ACTIVE else ""),
+            ("Identity", request.recorded.identity if request.state is State.ACTIVE else ""),
             *(("Warning", styled(warning, "bold red")) for warning in warnings(request)),
         ]
     )
