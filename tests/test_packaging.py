@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import pytest
 import yaml
 
+import crds
 from controlplane.binaries import ensure_binaries
 from jitaccess.kube.installation import MANIFESTS_VERSION
 
@@ -209,7 +210,7 @@ def _overlay(folder: Path, whole: str, *components: str) -> Path:
 def _installs() -> list[dict[str, Any]]:
     """What an overlay with every component installs."""
     with tempfile.TemporaryDirectory(prefix="jitaccess-overlay-") as folder:
-        overlay = _overlay(Path(folder), "base", "stamping", "sweep")
+        overlay = _overlay(Path(folder), "base", "stamping", "cluster-wide")  # which brings sweep
         return list(yaml.safe_load_all(_kustomize(overlay)))
 
 
@@ -223,12 +224,23 @@ def test_whatever_the_operator_checks_carries_the_digest() -> None:
     kinds = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
     found = [document["metadata"] for kind in kinds for document in _installed_kind(kind)]
     without = [each["name"] for each in found if each["labels"].get("jitaccess.dev/manifests") != MANIFESTS_VERSION]
-    assert (len(found), without) == (16, [])
+    assert (len(found), without) == (18, [])
 
 
 def test_only_roles_that_leave_nothing_behind_can_be_granted_at_first() -> None:
     [role] = [each for each in _installed_kind("ClusterRole") if each["metadata"]["name"] == "jitaccess-grantable-roles"]
     assert [rule["resourceNames"] for rule in role["rules"]] == [["view", "jitaccess-debug"]]
+
+
+def test_only_view_can_be_granted_cluster_wide_at_first() -> None:
+    name = "jitaccess-grantable-cluster-wide"
+    [role] = [each for each in _installed_kind("ClusterRole") if each["metadata"]["name"] == name]
+    assert [rule["resourceNames"] for rule in role["rules"]] == [["view"]]
+
+
+def test_the_crds_of_the_clusters_kinds_are_written_from_those_of_the_namespaced_ones() -> None:
+    for name, text in crds.written().items():
+        assert (ROOT / "crds" / name).read_text() == text, f"{name}: make digest"
 
 
 def test_the_network_policy_leaves_the_health_port_open_and_nothing_else() -> None:
