@@ -43,11 +43,21 @@ class Session:
                     groups=tuple(self._given.get("as_group", ())),
                     timeout=_parse_timeout(self._given.get("request_timeout", "30s")),
                 )
-            )
+            ),
+            cluster=self._cluster,
         )
 
+    @property
+    def _cluster(self) -> bool:
+        cluster = bool(self._given.get("cluster"))
+        if cluster and self.namespace_given:
+            raise UsageError("--cluster and --namespace exclude each other")
+        return cluster
+
     def scope(self, everywhere: bool) -> str:
-        """The namespace to look at; empty for all of them."""
+        """The namespace to look at; empty for all of them, and for the whole cluster."""
+        if everywhere and self._cluster:
+            raise UsageError("--cluster and --all-namespaces exclude each other")
         return "" if everywhere else self.client.namespace
 
     @property

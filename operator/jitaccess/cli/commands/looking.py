@@ -45,8 +45,9 @@ from jitaccess.cli.terminal.output import (
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
+from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.decisions import decisions
-from jitaccess.wording.describe import how_long, outcome, place, policy_of, progress, warnings, when
+from jitaccess.wording.describe import how_long, option, outcome, place, policy_of, progress, warnings, when
 from jitaccess.wording.history import timeline
 from jitaccess.wording.times import clock, span, zone
 
@@ -176,7 +177,7 @@ def show(session: Session, name: str | None, output: str | None) -> int:
     if request.state is State.PENDING and err().is_terminal:
         note("")
         note("To approve, as somebody who decides:")
-        command(f"kubectl jit approve {request.key.name} -n {request.key.namespace}")
+        command(f"kubectl jit approve {request.key.name} {option(request.key.namespace)}")
     return ExitCode.DONE
 
 
@@ -199,7 +200,12 @@ def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
             ("Why", request.reason),
             ("For", how_long(request, now)),
             ("Policy", policy_of(request, policy)),
-            ("Binding", f"RoleBinding {bound.name}" if bound and request.state is State.ACTIVE else ""),
+            (
+                "Binding",
+                f"{request_kind(request.key.namespace).binding.kind} {bound.name}"
+                if bound and request.state is State.ACTIVE
+                else "",
+            ),
             *(("Warning", styled(warning, "bold red")) for warning in warnings(request)),
         ]
     )

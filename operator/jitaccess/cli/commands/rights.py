@@ -6,7 +6,8 @@ from datetime import datetime
 
 import click
 
-from jitaccess.cli.api.client import Client, Person
+from jitaccess.cli.api.client import Client
+from jitaccess.cli.api.reviews import Person
 from jitaccess.cli.terminal.output import as_json, as_yaml, say
 from jitaccess.domain.model import AccessPolicy
 from jitaccess.domain.text import format_duration
@@ -49,6 +50,11 @@ def rights_under(client: Client, policies: Sequence[AccessPolicy], person: Perso
     ]
 
 
+def of_concern(rights: Sequence[Rights]) -> list[Rights]:
+    """Without the policies for many namespaces that give nothing here: they do not select it, or do not name me."""
+    return [one for one in rights if one.policy.selector is None or one.may_request or one.may_approve]
+
+
 def _unseen(policy: AccessPolicy, now: datetime) -> str:
     return policy_unseen(policy, now) or change_unseen(policy)
 
@@ -57,7 +63,7 @@ def dump_rights(rights: Sequence[Rights], form: str) -> None:
     """Print what one may do for programs."""
     if form == "name":
         for one in rights:
-            say(f"accesspolicy.jitaccess.dev/{one.policy.key.name}")
+            say(f"{one.policy.ref.kind.lower()}.jitaccess.dev/{one.policy.key.name}")
         return
     values = [_value(one) for one in rights]
     click.echo(as_json(values, indent=2) if form == "json" else as_yaml(values))
@@ -66,6 +72,7 @@ def dump_rights(rights: Sequence[Rights], form: str) -> None:
 def _value(rights: Rights) -> dict[str, object]:
     policy = rights.policy
     return {
+        "kind": policy.ref.kind,
         "namespace": policy.key.namespace,
         "name": policy.key.name,
         "description": policy.description,
