@@ -95,7 +95,7 @@ def test_cluster_wide_access_from_asking_to_the_record(jit: Plugin, wide: str) -
     assert "Warning  only the operator ends this access" in re.sub(r" +", " ", shown).replace("Warning only", "Warning  only")
     extended = jit.ok("extend", reference, "--for", "30m")
     assert extended.startswith("clusteraccessrequest/alice-")
-    assert "the access ends now" in jit.ok("withdraw", name, "--cluster", "--yes", "-m", "done")
+    assert f"{reference} withdrawn" in jit.ok("withdraw", name, "--cluster", "--yes", "-m", "done")
     assert name in jit.ok("ls", "--cluster", "--all", user="admin")
     rows = list(csv.DictReader(io.StringIO(jit.ok("export", "--cluster", user="admin"))))
     (row,) = [row for row in rows if row["name"] == name]
