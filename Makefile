@@ -47,8 +47,8 @@ unit: setup ## run the unit tests only, in seconds
 bench: setup ## measure against a bare client, in ten minutes (PART=latency alone, FULL=1 all, ROUNDS=, REPEATS=)
 	@PYTHONPATH=deploy/local $(BIN)/python -m bench $(PART) $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(REPEATS),--repeats $(REPEATS))
 
-digest: setup ## write the digest of crds/ and deploy/base/admission/, after every change there
-	@PYTHONPATH=deploy/local $(BIN)/python -m digest
+digest: setup ## write the CRDs of the cluster's kinds, and the digest of crds/ and deploy/base/admission/, after every change there
+	@PYTHONPATH=deploy/local $(BIN)/python -m crds && PYTHONPATH=deploy/local $(BIN)/python -m digest
 
 lock: setup ## pin the development dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --upgrade -o requirements-dev.txt

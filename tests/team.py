@@ -19,6 +19,7 @@ from system import System
 T = TypeVar("T")
 
 REQUESTS, POLICIES = "accessrequests", "accesspolicies"
+CLUSTER_REQUESTS, CLUSTER_POLICIES = "clusteraccessrequests", "clusteraccesspolicies"
 LEDGERS = {"approve": "approvals", "deny": "denials", "revoke": "revocations"}
 PATIENCE = 60.0  # seconds; all is over in one where nothing else runs, and a test that waits for a condition waits no longer
 
@@ -66,9 +67,9 @@ class Place:
         """An object as it is."""
         return self.admin.get(resource, name).sure()
 
-    def annotations(self, name: str) -> dict[str, str]:
+    def annotations(self, name: str, of: str = REQUESTS) -> dict[str, str]:
         """The annotations of a request."""
-        return dict(self.get(name)["metadata"].get("annotations") or {})
+        return dict(self.get(name, of)["metadata"].get("annotations") or {})
 
     def status(self, name: str, resource: str = REQUESTS) -> dict[str, Any]:
         """The status of an object; empty before the operator has seen it."""
@@ -91,12 +92,12 @@ class Place:
         """Whether the authorizer gives somebody that verb on a policy here."""
         return self.person(user).may(verb, POLICIES, group="jitaccess.dev", name=policy)
 
-    def decision(self, user: str, verb: str, name: str, note: str = "ok") -> dict[str, Any]:
+    def decision(self, user: str, verb: str, name: str, note: str = "ok", of: str = REQUESTS) -> dict[str, Any]:
         """The merge patch of a decision: the annotation that is stamped, or the ledger line."""
         if self.stamped:
             return annotations({f"jitaccess.dev/{verb}": note})
         ledger = f"jitaccess.dev/{LEDGERS[verb]}"
-        before = self.annotations(name).get(ledger)
+        before = self.annotations(name, of).get(ledger)
         return annotations({ledger: f"{user}: {note}" if before is None else f"{before}\n{user}: {note}"})
 
     @contextmanager
@@ -242,6 +243,16 @@ def policy_manifest(name: str, **spec: Any) -> dict[str, Any]:
             **spec,
         },
     }
+
+
+def cluster_policy_manifest(name: str, **spec: Any) -> dict[str, Any]:
+    """A ClusterAccessPolicy like that; what it is for, `namespaceSelector` or `clusterWide`, is to be said."""
+    return policy_manifest(name, **spec) | {"kind": "ClusterAccessPolicy"}
+
+
+def cluster_request_manifest(name: str, policy: str, **spec: Any) -> dict[str, Any]:
+    """A ClusterAccessRequest for view for an hour under that policy."""
+    return request_manifest(name, **{"policyRef": {"name": policy}} | spec) | {"kind": "ClusterAccessRequest"}
 
 
 def request_manifest(name: str, **spec: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, TypedDict
 import pytest
 import yaml
 
+import crds
 from controlplane.binaries import ensure_binaries
 from jitaccess.kube.installation import MANIFESTS_VERSION
 
@@ -209,7 +210,7 @@ def _overlay(folder: Path, whole: str, *components: str) -> Path:
 def _installs() -> list[dict[str, Any]]:
     """What an overlay with every component installs."""
     with tempfile.TemporaryDirectory(prefix="jitaccess-overlay-") as folder:
-        overlay = _overlay(Path(folder), "base", "stamping", "sweep")
+        overlay = _overlay(Path(folder), "base", "stamping", "cluster-wide")  # which brings sweep
         return list(yaml.safe_load_all(_kustomize(overlay)))
 
 
@@ -231,29 +232,116 @@ def test_only_roles_that_leave_nothing_behind_can_be_granted_at_first() -> None:
     assert [rule["resourceNames"] for rule in role["rules"]] == [["view", "jitaccess-debug"]]
 
 
-def _rights(kustomization: Path) -> set[tuple[str, str, str, str]]:
-    """What the operator may do, as (kind of role and its namespace, group, resource, verb)."""
-    kubectl = ensure_binaries()["kubectl"]
-    built = subprocess.run([str(kubectl), "kustomize", str(kustomization)], capture_output=True, text=True, check=True).stdout
-    roles = [each for each in yaml.safe_load_all(built) if each["kind"] in ("Role", "ClusterRole")]
-    return {
-        (f"{role['kind']} {role['metadata'].get('namespace', '')}".strip(), group, resource, verb)
-        for role in roles
-        if role["metadata"]["name"].startswith("jitaccess-")
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
+def test_only_view_can_be_granted_cluster_wide_at_first() -> None:
+    name = "jitaccess-grantable-cluster-wide"
+    [role] = [each for each in _installed_kind("ClusterRole") if each["metadata"]["name"] == name]
+    assert [rule["resourceNames"] for rule in role["rules"]] == [["view"]]
+
+
+Right = tuple[str, str, str]  # where, group/resource, verb
+
+# As it was before there were cluster kinds and identities.
+NAMESPACED_KINDS_ONLY: frozenset[Right] = frozenset(
+    ("everywhere", f"{group}/{resource}", verb)
+    for group, resource, verbs in (
+        ("jitaccess.dev", "accesspolicies", "get list watch request approve"),
+        ("jitaccess.dev", "accesspolicies/status", "patch"),
+        ("jitaccess.dev", "accessrequests", "get list watch create patch delete"),
+        ("jitaccess.dev", "accessrequests/status", "patch"),
+        ("jitaccess.dev", "grants", "manage"),
+        ("rbac.authorization.k8s.io", "roles", "get list watch create update delete"),
+        ("rbac.authorization.k8s.io", "rolebindings", "get list watch create update delete"),
+        ("rbac.authorization.k8s.io", "clusterroles named", "get bind"),
+        ("batch", "jobs", "get list create delete"),
+        ("", "events", "create"),
+        ("apiextensions.k8s.io", "customresourcedefinitions named", "get"),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies named", "get"),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicybindings named", "get"),
+    )
+    for verb in verbs.split()
+) | {
+    ("jitaccess-system", f"coordination.k8s.io/leases{named}", verb)
+    for named, verbs in (("", "create"), (" named", "get list watch update"))
+    for verb in verbs.split()
+}
+CLUSTER_KINDS: frozenset[Right] = frozenset(
+    ("everywhere", f"{group}/{resource}", verb)
+    for group, resource, verbs in (
+        ("jitaccess.dev", "clusteraccesspolicies", "get list watch request approve"),
+        ("jitaccess.dev", "clusteraccesspolicies/status", "patch"),
+        ("jitaccess.dev", "clusteraccessrequests", "get list watch create patch delete"),
+        ("jitaccess.dev", "clusteraccessrequests/status", "patch"),
+        ("", "namespaces", "get list watch"),
+        ("rbac.authorization.k8s.io", "clusterroles", "create update"),
+    )
+    for verb in verbs.split()
+)
+IDENTITIES: frozenset[Right] = frozenset(
+    ("jitaccess-grants", f"{group}/{resource}", verb)
+    for group, resource, verbs in (
+        ("", "serviceaccounts", "get list create delete impersonate"),
+        ("", "serviceaccounts/token", "create"),
+        ("jitaccess.dev", "grants", "use"),
+    )
+    for verb in verbs.split()
+)
+CLUSTER_WIDE: frozenset[Right] = frozenset(
+    ("everywhere", f"rbac.authorization.k8s.io/{resource}", verb)
+    for resource, verbs in (
+        ("clusterrolebindings", "get list watch create update delete"),
+        ("clusterroles named", "bind-cluster-wide"),
+    )
+    for verb in verbs.split()
+)
+
+
+def _rights(folder: Path, *components: str) -> set[Right]:
+    """What is bound to the operator's account with these components."""
+    built = list(yaml.safe_load_all(_kustomize(_overlay(folder, "base", *components))))
+    roles = {
+        (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]): each for each in built if "rules" in each
     }
+    found: set[Right] = set()
+    for binding in built:
+        if {"kind": "ServiceAccount", "name": "jitaccess", "namespace": "jitaccess-system"} not in binding.get("subjects", []):
+            continue
+        space = binding["metadata"].get("namespace", "")
+        kind, name = binding["roleRef"]["kind"], binding["roleRef"]["name"]
+        for rule in roles[kind, space if kind == "Role" else "", name]["rules"]:
+            named = " named" if rule.get("resourceNames") else ""
+            found |= {
+                (space or "everywhere", f"{group}/{resource}{named}", verb)
+                for group in rule["apiGroups"]
+                for resource in rule["resources"]
+                for verb in rule["verbs"]
+            }
+    return found
 
 
-def test_what_the_operator_gains_with_identities_is_in_their_namespace_alone() -> None:
-    without, more = _rights(ROOT / "deploy"), _rights(ROOT / "tests" / "components")
-    where = "Role jitaccess-grants"
-    assert not {right for right in without if right[0] == where}, "without the component there is nothing of it"
-    assert not {right for right in without if right[2] == "serviceaccounts" or right[3] in ("impersonate", "use", "escalate")}
-    accounts = {(where, "", "serviceaccounts", verb) for verb in ("get", "list", "create", "delete", "impersonate")}
-    assert more == accounts | {(where, "", "serviceaccounts/token", "create"), (where, "jitaccess.dev", "grants", "use")}
+@pytest.mark.parametrize(
+    ("components", "rights"),
+    [
+        pytest.param(
+            (), NAMESPACED_KINDS_ONLY | CLUSTER_KINDS, id="alone it gained the new kinds, namespaces and derived ClusterRoles"
+        ),
+        pytest.param(
+            ("identities",), NAMESPACED_KINDS_ONLY | CLUSTER_KINDS | IDENTITIES, id="identities: in their namespace alone"
+        ),
+        pytest.param(
+            ("cluster-wide",),
+            NAMESPACED_KINDS_ONLY | CLUSTER_KINDS | IDENTITIES | CLUSTER_WIDE,
+            id="cluster-wide: ClusterRoleBindings too, of named roles",
+        ),
+    ],
+)
+def test_what_the_operator_may_do_is_this_and_no_more(tmp_path: Path, components: tuple[str, ...], rights: set[Right]) -> None:
+    found = _rights(tmp_path, *components)
+    assert (found - rights, rights - found) == (set(), set()), "too much, and too little"
+
+
+def test_the_crds_of_the_clusters_kinds_are_written_from_those_of_the_namespaced_ones() -> None:
+    for name, text in crds.written().items():
+        assert (ROOT / "crds" / name).read_text() == text, f"{name}: make digest"
 
 
 def test_the_network_policy_leaves_the_health_port_open_and_nothing_else() -> None:

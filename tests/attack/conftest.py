@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from attack.cluster import furnish_cluster
 from attack.stage import Theatre
 from attack.table import STAMPED
 from system import System
@@ -11,6 +12,7 @@ def furnished(system: System, *, stamped: bool) -> Iterator[Theatre]:
     """A namespace shared by all attempts on one installation."""
     theatre = Theatre(system, stamped)
     theatre.furnish()
+    furnish_cluster(theatre)
     yield theatre
     theatre.close()
 

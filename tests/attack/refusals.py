@@ -48,6 +48,34 @@ TOO_MUCH = denied(
 )
 
 
+def may_not_request_cluster(policy: str, where: str = " in namespace {namespace}") -> str:
+    """A ClusterAccessPolicy that gives no say there; an empty `where` is the whole cluster."""
+    at, elsewhere = (" -n {namespace}", "does not select that namespace, ") if where else ("", "")
+    return denied(
+        "requesters",
+        f"{{me}} may not request access under ClusterAccessPolicy '{policy}'{where}: it does not exist, is not Ready, {elsewhere}"
+        f"or does not name you as a requester; `kubectl get clusteraccesspolicies{at}` shows what there is, and "
+        f"`kubectl auth can-i request clusteraccesspolicies.jitaccess.dev/{policy}{at}` answers for you",
+    )
+
+
+def not_a_cluster_approver(policy: str, where: str = " in namespace {namespace}") -> str:
+    """No say on this ClusterAccessPolicy there; an empty `where` is the whole cluster."""
+    return denied(
+        "decisions",
+        f"{{me}} is not an approver of ClusterAccessPolicy '{policy}'{where}, or the policy is gone or not Ready; "
+        f"`kubectl get clusteraccesspolicy {policy}` shows who decides",
+    )
+
+
+def not_a_cluster_revoker(requester: str, policy: str) -> str:
+    """Neither the requester nor an approver."""
+    return denied(
+        "decisions",
+        f"{{me}} may not revoke this request: only {requester} and the approvers of ClusterAccessPolicy '{policy}' may",
+    )
+
+
 def may_not_request(policy: str) -> str:
     """Nobody's policy, or one that is not there or not Ready."""
     return denied(
@@ -211,8 +239,12 @@ def may_not_bind(role: str) -> str:
 OPERATOR_SHAPES = denied(
     "managed-objects",
     "the jitaccess operator makes only grants (one User, or the identity of the request, owned by a Job that runs no Pod "
-    "or by the request) and the Roles that it derives from policies, "
-    "and none of them cluster-wide, in kube-system or in jitaccess-system",
+    "or by the request) and the Roles that it derives from policies, and none of them in kube-system or in jitaccess-system",
+)
+NOT_CLUSTER_WIDE = denied(
+    "managed-objects",
+    "the jitaccess operator may not bind ClusterRole jitaccess-debug cluster-wide: it lacks the verb bind-cluster-wide; add the "
+    "role to the ClusterRole jitaccess-grantable-cluster-wide",
 )
 OPERATOR_FOREIGN = denied(
     "operator", "the jitaccess operator touches only objects that carry the label app.kubernetes.io/managed-by=jitaccess"

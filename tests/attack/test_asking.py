@@ -200,8 +200,8 @@ def malformed() -> Iterator[Attempt]:
         ("a requester of 254 characters", {"requester": "a" * 254}, "spec.requester: Too long: may not be more than 253 bytes"),
         (
             "another kind of policy",
-            {"policyRef": {"kind": "ClusterAccessPolicy", "name": "two"}},
-            'supported values: "AccessPolicy"',
+            {"policyRef": {"kind": "Policy", "name": "two"}},
+            'supported values: "AccessPolicy", "ClusterAccessPolicy"',
         ),
         (
             "a policy in another directory",

@@ -197,18 +197,20 @@ def rbac() -> Iterator[Attempt]:
         ("deleting all bindings", lambda scene, me: me.delete("rolebindings"), cannot("deletecollection", "rolebindings", RBAC)),
     ):
         yield Attempt(words, "operator", how, refusal, HONEST)
-    for resource in ("clusterroles", "clusterrolebindings"):
-        for verb, how in (
-            ("create", makes(resource, binding("jit-x", "view", "alice"), labels=GRANT)),
-            ("delete", lambda scene, me, r=resource: me.delete(r, "view")),
-        ):
-            yield Attempt(
-                f"{verb}: {resource}",
-                "operator",
-                how,
-                cannot_anywhere(verb, resource),
-                reads,
-            )
+    for words, how, refusal in (
+        (
+            "deleting a ClusterRole",
+            lambda scene, me: me.delete("clusterroles", "view"),
+            cannot_anywhere("delete", "clusterroles"),
+        ),
+        ("reading all ClusterRoles", lambda scene, me: me.get("clusterroles"), cannot_anywhere("list", "clusterroles")),
+        (
+            "reading a ClusterRole",
+            lambda scene, me: me.get("clusterroles", "cluster-admin"),
+            cannot_anywhere("get", "clusterroles"),
+        ),
+    ):
+        yield Attempt(words, "operator", how, refusal, reads)
     yield Attempt(
         "acting as somebody",
         "operator",

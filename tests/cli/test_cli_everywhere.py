@@ -82,10 +82,11 @@ def _listed(team: Team, user: str, kind: str) -> list[str]:
 
 
 def rules(team: Team, user: str) -> list[str]:
-    """What the API server says somebody may do with our kinds in the directory."""
+    """What the API server says somebody may do with policies in the directory."""
     review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": DIRECTORY}}
     answer = team.plane.person(user).call("POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", review).sure()
-    ours = [rule for rule in answer["status"]["resourceRules"] if "jitaccess.dev" in rule["apiGroups"]]
+    # Everybody may read ClusterAccessPolicies, wherever; that is no entry.
+    ours = [rule for rule in answer["status"]["resourceRules"] if "accesspolicies" in rule["resources"]]
     return sorted(f"{verb} {name}" for rule in ours for verb in rule["verbs"] for name in rule.get("resourceNames", ["*"]))
 
 

@@ -8,7 +8,9 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, 
 from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.recording import Delivery
 from jitaccess.domain.text import format_time
+from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
 from jitaccess.manifests.parse import parse_policy, parse_request
+from jitaccess.workqueue.store import Store
 
 T0 = datetime(2026, 7, 1, 2, 10, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -106,6 +108,35 @@ def active_status(granted_at: datetime = T0, lasts: timedelta = HOUR) -> dict[st
         "bindingRef": {"name": BINDING_REF.name},
         "jobRef": {"name": JOB_REF.name, "uid": JOB_REF.uid},
     }
+
+
+def cluster_policy_manifest(name: str = "prod", **fields: Any) -> dict[str, Any]:
+    """A ClusterAccessPolicy for namespaces with env=prod; `namespaceSelector=None, clusterWide=True`: for the cluster."""
+    manifest = policy_manifest(name, **{"namespaceSelector": {"matchLabels": {"env": "prod"}}} | fields)
+    del manifest["metadata"]["namespace"]
+    return manifest | {"kind": "ClusterAccessPolicy"}
+
+
+def cluster_policy(**fields: Any) -> AccessPolicy:
+    """The same as a value."""
+    return parse_policy(cluster_policy_manifest(**fields))
+
+
+def cluster_request_manifest(**fields: Any) -> dict[str, Any]:
+    """A ClusterAccessRequest of Alice's under the policy `wide`."""
+    manifest = request_manifest(**{"policyRef": {"kind": "ClusterAccessPolicy", "name": "wide"}} | fields)
+    del manifest["metadata"]["namespace"]
+    return manifest | {"kind": "ClusterAccessRequest"}
+
+
+def cluster_request(**fields: Any) -> AccessRequest:
+    """The same as a value."""
+    return parse_request(cluster_request_manifest(**fields))
+
+
+def empty_store() -> Store:
+    """What an operator remembers when it starts."""
+    return Store((kind.resource for kind in REQUEST_KINDS), (kind.resource for kind in POLICY_KINDS))
 
 
 def lines(*decisions: tuple[str, str]) -> str:

@@ -22,7 +22,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jitaccess.domain.model import Key
-from jitaccess.manifests.resources import CLUSTER_ROLES, REQUESTS, ROLES, WHOAMI, Resource
+from jitaccess.manifests.resources import ACCESS_REVIEWS, CLUSTER_ROLES, NAMESPACES, REQUESTS, ROLES, WHOAMI, Resource
 from unit.manifest_files import crd_schema, schema_faults
 
 Object = dict[str, Any]
@@ -110,6 +110,7 @@ class FakeApi:
         self.queries: list[dict[str, str]] = []
         self.enforces = True  # whether requesters.jitaccess.dev is in force
         self.username = OPERATOR  # who all callers are
+        self.forbidden: set[str] = set()  # resources of which an access review says no
         self.forgets = False  # whether etcd has just been compacted
         self.hang: asyncio.Event | None = None  # nothing is answered until it is set
         self._now = now
@@ -140,6 +141,11 @@ class FakeApi:
         made = {**manifest, "metadata": filled | {"resourceVersion": str(next(self._versions))}}
         self.objects[resource.plural, Key(metadata.get("namespace", ""), metadata["name"])] = made
         return made
+
+    def put_namespace(self, name: str, **labels: str) -> None:
+        """Make a namespace, or give it these labels."""
+        self.namespaces.add(name)
+        self.put(NAMESPACES, {"metadata": {"name": name, "labels": labels}})
 
     def put_role(self, name: str, *rules: Object, namespace: str = "") -> None:
         """Make a ClusterRole, or with a namespace a Role."""
@@ -223,9 +229,11 @@ class FakeApi:
                 if "resourceVersion" not in request.query
                 else self._as_of(request, plural, key)
             )
-        if request.method == "POST":
-            return self._create(call, plural, key.namespace, body, dry_run=request.query.get("dryRun") == "All")
         found = self.objects.get((plural, key))
+        # A PUT may create what RBAC has kinds for; one is known that is written so.
+        makes = request.method == "PUT" and found is None and plural == CLUSTER_ROLES.plural
+        if request.method == "POST" or makes:
+            return self._create(call, plural, key.namespace, body, dry_run=request.query.get("dryRun") == "All")
         if found is None:
             raise Failure(404, f'{plural} "{key.name}" not found')
         if request.method == "GET":
@@ -265,6 +273,8 @@ class FakeApi:
             raise Failure(404, f'namespaces "{namespace}" not found')
         if plural == WHOAMI.plural:
             return {**body, "status": {"userInfo": {"username": self.username}}}
+        if plural == ACCESS_REVIEWS.plural:
+            return {**body, "status": {"allowed": body["spec"]["resourceAttributes"]["resource"] not in self.forbidden}}
         if plural == REQUESTS.plural and self.enforces and body["spec"].get("requester") != self.username:
             raise Failure(403, NOT_YOURS)
         key = Key(namespace, body["metadata"]["name"])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.effort import Effort
 from bench.figures import Row
-from bench.parts import burst, calls_a_life, endings, growth, history, latency, overdue, prices, spread
+from bench.parts import burst, calls_a_life, endings, growth, history, latency, namespaces, overdue, prices, spread
 from bench.stage import Stage
 
 
@@ -30,6 +30,13 @@ PARTS: Mapping[str, Part] = {
     "overdue": Part("a restart that comes too late for hundreds of grants", overdue.measure, 2, 2),
     "growth": Part("start, memory, idle CPU and latency by how many are active", growth.measure, 3, 12),
     "prices": Part("what one call costs the API server", prices.measure, 2, 2),
+    "namespaces": Part(
+        "policies for 2,000 namespaces: start, memory, one namespace more, one policy changed",
+        namespaces.measure,
+        4,
+        4,
+        only_full=True,
+    ),
     "history": Part("settled requests beside active ones: memory and start", history.measure, 1, 5, only_full=True),
 }
 

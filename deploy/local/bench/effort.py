@@ -18,6 +18,7 @@ class Effort:
     sizes: tuple[int, ...] = (100, 2_000)  # how many are active
     overdue: tuple[int, int] = (2_000, 200)  # how many are active, and how many more are overdue at the start
     settled: int = 2_000
+    namespaces: int = 2_000
     calls: int = 600
     lives: int = 20
 
@@ -35,6 +36,7 @@ SHORT = Effort(
     sizes=(50,),
     overdue=(30, 10),
     settled=50,
+    namespaces=12,
     calls=32,
     lives=5,
 )

@@ -14,6 +14,8 @@ ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 GROUPS = {
     "accessrequests": JITACCESS,
     "accesspolicies": JITACCESS,
+    "clusteraccessrequests": JITACCESS,
+    "clusteraccesspolicies": JITACCESS,
     "roles": RBAC,
     "rolebindings": RBAC,
     "clusterroles": RBAC,
@@ -28,6 +30,8 @@ GROUPS = {
     ),
 }
 CLUSTER_WIDE = (
+    "clusteraccessrequests",
+    "clusteraccesspolicies",
     "clusterroles",
     "clusterrolebindings",
     "namespaces",

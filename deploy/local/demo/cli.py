@@ -19,8 +19,9 @@ from demo.screen import Screen
 from demo.script import Story, StoryWentWrong, refusals
 from demo.stage import Stage
 from demo.story import NAMESPACE, STORY
-from system import System
+from system import ROOT, System
 
+OVERLAY = ROOT / "deploy" / "examples" / "nodes"  # everything, and cluster-wide access
 RIGHT, WRONG, INTERRUPTED = 0, 1, 130
 PEOPLE = ("alice", "bob", "carol", "mallory", "admin")
 OPENING = """\
@@ -74,10 +75,10 @@ def _interrupted(*_: object) -> NoReturn:
 def _run(story: Story, screen: Screen, *, keep: bool) -> int:
     started = time.monotonic()
     ensure_binaries()
-    system = System(audit=True)
+    system = System(overlay=OVERLAY, audit=True)
     try:
         screen.say(OPENING)
-        with working("Starting etcd, kube-apiserver and kube-controller-manager; kubectl apply -k deploy/"):
+        with working("Starting etcd, kube-apiserver and kube-controller-manager; kubectl apply -k deploy/examples/nodes"):
             system.start()
         Stage(system, screen).play(story)
         took = f"{time.monotonic() - started:.0f} s"

@@ -3,6 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+LAG = 15.0  # seconds; milliseconds are usual, but machines can be busy
+FORBIDDEN = "Error from server (Forbidden)"
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

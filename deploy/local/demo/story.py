@@ -1,12 +1,11 @@
 """The story of one grant: what people type, and what must come of it."""
 
-from demo.script import Scene, Step
+from demo.everywhere import EVERYWHERE
+from demo.script import FORBIDDEN, LAG, Scene, Step
 
 NAMESPACE = "team-a"
 FOR, FOR_AGAIN = 20, 10  # seconds of access
 GRACE = 30  # seconds after which Kubernetes ends what the operator did not
-LAG = 15.0  # seconds; milliseconds are usual, but machines can be busy
-FORBIDDEN = "Error from server (Forbidden)"
 
 
 def request(name: str, duration: str, more: str = "", *, policy: str = "prod-debug") -> str:
@@ -165,6 +164,7 @@ STORY = (
             Step("admin", AUDIT, says=("RoleBinding jit-alice-7f3k-", "ClusterRole jitaccess-debug")),
         ),
     ),
+    *EVERYWHERE,
     Scene(
         "Access that is an identity of its own",
         "This policy says delivery: Identity. The role goes to an account of the grant, which Alice alone may impersonate.",

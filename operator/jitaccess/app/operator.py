@@ -1,34 +1,36 @@
 """The operator as a whole: one of everything, put together, started, and stopped in order."""
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import aiohttp
 
+from jitaccess.app.following import Following
 from jitaccess.app.health import HealthServer, probes
 from jitaccess.app.leader import Leader
 from jitaccess.app.supervise import Ended, ForEver, Termination
 from jitaccess.app.unreadable import Unreadable
 from jitaccess.app.upkeep import Habits, Upkeep, skew_in_words
-from jitaccess.app.watch import Watch
+from jitaccess.app.watch import WATCHED, Watch
 from jitaccess.app.watchers import Watchers
-from jitaccess.domain.model import Key
+from jitaccess.domain.model import Key, Scope
 from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import Clock
 from jitaccess.kube.credentials import Connection
 from jitaccess.kube.installation import Installation
-from jitaccess.manifests.grant import JOB_IMAGE
-from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
-from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.grant import GRANT_SELECTOR, JOB_IMAGE
+from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
+from jitaccess.manifests.resources import NAMESPACES, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.events import Announcer
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.directory import Directory
 from jitaccess.reconcile.leftovers import sweep_identities
+from jitaccess.reconcile.namespaces import NamespaceReconciler
 from jitaccess.reconcile.policies import PolicyReconciler
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
@@ -65,7 +67,6 @@ class Operator:
     def __init__(
         self, connection: Connection, session: aiohttp.ClientSession, options: Options, termination: Termination
     ) -> None:
-        self._connection = connection
         self._options = options
         self._termination = termination
         # The Lease decides about every write but those of the Lease itself.
@@ -81,7 +82,10 @@ class Operator:
         tools = self._tools()
         self._reconcilers = self._make_reconcilers(tools)
         self._upkeep = Upkeep(tools, self._clock, self._leader.leads, Habits(options.retention, options.sweep_every))
-        self._watchers = self._make_watchers()
+        self._watch = Watch(self._store, self._schedule, self._unreadable, self._upkeep.relisted, self._leader.leads)
+        self._watchers = Watchers(
+            self._cluster, WATCHED, partial(self._watch.registry, connection), termination.listen, self._upkeep.reinstalled
+        )
 
     def _tools(self) -> Tools:
         publisher = Publisher(self._announcer)
@@ -95,15 +99,20 @@ class Operator:
             made[kind.resource] = RequestReconciler(tools, kind).reconcile
             made[kind.binding] = partial(end_stray, self._cluster, kind, self._clock.now)
         for policy_kind in POLICY_KINDS:
-            made[policy_kind.resource] = PolicyReconciler(tools, policy_kind).reconcile
+            policies = PolicyReconciler(tools, policy_kind)
+            made |= {policy_kind.counts: policies.recount, policy_kind.resource: policies.reconcile}
+            if Scope.SELECTED in policy_kind.scopes:
+                made[NAMESPACES] = NamespaceReconciler(tools, policy_kind).reconcile
         return made
 
-    def _make_watchers(self) -> Watchers:
-        watch = Watch(self._store, self._schedule, self._unreadable, self._upkeep.relisted, self._leader.leads)
-        resources = [resource for kind in REQUEST_KINDS for resource in (kind.resource, kind.binding)]
-        resources += [kind.resource for kind in POLICY_KINDS]
-        handlers = partial(watch.registry, self._connection)
-        return Watchers(self._cluster, resources, handlers, self._termination.listen, self._upkeep.reinstalled)
+    def _followings(self) -> Iterator[Following]:
+        """What Kopf does not watch for us."""
+        watch, cluster = self._watch, self._cluster
+        yield Following(cluster, NAMESPACES, watch.namespace_heard, listed=watch.namespaces_listed)
+        for kind in REQUEST_KINDS:
+            if kind.component:
+                heard, may = partial(watch.binding_heard, kind), partial(self._installation.has, kind.component)
+                yield Following(cluster, kind.binding, heard, may=may, selector=GRANT_SELECTOR)
 
     async def run(self) -> None:
         """Run until the termination has begun, then let what is under way finish; Ended if something failed that must not."""
@@ -115,6 +124,8 @@ class Operator:
             for_ever.start("the announcer", self._announcer.run())
             for_ever.start("the check", self._upkeep.check_for_ever())
             for_ever.start("the watch", self._watchers.run())
+            for following in self._followings():
+                for_ever.start(f"the watch of {following.resource.plural}", following.run())
             for_ever.start("the lead", self._stand())
             for_ever.start("the takeover", self._upkeep.take_over_for_ever())
             for_ever.start("the sweep", self._upkeep.sweep_for_ever())
@@ -162,7 +173,14 @@ async def sweep_once(connection: Connection) -> int:
     async with connection.session(CALL_TIMEOUT) as session:
         clock = Clock()
         cluster = Cluster(session, connection.server, observe=clock.observe)
-        ended = sum([await sweep_grants(cluster, kind, clock.now) for kind in REQUEST_KINDS])
+        ended = sum([await _sweep(cluster, kind, clock.now) for kind in REQUEST_KINDS])
         for kind in REQUEST_KINDS:
             await sweep_identities(cluster, kind, clock.now)
         return ended
+
+
+async def _sweep(cluster: Cluster, kind: RequestKind, now: Callable[[], datetime]) -> int:
+    if kind.component and not await cluster.may("list", kind.binding):
+        log.info("%ss are not swept: the component %s is not installed", kind.binding.kind, kind.component)
+        return 0
+    return await sweep_grants(cluster, kind, now)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
+from jitaccess.manifests.resources import Resource
 from jitaccess.reconcile.comparing import LiveReads, apply, compare
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.retention import remove_old
@@ -79,9 +80,19 @@ class Upkeep:
 
     def look_at_all_requests(self) -> None:
         """Look at every open request as soon as possible."""
-        for requests in self._tools.store.requests.values():
-            requests.distrust()
-        self._look_at(lambda _: True)
+        for resource in self._tools.store.requests:
+            self._look_at_requests(resource)
+
+    def _look_at_requests(self, resource: Resource) -> None:
+        requests = self._tools.store.requests[resource]
+        requests.distrust()
+        for key, _ in requests.all():
+            self._tools.schedule.soon(Target(resource, key))
+
+    def _look_at_all_policies(self) -> None:
+        for resource, policies in self._tools.store.policies.items():
+            for key in policies.all():
+                self._tools.schedule.soon(Target(resource, key))
 
     def look_at_what_waits(self) -> None:
         """Look at every open request that, by what is on it, may wait for us."""
@@ -113,8 +124,9 @@ class Upkeep:
             problems = self._installation.problems
             log.error("nothing is granted: %s", "; ".join(problems), extra={"problems": list(problems)})
         elif changed:
-            log.info("the installation is complete")
+            log.info("the installation is complete", extra={"components": sorted(self._installation.components or ())})
             self.look_at_what_waits()
+            self._look_at_all_policies()
 
     def _check_clock(self) -> None:
         skew = self._clock.skew
@@ -154,7 +166,8 @@ class Upkeep:
         """Compare everything once; False if some part of it could not be done. No part keeps another from being done."""
         tools, done, began = self._tools, [], time.monotonic()
         for kind in REQUEST_KINDS:
-            reads = LiveReads(self._cluster, tools.table) if thorough else None
+            table = tools.table.for_access(everywhere=kind.everywhere)
+            reads = LiveReads(self._cluster, table) if thorough else None
             done.append(await _put_off("comparing requests", self._compare(kind, reads)))
         for policy_kind in POLICY_KINDS:
             sweeping = sweep_policies(self._cluster, policy_kind, tools.store, tools.schedule)
@@ -164,6 +177,8 @@ class Upkeep:
         return all(done)
 
     async def _compare(self, kind: RequestKind, reads: LiveReads | None) -> None:
+        if kind.component and not self._installation.has(kind.component):
+            return self._look_at_requests(kind.resource)  # their bindings cannot be listed: each look says what it cannot do
         difference = await compare(self._cluster, kind, self._clock.now, reads)
         apply(difference, kind, self._tools.store, self._tools.schedule)
 

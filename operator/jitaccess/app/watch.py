@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,12 @@ import aiohttp
 import kopf
 
 from jitaccess.app.unreadable import Unreadable
-from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.model import AccessRequest, Key, Manifest
 from jitaccess.kube.credentials import Connection
 from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_name
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, PolicyKind, RequestKind
-from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.resources import OPEN_REQUESTS, Resource
+from jitaccess.manifests.parse import is_there, key_of, parse_policy, parse_request
+from jitaccess.manifests.resources import NAMESPACES, OPEN_REQUESTS, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
@@ -23,6 +23,9 @@ from jitaccess.workqueue.store import Store
 LONGEST_BACKOFF = 30.0
 # Kopf handles what a page lists all at once, each with a task of its own: what else there is to do waits for that.
 CHUNK = 100
+# Kopf's watcher of what we may not read ends for good; what comes with a component is followed by ourselves (following.py).
+WATCHED_BINDINGS = tuple(kind.binding for kind in REQUEST_KINDS if not kind.component)
+WATCHED = (*(kind.resource for kind in (*REQUEST_KINDS, *POLICY_KINDS)), *WATCHED_BINDINGS)
 
 
 class EndlessBackoffs:
@@ -81,7 +84,8 @@ def settings() -> kopf.OperatorSettings:
     tuned.process.ultimate_exiting_timeout = None  # when Kopf stops, that is not yet the end of the process
     for kind in REQUEST_KINDS:
         tuned.watching.field_selectors[kind.resource.group, kind.resource.plural] = OPEN_REQUESTS
-        tuned.watching.label_selectors[kind.binding.group, kind.binding.plural] = GRANT_SELECTOR
+    for binding in WATCHED_BINDINGS:
+        tuned.watching.label_selectors[binding.group, binding.plural] = GRANT_SELECTOR
     return tuned
 
 
@@ -101,6 +105,7 @@ class Watch:
         self._unreadable = unreadable
         self._relisted = relisted
         self._leads = leads
+        self._namespaces_known = False
 
     def registry(self, connection: Connection) -> kopf.OperatorRegistry:
         """The handlers for every kind; `relisted` is called for each object that a fresh listing brings."""
@@ -116,7 +121,8 @@ class Watch:
 
         for kind in REQUEST_KINDS:
             _on(kind.resource, handlers)(partial(self.request_changed, kind))
-            _on(kind.binding, handlers)(partial(self.binding_changed, kind))
+            if kind.binding in WATCHED_BINDINGS:
+                _on(kind.binding, handlers)(partial(self.binding_changed, kind))
         for policy_kind in POLICY_KINDS:
             _on(policy_kind.resource, handlers)(partial(self.policy_changed, policy_kind))
         return handlers
@@ -178,6 +184,30 @@ class Watch:
                 requests.bound(key, meta.uid or "")
         elif type in ("ADDED", "MODIFIED"):  # what a listing brings is for the sweep, which follows it
             self._schedule.soon(Target(kind.binding, binding))
+
+    async def binding_heard(self, kind: RequestKind, what: str | None, binding: Manifest) -> None:
+        """The same, of a binding that we follow ourselves."""
+        meta = kopf.Body({"metadata": binding["metadata"]}).metadata
+        await self.binding_changed(kind, what, meta, meta.annotations, meta.labels)
+
+    async def namespace_heard(self, what: str | None, namespace: Manifest) -> None:
+        """A namespace was listed, or it came, went or changed; what is first seen in a list is for the sweep, which follows."""
+        metadata, known = namespace["metadata"], self._store.namespaces
+        if what == "DELETED" or not is_there(namespace):
+            known.forget(metadata["name"])
+            news = True
+        else:
+            news = known.see(metadata["name"], metadata.get("labels") or {}, first=not self._namespaces_known)
+        if news and self._leads():
+            self._schedule.soon(Target(NAMESPACES, key_of(namespace)))
+
+    def namespaces_listed(self, listed: Collection[Key]) -> None:
+        """All namespaces were listed: what is not among them is gone."""
+        names = {key.name for key in listed}
+        for name in self._store.namespaces.gone(names):
+            self._store.namespaces.forget(name)
+        self._namespaces_known = True
+        self._relisted()
 
 
 def _on(resource: Resource, handlers: kopf.OperatorRegistry) -> Callable[[Any], Any]:

@@ -94,12 +94,13 @@ _CLUSTER = (
     Effect("write CRDs", "apiextensions.k8s.io", ("customresourcedefinitions",), (*WRITE, *DELETE)),
 )
 
+_REQUESTS, _POLICIES = ("accessrequests", "clusteraccessrequests"), ("accesspolicies", "clusteraccesspolicies")
 _OURS = (
-    Effect("decide on access", "jitaccess.dev", ("accesspolicies",), (*WRITE, *DELETE, "approve")),
+    Effect("decide on access", "jitaccess.dev", _POLICIES, (*WRITE, *DELETE, "approve")),
     Effect("decide on access", "jitaccess.dev", ("grants",), ("manage",)),
-    Effect("decide on access", "jitaccess.dev", ("accessrequests/status", "accesspolicies/status"), _CHANGE),
-    Effect("ask for more access", "jitaccess.dev", ("accesspolicies",), ("request",)),  # which can be approved afterwards
-    Effect("delete the record of access", "jitaccess.dev", ("accessrequests",), DELETE),
+    Effect("decide on access", "jitaccess.dev", tuple(f"{kind}/status" for kind in (*_REQUESTS, *_POLICIES)), _CHANGE),
+    Effect("ask for more access", "jitaccess.dev", _POLICIES, ("request",)),  # which can be approved afterwards
+    Effect("delete the record of access", "jitaccess.dev", _REQUESTS, DELETE),
 )
 
 DANGERS: tuple[Effect, ...] = _IDENTITY + _WORKLOADS + _TRAFFIC + _CLUSTER + _OURS

@@ -126,6 +126,16 @@ HINTS: tuple[Effect, ...] = (
     Effect("may autoscale Pods", "autoscaling.k8s.io", ("verticalpodautoscalers",)),
 )
 
+# Of cluster-wide access, which reaches the namespace of jitaccess too. Nothing in the cluster but jitaccess ends it.
+_STOP = "may keep jitaccess from running, and this access from ending,"
+EVERYWHERE: tuple[Effect, ...] = (
+    Effect(_STOP, "", ("pods",), DELETE),
+    Effect(_STOP, "", ("pods/eviction",), ("create",)),
+    Effect(_STOP, "apps", ("deployments/scale", "replicasets/scale"), ("update", "patch")),
+    Effect(_STOP, "apps", ("deployments", "replicasets"), DELETE),
+    Effect(_STOP, "batch", ("cronjobs",), DELETE),
+)
+
 # The groups that come with Kubernetes, and ours: what can be done with them is in the tables, or harmless.
 KNOWN_GROUPS = frozenset(
     {

@@ -8,6 +8,7 @@ from typing import Any
 
 from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, DeliveredAs, Recorded, State
 from jitaccess.domain.roles import ShownRole
+from jitaccess.domain.selector import Selector
 
 GROUP = "jitaccess.dev"
 VERSION = "v1alpha1"
@@ -110,6 +111,14 @@ class AccessRequest:
         return self.recorded.policy is None and policy.created == self.created
 
 
+class Scope(StrEnum):
+    """How far a policy reaches: its own namespace, the namespaces that it selects, or the cluster as a whole."""
+
+    OWN = "its own namespace"
+    SELECTED = "selected namespaces"
+    CLUSTER = "cluster-wide"
+
+
 @dataclass(frozen=True, slots=True)
 class OfferedRole:
     """A role that a policy offers, as the operator saw it last; None if it was not there, or not to be read."""
@@ -125,6 +134,7 @@ class PolicyRecorded:
     generation: int = 0
     roles: tuple[OfferedRole, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    namespaces: int | None = None  # how many it selected; None where it selects none by its nature
 
 
 NOTHING_RECORDED_OF_A_POLICY = PolicyRecorded()
@@ -149,6 +159,9 @@ class AccessPolicy:
     allow_persistent_risk: bool = False
     note_required: bool = False
     delivery: DeliveredAs = DeliveredAs.BINDING
+    scope: Scope = Scope.OWN
+    selector: Selector | None = None  # of namespaces
+    unreached: str = ""  # why it is not for the namespace that it was read for (rules.seen_from); empty where it is, or may be
     deleting: bool = False
     invalid: str = ""  # why the spec cannot be read; empty when it can
     recorded: PolicyRecorded = NOTHING_RECORDED_OF_A_POLICY

@@ -10,6 +10,8 @@ BINDING_REFUSED = "BindingRefused"
 NAME_TAKEN = "NameTaken"
 NOT_INSTALLED = "NotInstalled"
 IDENTITY_REFUSED = "IdentityRefused"
+# How RBAC says it, and managed-objects.jitaccess.dev.
+_MAY_NOT_BIND = ("attempting to grant RBAC permissions not currently held", "the verb bind-cluster-wide")
 OBSTACLES = frozenset(
     {ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED, IDENTITY_REFUSED}
 )
@@ -27,21 +29,36 @@ def role_not_found(request: AccessRequest) -> Objection:
     return Objection(ROLE_NOT_FOUND, f"there is no {request.role}{where}: create it")
 
 
-def role_unreadable(role: RoleRef) -> Objection:
+def role_unreadable(request: AccessRequest) -> Objection:
     """The operator holds no `get` on the role."""
-    fix = "add it, with the verbs get and bind, to the ClusterRole jitaccess-grantable-roles"
+    role, (grantable, verbs) = request.role, _grantable(request.key.namespace)
+    fix = f"add it, with the verbs {' and '.join(verbs.rsplit(', ', 1))}, to the ClusterRole {grantable}"
     return Objection(ROLE_UNREADABLE, f"the operator may not read {role}: {fix}")
 
 
-def binding_refused(role: RoleRef, message: str) -> Objection:
-    """The API server, or an admission policy, refused the binding; the message is theirs."""
-    if "attempting to grant RBAC permissions not currently held" not in message:
+def binding_refused(role: RoleRef, namespace: str, message: str) -> Objection:
+    """The API server, or an admission policy, refused the binding in a namespace (empty: cluster-wide), with that message."""
+    if not any(words in message for words in _MAY_NOT_BIND):
         return Objection(BINDING_REFUSED, f"the binding was refused: {message}")
+    (grantable, verbs), where = _grantable(namespace), "" if namespace else " cluster-wide"
     return Objection(
         BIND_FORBIDDEN,
-        f"the operator may not bind {role}: add it to the ClusterRole jitaccess-grantable-roles (apiGroups "
-        f"[rbac.authorization.k8s.io], resources [{role.kind.lower()}s], resourceNames [{role.name}], verbs [get, bind])",
+        f"the operator may not bind {role}{where}: add it to the ClusterRole {grantable} (apiGroups "
+        f"[rbac.authorization.k8s.io], resources [{role.kind.lower()}s], resourceNames [{role.name}], verbs [{verbs}])",
     )
+
+
+def _grantable(namespace: str) -> tuple[str, str]:
+    """Where it says which roles the operator may bind in a namespace (empty: cluster-wide), and the verbs for that."""
+    if namespace:
+        return "jitaccess-grantable-roles", "get, bind"
+    return "jitaccess-grantable-cluster-wide", "get, bind, bind-cluster-wide"
+
+
+def component_missing(component: str, what: str) -> Objection:
+    """A component of deploy/ that this access needs is not installed."""
+    lacks = f"the operator may not make {what}s: add the component deploy/components/{component} to your kustomization"
+    return Objection(NOT_INSTALLED, lacks)
 
 
 def binding_altered() -> Objection:
@@ -54,6 +71,12 @@ def identity_refused(message: str) -> Objection:
     """The API server, or an admission policy, refused a temporary identity; the message is theirs."""
     fix = "delivery: Identity needs deploy/components/identities"
     return Objection(IDENTITY_REFUSED, f"the temporary identity was refused ({fix}): {message}")
+
+
+def sweep_only(kind: str) -> Objection:
+    """Why no Job ends such a binding: not in the way of the access, but of its end without the operator."""
+    behind = "behind the operator stands the CronJob jitaccess-sweep alone (delivery: Identity has a Job)"
+    return Objection("SweepOnly", f"no Job can own a {kind}; {behind}")
 
 
 def name_taken(kind: str, name: str) -> Objection:

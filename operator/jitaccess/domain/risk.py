@@ -1,12 +1,12 @@
 """What in a role outlives the hour: recognised by its rules, never by its name (DESIGN section 4.7)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jitaccess.domain.dangers import DANGERS
 from jitaccess.domain.effects import Effect, Rights
 from jitaccess.domain.hinting import hints_of
-from jitaccess.domain.hints import HINTS
+from jitaccess.domain.hints import EVERYWHERE, HINTS
 from jitaccess.domain.roles import Role, Rule, ShownRole, shown_role
 
 
@@ -20,6 +20,10 @@ class RiskTable:
     dangers: tuple[Effect, ...] = DANGERS
     hints: tuple[Effect, ...] = HINTS
     harmless: tuple[Effect, ...] = ()
+
+    def for_access(self, *, everywhere: bool) -> "RiskTable":
+        """The table for access to one namespace, or to all of them, ours too."""
+        return replace(self, hints=(*self.hints, *EVERYWHERE)) if everywhere else self
 
     def risks_of(self, rules: Iterable[Rule]) -> tuple[str, ...]:
         """What these rules allow that outlives a grant, in words, each once; empty for a harmless role."""

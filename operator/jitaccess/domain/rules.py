@@ -1,10 +1,10 @@
 """What a policy allows, and whose approvals count: pure."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Subject
-from jitaccess.domain.recorded import State
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Scope, Subject
+from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.text import format_duration, lower_ascii
 
@@ -26,7 +26,8 @@ Rule = Callable[[AccessRequest, AccessPolicy, ShownRole | None], Objection | Non
 def objection(request: AccessRequest, policy: AccessPolicy | None, role: ShownRole | None = None) -> Objection | None:
     """What speaks against the request under the policy and the role as they are now, approvals aside; None when nothing does."""
     if policy is None or policy.deleting or policy.ref != request.policy:
-        return Objection("PolicyNotFound", f"there is no {request.policy} in namespace {request.policy.key.namespace}")
+        where = f" in namespace {request.policy.key.namespace}" if request.policy.key.namespace else ""
+        return Objection("PolicyNotFound", f"there is no {request.policy}{where}")
     return next((against for rule in RULES if (against := rule(request, policy, role))), None)
 
 
@@ -42,6 +43,13 @@ def _recreated(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None
 
 def _unreadable(_: AccessRequest, policy: AccessPolicy, __: ShownRole | None) -> Objection | None:
     return Objection("PolicyInvalid", f"{policy.ref} cannot be read: {policy.invalid}") if policy.invalid else None
+
+
+def _out_of_reach(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
+    if (policy.scope is Scope.CLUSTER) is bool(request.key.namespace):
+        given = "cluster-wide access" if policy.scope is Scope.CLUSTER else "access in namespaces"
+        return Objection("OutOfReach", f"{policy.ref} is for {given}, and this request is not")
+    return Objection("NamespaceNotSelected", policy.unreached) if policy.unreached else None
 
 
 def _not_offered(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
@@ -76,7 +84,31 @@ def _changed(request: AccessRequest, _: AccessPolicy, role: ShownRole | None) ->
 
 
 # Each speaks for itself; the first that objects is told. A new rule is a function here, and a row in its test.
-RULES: tuple[Rule, ...] = (_recreated, _unreadable, _not_offered, _too_long, _risky, _changed)
+RULES: tuple[Rule, ...] = (_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed)
+
+
+def seen_from(policy: AccessPolicy, namespace: str, labels: Mapping[str, str] | None) -> AccessPolicy:
+    """The policy as a request in that namespace meets it; `labels` are the namespace's, None if there is none any more."""
+    if policy.selector is None or not namespace:
+        return policy
+    if labels is None:
+        return replace(policy, unreached=f"there is no namespace {namespace} any more")
+    if policy.selector.selects(namespace, labels):
+        return policy
+    return replace(policy, unreached=f"{policy.ref} does not select namespace {namespace}: it selects {selected(policy)}")
+
+
+def in_force(policy: AccessPolicy) -> bool:
+    """Whether it is on record that requests are accepted under the policy as it is now."""
+    ready, looked_at = condition_of(policy.recorded.conditions, "Ready"), policy.generation == policy.recorded.generation
+    return looked_at and not policy.deleting and ready is not None and ready.status == "True"
+
+
+def selected(policy: AccessPolicy) -> str:
+    """Which namespaces a policy is for, in words."""
+    if policy.selector is None:
+        return str(policy.scope)
+    return f"namespaces with {policy.selector}" if policy.selector.requirements else "every namespace but those of the system"
 
 
 def role_changed(request: AccessRequest, role: ShownRole | None) -> bool:

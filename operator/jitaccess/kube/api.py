@@ -1,47 +1,24 @@
 """The one adapter to the Kubernetes API, in the domain's words: absence is a value, deletion is idempotent, outages raise."""
 
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from typing import Any
-
-import aiohttp
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
 from jitaccess.domain.model import GROUP, AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import Recorded
 from jitaccess.domain.roles import Role
-from jitaccess.kube.answers import Conflict, Expired, NotFound, NotServed, Outage, Refused, Unpatchable, failure, object_in
-from jitaccess.kube.clock import uptime
+from jitaccess.kube.answers import Conflict, NotFound, NotServed, Outage, Refused, Unpatchable
+from jitaccess.kube.calls import FOLLOW_TIMEOUT, METADATA_EVENTS, METADATA_ONLY, OBJECTS, Calls
 from jitaccess.manifests.kinds import policy_resource
-from jitaccess.manifests.parse import parse_policy, parse_request
-from jitaccess.manifests.resources import CLUSTER_ROLES, CRDS, ROLES, Resource
+from jitaccess.manifests.parse import is_there, key_of, parse_policy, parse_request
+from jitaccess.manifests.resources import ACCESS_REVIEWS, CLUSTER_ROLES, CRDS, NAMESPACES, ROLES, Resource
 from jitaccess.manifests.roles import parse_role
 from jitaccess.manifests.status import on_top_of, request_status
 
 __all__ = ["Cluster", "Conflict", "Outage", "Refused"]
 
-PAGE = 200
-Body = Manifest | Sequence[Manifest] | None
-WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
-
-class Cluster:
-    """Reads and writes through one HTTP session, which the caller opens and closes; writes only while `may_write`.
-
-    `observe` learns of each answer: its Date header, and when (`uptime`) it was asked for and came.
-    """
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        server: str,
-        may_write: Callable[[], bool] = lambda: True,
-        observe: Callable[[str, float, float], None] = lambda _date, _sent, _received: None,
-    ) -> None:
-        self._session = session
-        self._server = server
-        self._may_write = may_write
-        self._observe = observe
+class Cluster(Calls):
+    """The API server in the domain's words."""
 
     async def request(self, resource: Resource, key: Key) -> AccessRequest | None:
         """Read a request; None if there is none."""
@@ -65,7 +42,7 @@ class Cluster:
     async def find(self, resource: Resource, key: Key) -> Manifest | None:
         """Read any object; None if there is none, as where its CustomResourceDefinition was deleted."""
         try:
-            return await self._call("GET", resource.path(key))
+            return await self.call("GET", resource.path(key))
         except NotFound:
             return None
         except NotServed:
@@ -81,21 +58,21 @@ class Cluster:
         `Expired` where the API server has forgotten it: etcd is compacted every five minutes.
         """
         query = {"fieldSelector": f"metadata.name={key.name}", "resourceVersion": str(revision), "resourceVersionMatch": "Exact"}
-        page = await self._call("GET", resource.path(namespace=key.namespace), query=query)
+        page = await self.call("GET", resource.path(namespace=key.namespace), query=query)
         return next(iter(page.get("items") or []), None)
 
     async def create(self, resource: Resource, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
         """Make an object, or only ask whether it could be made; returns it as it came out. Conflict if the name is taken."""
         path = resource.path(namespace=manifest["metadata"].get("namespace", ""))
         try:
-            return await self._call("POST", path, manifest, query={"dryRun": "All"} if dry_run else None)
+            return await self.call("POST", path, manifest, query={"dryRun": "All"} if dry_run else None)
         except NotFound as error:
             raise Refused(str(error)) from error
 
     async def replace(self, resource: Resource, key: Key, manifest: Manifest) -> Manifest:
         """Replace an object of ours; returns it as it came out. Conflict if it is gone or changed meanwhile."""
         try:
-            return await self._call("PUT", resource.path(key), manifest)
+            return await self.call("PUT", resource.path(key), manifest)
         except NotFound as error:
             raise Conflict(str(error)) from error
 
@@ -106,7 +83,7 @@ class Cluster:
         """
         options = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
         try:
-            answer = await self._call("DELETE", resource.path(key), options)
+            answer = await self.call("DELETE", resource.path(key), options)
         except NotFound:
             return None
         return None if answer.get("kind") == "Status" else answer
@@ -137,7 +114,7 @@ class Cluster:
             {"op": "add", "path": "/status", "value": status},
         ]
         try:
-            return await self._call("PATCH", resource.path(key, subresource="status"), patch)
+            return await self.call("PATCH", resource.path(key, subresource="status"), patch)
         except NotFound:
             return None
         except Unpatchable as error:
@@ -145,74 +122,56 @@ class Cluster:
 
     async def list_metadata(self, resource: Resource, *, namespace: str = "", **selectors: str) -> AsyncIterator[Manifest]:
         """The objects of a kind, everywhere or in one namespace, metadata only; selectors as in the API (`labelSelector=`)."""
-        async for item in self._list(resource, selectors, _METADATA_ONLY, namespace):
+        async for item in self.items(resource, selectors, METADATA_ONLY, namespace):
             yield item
 
     async def list_objects(self, resource: Resource, *, namespace: str = "", **selectors: str) -> AsyncIterator[Manifest]:
-        """The objects of a kind in a namespace, or everywhere, page by page; selectors as in the API (`labelSelector=`)."""
-        async for item in self._list(resource, selectors, "application/json", namespace):
+        """The objects of a kind in the whole cluster or in one namespace, page by page; selectors as in the API."""
+        async for item in self.items(resource, selectors, OBJECTS, namespace):
             yield item
+
+    async def snapshot(self, resource: Resource, **selectors: str) -> tuple[list[Manifest], str]:
+        """The metadata of all objects of a kind, and the version from which `changes` go on."""
+        pages = [page async for page in self.pages(resource, selectors, METADATA_ONLY)]
+        return [item for page in pages for item in page.get("items") or []], str(pages[-1]["metadata"]["resourceVersion"])
+
+    async def changes(self, resource: Resource, version: str, **selectors: str) -> AsyncGenerator[tuple[str, Manifest]]:
+        """What happens to objects of a kind after `version`, as (ADDED, MODIFIED, DELETED or BOOKMARK, metadata only)."""
+        query = {**selectors, "resourceVersion": version, "allowWatchBookmarks": "true"}
+        async with contextlib.aclosing(self.stream(resource.path(), query, METADATA_EVENTS, FOLLOW_TIMEOUT)) as events:
+            async for event in events:
+                yield event["type"], event["object"]
 
     async def watch(self, resource: Resource, key: Key, version: str) -> AsyncGenerator[Manifest | None]:
         """One object each time it changes after `version`, None when it is deleted; Outage when told no more."""
-        query = {"watch": "1", "fieldSelector": f"metadata.name={key.name}"} | ({"resourceVersion": version} if version else {})
-        path = resource.path(namespace=key.namespace)
-        try:
-            async with self._session.get(f"{self._server}{path}", params=query, timeout=WATCH_TIMEOUT) as response:
-                if response.status >= 300:
-                    raise failure(response.status, f"WATCH {path}", await response.read())
-                async for line in response.content:
-                    event = object_in(f"WATCH {path}", line)
-                    if event.get("type") not in ("ADDED", "MODIFIED", "DELETED"):
-                        raise Outage(f"WATCH {path}: {event}")
-                    yield None if event["type"] == "DELETED" else event["object"]
-        except (aiohttp.ClientError, TimeoutError, OSError, NotFound) as error:
-            raise Outage(f"WATCH {path}: {type(error).__name__}: {error}") from error
+        query = {"fieldSelector": f"metadata.name={key.name}"} | ({"resourceVersion": version} if version else {})
+        async with contextlib.aclosing(self.stream(resource.path(namespace=key.namespace), query)) as events:
+            async for event in events:
+                yield None if event["type"] == "DELETED" else event["object"]
 
-    async def _list(
-        self, resource: Resource, selectors: Mapping[str, str], accept: str, namespace: str = ""
-    ) -> AsyncIterator[Manifest]:
-        query = {**selectors, "limit": str(PAGE)}
-        restarted = False
-        while True:
-            try:
-                page = await self._call("GET", resource.path(namespace=namespace), query=query, accept=accept)
-            except Expired:
-                # The list took longer than the API server remembers: from the start, once. What was told already is told again.
-                if restarted or not query.pop("continue", ""):
-                    raise
-                restarted = True
-                continue
-            except NotFound as error:
-                raise Outage(f"{resource.plural} are not served: {error}") from error
-            for item in page.get("items") or []:
-                yield item
-            token = page["metadata"].get("continue")
-            if not token:
-                return
-            query["continue"] = token
+    async def labels(self, namespace: str) -> Mapping[str, str] | None:
+        """The labels of a namespace; None if there is none, or if it is going."""
+        found = await self.find(NAMESPACES, Key("", namespace))
+        return (found["metadata"].get("labels") or {}) if found and is_there(found) else None
 
-    async def _call(
-        self, verb: str, path: str, body: Body = None, *, query: Mapping[str, str] | None = None, accept: str = ""
-    ) -> dict[str, Any]:
-        # Asked here, at the last moment: a process that slept through its lease has no right to what it had decided before.
-        if verb != "GET" and "dryRun" not in (query or {}) and not self._may_write():
-            raise Outage(f"{verb} {path}: not the leader")
-        kind = "application/json-patch+json" if verb == "PATCH" else "application/json"
-        headers = {"Accept": accept or "application/json"} | ({"Content-Type": kind} if body is not None else {})
-        data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
-        sent = uptime()
+    async def may(self, verb: str, resource: Resource) -> bool:
+        """Whether the caller may do that, in the whole cluster, to every object of a kind."""
+        attributes = {"verb": verb, "group": resource.group, "resource": resource.plural}
+        review = {
+            "apiVersion": ACCESS_REVIEWS.api_version,
+            "kind": ACCESS_REVIEWS.kind,
+            "metadata": {},
+            "spec": {"resourceAttributes": attributes},
+        }
+        # Nothing is stored, so a replica that does not lead may ask too.
+        return (await self.create(ACCESS_REVIEWS, review, dry_run=True))["status"]["allowed"] is True
+
+    async def put(self, resource: Resource, manifest: Manifest) -> Manifest:
+        """Make an object, or make it like that: for what may be written but not read. RBAC's kinds allow it, others do not."""
         try:
-            async with self._session.request(
-                verb, f"{self._server}{path}", data=data, params=query, headers=headers, allow_redirects=False
-            ) as response:
-                self._observe(response.headers.get("Date", ""), sent, uptime())
-                text = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Outage(f"{verb} {path}: {type(error).__name__}: {error}") from error
-        if response.status >= 300:
-            raise failure(response.status, f"{verb} {path}", text)
-        return object_in(f"{verb} {path}", text)
+            return await self.call("PUT", resource.path(key_of(manifest)), manifest)
+        except NotFound as error:
+            raise Refused(str(error)) from error
 
 
 # There are annotations where there is an approval; of one that is not there, `test` of null is true.

@@ -4,13 +4,16 @@ from collections.abc import AsyncIterator, Iterator
 
 from jitaccess.domain.model import GROUP, Key, Manifest
 from jitaccess.kube.api import Cluster, Conflict, Refused
+from jitaccess.manifests.kinds import COMPONENTS
 from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-da350500ad3f"
+MANIFESTS_VERSION = "sha256-74f59adb2686"
 VERSION_LABEL = f"{GROUP}/manifests"
-CRD_NAMES = tuple(f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests"))
+CRD_NAMES = tuple(
+    f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests", "clusteraccesspolicies", "clusteraccessrequests")
+)
 POLICY_NAMES = tuple(
     f"{name}.{GROUP}"
     for name in (
@@ -57,16 +60,22 @@ class Installation:
 
     def __init__(self, *, unconfined: bool = False) -> None:
         self.problems: tuple[str, ...] = ("the installation has not been checked yet",)
+        self.components: frozenset[str] | None = None  # not known before the first look
         self._unconfined = unconfined
 
     async def check(self, cluster: Cluster) -> bool:
         """Look again; returns whether the findings have changed."""
-        before = self.problems
+        before = self.problems, self.components
         stranger = "" if self._unconfined else await _stranger(cluster)
         missing = [problem async for problem in _problems(cluster)]
         found = (stranger, *missing, FIX) if missing else (stranger, await _unproven(cluster))
         self.problems = tuple(problem for problem in found if problem)
-        return self.problems != before
+        self.components = frozenset([name for name, made in COMPONENTS.items() if await _may_make(cluster, made)])
+        return (self.problems, self.components) != before
+
+    def has(self, component: str) -> bool:
+        """Whether the operator may do what that component of deploy/ lets it do."""
+        return self.components is not None and component in self.components
 
 
 async def _stranger(cluster: Cluster) -> str:
@@ -83,6 +92,13 @@ async def _stranger(cluster: Cluster) -> str:
         f"the operator runs as {name}, but the admission policies confine {CONFINED}: run it as that ServiceAccount, in the "
         f"namespace {NAMESPACE} (neither can be renamed); to try it out, accept this with --unconfined"
     )
+
+
+async def _may_make(cluster: Cluster, resource: Resource) -> bool:
+    try:
+        return await cluster.may("create", resource)
+    except Refused:
+        return False  # without system:basic-user, which is a problem of its own
 
 
 async def _problems(cluster: Cluster) -> AsyncIterator[str]:

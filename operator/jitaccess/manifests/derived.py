@@ -1,53 +1,55 @@
-"""The Roles and RoleBindings that a policy's lists become, as manifests: pure."""
+"""The roles and bindings that a policy's lists become, as manifests: pure."""
 
+import hashlib
 from collections.abc import Sequence
 
 from jitaccess.domain.model import API_VERSION, GROUP, AccessPolicy, Key, Manifest, Subject
 from jitaccess.domain.recorded import ObjectRef
 from jitaccess.manifests.directory import DIRECTORY, entry_of, policy_of_entry
 from jitaccess.manifests.grant import COMPONENT, MANAGED, MANAGED_SELECTOR, Object, has_labels, owner_reference
-from jitaccess.manifests.kinds import PolicyKind
-from jitaccess.manifests.resources import RBAC, ROLE_BINDINGS, ROLES
+from jitaccess.manifests.kinds import POLICY_KINDS, PolicyKind, reach_of
+from jitaccess.manifests.resources import RBAC, ROLE_BINDINGS, ROLES, Resource
 
-DERIVED = {COMPONENT: "policy"}
-DERIVED_SELECTOR = f"{MANAGED_SELECTOR},{COMPONENT}=policy"
-_PREFIX = "jitaccess"
-
-
-def derived_names(policy: Key) -> tuple[str, str]:
-    """The names of the Roles, and of their bindings, that are derived from a policy: requesters', approvers'."""
-    return f"{_PREFIX}:{policy.name}:requester", f"{_PREFIX}:{policy.name}:approver"
+POLICY = f"{GROUP}/policy"
+_LONGEST_LABEL = 63
 
 
-def policy_of(derived: Key) -> Key | None:
-    """The policy that a derived Role or RoleBinding of that key belongs to; None for a name that we never give."""
-    prefix, _, rest = derived.name.partition(":")
-    policy = Key(derived.namespace, rest.partition(":")[0])  # a policy's name has no colon
-    if prefix != _PREFIX or derived.name not in derived_names(policy):
+def derived_selector(kind: PolicyKind, policy: str = "") -> str:
+    """The label selector of all that is derived from policies of a kind, or from the one of that name."""
+    of_kind = f"{MANAGED_SELECTOR},{COMPONENT}={kind.label}"
+    return f"{of_kind},{POLICY}={_label_value(policy)}" if policy else of_kind
+
+
+def derived_names(policy: Key, kind: PolicyKind) -> tuple[str, str]:
+    """The names of the roles, and of their bindings, that are derived from a policy: requesters', approvers'."""
+    return f"{kind.names}:{policy.name}:requester", f"{kind.names}:{policy.name}:approver"
+
+
+def policy_of(derived: Key, kind: PolicyKind) -> Key | None:
+    """The policy of that kind that a derived role or binding belongs to; None for a name that we never give."""
+    name, _, _ = derived.name.removeprefix(f"{kind.names}:").partition(":")  # a policy's name has no colon
+    policy = Key(derived.namespace if kind.namespaced else "", name)
+    if derived.name not in derived_names(policy, kind):
         return None
-    return policy_of_entry(policy.name) if derived.namespace == DIRECTORY else policy
+    return policy_of_entry(policy.name) if derived.namespace == DIRECTORY and kind.namespaced else policy
 
 
 def is_derived(found: Manifest) -> bool:
-    """Whether a Role or RoleBinding carries our label of derived ones; nobody but the operator can put it there."""
-    return has_labels(found, MANAGED | DERIVED)
+    """Whether a role or binding carries our label of derived ones; nobody but the operator can put it there."""
+    return any(has_labels(found, {**MANAGED, COMPONENT: kind.label}) for kind in POLICY_KINDS)
 
 
-def derived_manifests(policy: AccessPolicy, kind: PolicyKind) -> tuple[tuple[Object, Object], ...]:
-    """The Role and RoleBinding for the requesters of a policy, and those for its approvers."""
-    requester, approver = derived_names(policy.key)
-    asking = _derived_role(policy, requester, "request", ["create", "get", "list", "watch", "patch"], kind)
-    deciding = _derived_role(policy, approver, "approve", ["get", "list", "watch", "patch"], kind)
-    return (
-        (asking, _derived_binding(policy, requester, policy.requesters, kind)),
-        (deciding, _derived_binding(policy, approver, policy.approvers, kind)),
-    )
+def derived_roles(policy: AccessPolicy, kind: PolicyKind) -> tuple[Object, Object]:
+    """The role for the requesters of a policy, and the one for its approvers."""
+    requester, approver = derived_names(policy.key, kind)
+    asking = _role(policy, requester, "request", ["create", "get", "list", "watch", "patch"], kind)
+    return asking, _role(policy, approver, "approve", ["get", "list", "watch", "patch"], kind)
 
 
 def directory_manifests(policy: AccessPolicy, kind: PolicyKind) -> tuple[tuple[Object, Object], ...]:
     """A policy's entries in the directory: a Role and its RoleBinding each for requesters and for approvers, if it has any."""
     entry = entry_of(policy.key)
-    parts = zip(derived_names(entry), ("request", "approve"), (policy.requesters, policy.approvers), strict=True)
+    parts = zip(derived_names(entry, kind), ("request", "approve"), (policy.requesters, policy.approvers), strict=True)
     return tuple(_directory_pair(entry, name, verb, subjects, kind) for name, verb, subjects in parts if subjects)
 
 
@@ -55,41 +57,50 @@ def _directory_pair(entry: Key, name: str, verb: str, subjects: Sequence[Subject
     # No owner: that would be in another namespace, and the garbage collector takes such orphans away.
     head = {
         "apiVersion": ROLES.api_version,
-        "metadata": {"name": name, "namespace": entry.namespace, "labels": {**MANAGED, **DERIVED}},
+        "metadata": {"name": name, "namespace": entry.namespace, "labels": {**MANAGED, COMPONENT: kind.label}},
     }
     rule = {"apiGroups": [GROUP], "resources": [kind.resource.plural], "resourceNames": [entry.name], "verbs": [verb]}
     return (
         head | {"kind": ROLES.kind, "rules": [rule]},
-        head | {"kind": ROLE_BINDINGS.kind, **_bound(name, subjects)},
+        head | {"kind": ROLE_BINDINGS.kind, **_bound(ROLES, name, subjects)},
     )
 
 
-def _derived_role(policy: AccessPolicy, name: str, right: str, verbs: Sequence[str], kind: PolicyKind) -> Object:
+def derived_bindings(policy: AccessPolicy, kind: PolicyKind, namespace: str) -> tuple[Object, Object]:
+    """The bindings of these roles in a namespace (empty: cluster-wide), for the requesters and for the approvers."""
+    requester, approver = derived_names(policy.key, kind)
+    asking = _binding(policy, requester, policy.requesters, kind, namespace)
+    return asking, _binding(policy, approver, policy.approvers, kind, namespace)
+
+
+def _role(policy: AccessPolicy, name: str, right: str, verbs: Sequence[str], kind: PolicyKind) -> Object:
+    reach, plural = reach_of(policy), kind.resource.plural
     rules = [
-        {"apiGroups": [GROUP], "resources": [kind.resource.plural], "resourceNames": [policy.key.name], "verbs": [right]},
-        {"apiGroups": [GROUP], "resources": [kind.resource.plural], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": [GROUP], "resources": [kind.requests.plural], "verbs": list(verbs)},
+        {"apiGroups": [GROUP], "resources": [plural], "resourceNames": [policy.key.name], "verbs": [right]},
+        {"apiGroups": [GROUP], "resources": [plural], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": [GROUP], "resources": [reach.requests.resource.plural], "verbs": list(verbs)},
     ]
     return {
-        "apiVersion": ROLES.api_version,
-        "kind": ROLES.kind,
-        "metadata": _derived_metadata(policy, name, kind),
+        "apiVersion": reach.role.api_version,
+        "kind": reach.role.kind,
+        "metadata": _metadata(policy, name, kind, policy.key.namespace),
         "rules": rules,
     }
 
 
-def _derived_binding(policy: AccessPolicy, name: str, subjects: Sequence[Subject], kind: PolicyKind) -> Object:
+def _binding(policy: AccessPolicy, name: str, subjects: Sequence[Subject], kind: PolicyKind, namespace: str) -> Object:
+    reach = reach_of(policy)
     return {
-        "apiVersion": ROLE_BINDINGS.api_version,
-        "kind": ROLE_BINDINGS.kind,
-        "metadata": _derived_metadata(policy, name, kind),
-        **_bound(name, subjects),
+        "apiVersion": reach.binding.api_version,
+        "kind": reach.binding.kind,
+        "metadata": _metadata(policy, name, kind, namespace),
+        **_bound(reach.role, name, subjects),
     }
 
 
-def _bound(role: str, subjects: Sequence[Subject]) -> Object:
+def _bound(role: Resource, name: str, subjects: Sequence[Subject]) -> Object:
     return {
-        "roleRef": {"apiGroup": RBAC, "kind": ROLES.kind, "name": role},
+        "roleRef": {"apiGroup": RBAC, "kind": role.kind, "name": name},
         "subjects": [_rbac_subject(subject) for subject in subjects],
     }
 
@@ -100,10 +111,19 @@ def _rbac_subject(subject: Subject) -> dict[str, str]:
     return {"kind": subject.kind, "apiGroup": RBAC, "name": subject.name}
 
 
-def _derived_metadata(policy: AccessPolicy, name: str, kind: PolicyKind) -> Object:
+def _metadata(policy: AccessPolicy, name: str, kind: PolicyKind, namespace: str) -> Object:
+    # A cluster-wide owner may own what is in namespaces: whatever becomes of us, all this goes with the policy.
     return {
         "name": name,
-        "namespace": policy.key.namespace,
-        "labels": {**MANAGED, **DERIVED},
+        **({"namespace": namespace} if namespace else {}),
+        "labels": {**MANAGED, COMPONENT: kind.label, POLICY: _label_value(policy.key.name)},
         "ownerReferences": [owner_reference(API_VERSION, kind.resource.kind, ObjectRef(policy.key.name, policy.uid))],
     }
+
+
+def _label_value(policy: str) -> str:
+    """A policy's name as a label value, of at most 63 characters; a longer name ends in a digest of itself."""
+    if len(policy) <= _LONGEST_LABEL:
+        return policy
+    digest = hashlib.sha256(policy.encode()).hexdigest()[:8]
+    return f"{policy[: _LONGEST_LABEL - len(digest) - 1].rstrip('-.')}-{digest}"

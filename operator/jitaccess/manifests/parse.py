@@ -2,16 +2,33 @@
 
 from datetime import timedelta
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, Ledger, Manifest, PolicyRef, RoleRef, Subject
+from jitaccess.domain.model import (
+    AccessPolicy,
+    AccessRequest,
+    Decision,
+    Key,
+    Ledger,
+    Manifest,
+    PolicyRef,
+    RoleRef,
+    Scope,
+    Subject,
+)
 from jitaccess.domain.recorded import DeliveredAs
+from jitaccess.domain.selector import OPERATORS, Requirement, Selector
 from jitaccess.domain.text import parse_duration, parse_time, printable
-from jitaccess.manifests.resources import POLICIES
+from jitaccess.manifests.kinds import policy_ref, request_kind
 from jitaccess.manifests.status import parse_policy_recorded, parse_recorded
 
 
 def key_of(manifest: Manifest) -> Key:
     """The namespace and name of any object."""
     return Key(manifest["metadata"].get("namespace", ""), manifest["metadata"]["name"])
+
+
+def is_there(manifest: Manifest) -> bool:
+    """Whether an object is there to stay, and not being deleted."""
+    return "deletionTimestamp" not in manifest["metadata"]
 
 
 def parse_ledger(text: str) -> tuple[Decision, ...]:
@@ -61,7 +78,7 @@ def parse_request(manifest: Manifest) -> AccessRequest:
 
 
 def parse_policy(manifest: Manifest) -> AccessPolicy:
-    """Read an AccessPolicy; what cannot be read of its spec is told in `invalid`, never raised."""
+    """Read a policy of any kind; what cannot be read of its spec is told in `invalid`, never raised."""
     metadata, spec = manifest["metadata"], manifest.get("spec") or {}
     required = spec.get("requiredApprovals", 1)
     invalid = _missing(spec, "roles", "requesters", "maxDuration")
@@ -75,8 +92,10 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         pending = parse_duration(str(spec.get("pendingTimeout", "24h")))
     except ValueError as error:
         longest, pending, invalid = timedelta(0), timedelta(hours=24), invalid or str(error)
+    key = key_of(manifest)
+    scope, selector, unclear = _parse_scope(key, spec)
     return AccessPolicy(
-        ref=PolicyRef(manifest.get("kind") or POLICIES.kind, key_of(manifest)),
+        ref=PolicyRef(manifest.get("kind") or request_kind(key.namespace).policies.kind, key),
         uid=metadata["uid"],
         resource_version=metadata["resourceVersion"],
         generation=metadata.get("generation", 1),
@@ -92,13 +111,41 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         allow_persistent_risk=spec.get("allowPersistentRisk") is True,
         note_required=spec.get("noteRequired") is True,
         delivery=DeliveredAs.IDENTITY if delivery == DeliveredAs.IDENTITY else DeliveredAs.BINDING,
-        invalid=invalid,
+        scope=scope,
+        selector=selector,
+        invalid=invalid or unclear,
         recorded=parse_policy_recorded(manifest.get("status")),
     )
 
 
 def _parse_policy_ref(namespace: str, ref: Manifest) -> PolicyRef:
-    return PolicyRef(ref.get("kind") or POLICIES.kind, Key(namespace, ref.get("name", "")))
+    return policy_ref(ref.get("kind", ""), namespace, ref.get("name", ""))
+
+
+def _parse_scope(key: Key, spec: Manifest) -> tuple[Scope, Selector | None, str]:
+    """How far a policy reaches, which namespaces it selects, and why that cannot be read, if it cannot."""
+    if key.namespace:
+        return Scope.OWN, None, ""
+    wide, selector = spec.get("clusterWide") is True, spec.get("namespaceSelector")
+    if wide is (selector is not None):
+        return Scope.CLUSTER, None, "exactly one of spec.namespaceSelector and spec.clusterWide must be there"
+    if selector is None:
+        return Scope.CLUSTER, None, ""
+    parsed = parse_selector(selector)
+    # What cannot be read selects nothing.
+    return Scope.SELECTED, parsed or Selector((Requirement("", "In"),)), "" if parsed else "spec.namespaceSelector cannot be read"
+
+
+def parse_selector(selector: Manifest) -> Selector | None:
+    """Read a label selector; None if it asks for something that we do not know."""
+    labels = sorted((selector.get("matchLabels") or {}).items())
+    expressions = [
+        Requirement(str(each.get("key", "")), str(each.get("operator", "")), tuple(each.get("values") or ()))
+        for each in selector.get("matchExpressions") or ()
+    ]
+    if any(each.operator not in OPERATORS for each in expressions):
+        return None
+    return Selector((*(Requirement(key, "In", (value,)) for key, value in labels), *expressions))
 
 
 def _parse_role(role: Manifest) -> RoleRef:

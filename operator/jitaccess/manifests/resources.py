@@ -31,17 +31,23 @@ class Resource:
 
 REQUESTS = Resource(GROUP, VERSION, "accessrequests", "AccessRequest")
 POLICIES = Resource(GROUP, VERSION, "accesspolicies", "AccessPolicy")
+CLUSTER_REQUESTS = Resource(GROUP, VERSION, "clusteraccessrequests", "ClusterAccessRequest")
+CLUSTER_POLICIES = Resource(GROUP, VERSION, "clusteraccesspolicies", "ClusterAccessPolicy")
+CLUSTER_POLICY_COUNTS = Resource(GROUP, VERSION, "clusteraccesspolicies/status", "ClusterAccessPolicy")
 OPEN_REQUESTS = "status.settled!=true"  # as a field selector
 RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(RBAC, "v1", "roles", "Role")
 CLUSTER_ROLES = Resource(RBAC, "v1", "clusterroles", "ClusterRole")
 ROLE_BINDINGS = Resource(RBAC, "v1", "rolebindings", "RoleBinding")
+CLUSTER_ROLE_BINDINGS = Resource(RBAC, "v1", "clusterrolebindings", "ClusterRoleBinding")
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace")
 SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 JOBS = Resource("batch", "v1", "jobs", "Job")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 EVENTS = Resource("", "v1", "events", "Event")
 CRDS = Resource("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition")
 WHOAMI = Resource("authentication.k8s.io", "v1", "selfsubjectreviews", "SelfSubjectReview")
+ACCESS_REVIEWS = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview")
 ADMISSION = "admissionregistration.k8s.io"
 ADMISSION_POLICIES = Resource(ADMISSION, "v1", "validatingadmissionpolicies", "ValidatingAdmissionPolicy")
 ADMISSION_BINDINGS = Resource(ADMISSION, "v1", "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding")

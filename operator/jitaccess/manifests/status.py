@@ -6,7 +6,7 @@ from typing import Any
 
 from jitaccess.domain.model import AccessPolicy, Manifest, OfferedRole, PolicyRecorded, RoleRef
 from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State
-from jitaccess.domain.rules import in_words
+from jitaccess.domain.rules import in_words, selected
 from jitaccess.domain.text import format_time, parse_time
 from jitaccess.manifests.roles import parse_role_status, role_status
 
@@ -161,9 +161,11 @@ def _parse_time(status: Mapping[str, Any], field: str) -> datetime | None:
 
 def policy_status(policy: AccessPolicy, recorded: PolicyRecorded) -> dict[str, Any]:
     """The whole status of a policy, with its lists in a few words for the columns of kubectl."""
-    return {
+    status = {
         "observedGeneration": recorded.generation,
+        "namespaces": recorded.namespaces,
         "summary": {
+            "reach": selected(policy),
             "roles": ", ".join(role.name for role in policy.roles),
             "requesters": in_words(policy.requesters),
             "approvers": in_words(policy.approvers, "or") if policy.approvers else "nobody needed",
@@ -171,6 +173,7 @@ def policy_status(policy: AccessPolicy, recorded: PolicyRecorded) -> dict[str, A
         "roles": [_offered(offered) for offered in recorded.roles],
         "conditions": [_condition(condition) for condition in recorded.conditions],
     }
+    return {field: value for field, value in status.items() if value is not None}
 
 
 def parse_policy_recorded(status: Manifest | None) -> PolicyRecorded:
@@ -183,6 +186,7 @@ def parse_policy_recorded(status: Manifest | None) -> PolicyRecorded:
             for role in recorded.get("roles") or ()
         ),
         conditions=parse_conditions(recorded),
+        namespaces=recorded.get("namespaces"),
     )
 
 

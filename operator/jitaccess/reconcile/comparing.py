@@ -15,6 +15,7 @@ from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import RiskTable
 from jitaccess.domain.roles import ShownRole
+from jitaccess.domain.rules import seen_from
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.grant import GRANT_SELECTOR, binding_manifest, grant_key, is_same, kept_by
 from jitaccess.manifests.kinds import RequestKind
@@ -64,13 +65,19 @@ class LiveReads:
     cluster: Cluster
     table: RiskTable
     policies: dict[PolicyRef, AccessPolicy | None] = field(default_factory=dict)
+    labels: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
     roles: dict[tuple[RoleRef, str], ShownRole | None] = field(default_factory=dict)
 
-    async def policy(self, ref: PolicyRef) -> AccessPolicy | None:
-        """The policy of that kind and key."""
+    async def policy(self, ref: PolicyRef, namespace: str) -> AccessPolicy | None:
+        """The policy of that kind and key, as a request in that namespace meets it."""
         if ref not in self.policies:
             self.policies[ref] = await self.cluster.policy(ref)
-        return self.policies[ref]
+        policy = self.policies[ref]
+        if policy is None or policy.selector is None:
+            return policy
+        if namespace not in self.labels:
+            self.labels[namespace] = await self.cluster.labels(namespace)
+        return seen_from(policy, namespace, self.labels[namespace])
 
     async def role(self, role: RoleRef, namespace: str) -> ShownRole | None:
         """The role as people would be shown it; None if it is not there or may not be read."""
@@ -134,7 +141,8 @@ async def _open_requests(cluster: Cluster, kind: RequestKind) -> AsyncIterator[A
 
 async def _is_quiet(request: AccessRequest, reads: LiveReads, now: datetime) -> bool:
     """Whether a look at the request, with its policy and role as they are, would find nothing to do or to record."""
-    policy, role = await reads.policy(request.policy), await reads.role(request.role, request.key.namespace)
+    namespace = request.key.namespace
+    policy, role = await reads.policy(request.policy, namespace), await reads.role(request.role, namespace)
     verdict = decide(request, policy, now, role)
     begins_or_ends = verdict.state is not request.state or (verdict.grant is not None and request.state is State.PENDING)
     return not begins_or_ends and next_step(request, Outcome(verdict, policy, role), now).recorded == request.recorded

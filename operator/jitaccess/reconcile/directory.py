@@ -8,7 +8,7 @@ from itertools import groupby
 from jitaccess.domain.model import AccessPolicy, Key
 from jitaccess.domain.recorded import condition_of
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
-from jitaccess.manifests.derived import DERIVED_SELECTOR, directory_manifests, is_derived, policy_of
+from jitaccess.manifests.derived import derived_selector, directory_manifests, is_derived, policy_of
 from jitaccess.manifests.directory import DIRECTORY
 from jitaccess.manifests.grant import Object
 from jitaccess.manifests.kinds import ACCESS_POLICY
@@ -86,8 +86,9 @@ class Directory:
 
     async def _found(self) -> Places:
         found: Places = {}
+        selector = derived_selector(ACCESS_POLICY)
         for resource in (ROLE_BINDINGS, ROLES):
-            async for item in self._cluster.list_objects(resource, namespace=DIRECTORY, labelSelector=DERIVED_SELECTOR):
+            async for item in self._cluster.list_objects(resource, namespace=DIRECTORY, labelSelector=selector):
                 found[resource, key_of(item)] = dict(item)
         return found
 
@@ -104,7 +105,7 @@ class Directory:
 
     async def _is_stale(self, key: Key) -> bool:
         """Whether an entry is nobody's, which what we remember cannot tell: it may not be complete yet."""
-        policy = policy_of(key)
+        policy = policy_of(key, ACCESS_POLICY)
         found = await self._cluster.find(ACCESS_POLICY.resource, policy) if policy else None
         known = self._known.get(policy) if policy else None
         return found is None or (

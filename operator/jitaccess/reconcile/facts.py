@@ -1,7 +1,7 @@
 """What is read before anything is decided: the request, its policy and its role, live and side by side."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,7 +9,7 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, 
 from jitaccess.domain.obstacles import role_not_found, role_unreadable
 from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.domain.roles import Role, ShownRole
-from jitaccess.domain.rules import Objection
+from jitaccess.domain.rules import Objection, seen_from
 from jitaccess.kube.api import Cluster, Refused
 from jitaccess.manifests.resources import ROLES, Resource
 from jitaccess.reconcile.provenance import with_provenance
@@ -44,6 +44,7 @@ class Reader:
         # The same role is shown in the same words: to find them costs as much as to read it.
         self._show = lru_cache(maxsize=MOST_ROLES)(table.shown)
         self._policies: SharedReads[PolicyRef, AccessPolicy | None] = SharedReads(cluster.policy)
+        self._labels: SharedReads[str, Mapping[str, str] | None] = SharedReads(cluster.labels)
         self._roles: SharedReads[tuple[RoleRef, str], RoleFacts] = SharedReads(self._role)
 
     async def facts(self, resource: Resource, key: Key, known: Open | None) -> Facts | None:
@@ -52,13 +53,15 @@ class Reader:
             request = await self._cluster.request(resource, key)
             return await self.around(resource, request) if request else None
         request, policy, role = await asyncio.gather(
-            self._cluster.request(resource, key), self._policies.get(known.policy), self._role_for(known.role, key)
+            self._cluster.request(resource, key), self._policy_for(known.policy, key), self._role_for(known.role, key)
         )
         return await self._facts(resource, request, policy, role) if request else None
 
     async def around(self, resource: Resource, request: AccessRequest) -> Facts:
         """The policy and the role of a request that is known already."""
-        policy, role = await asyncio.gather(self._policies.get(request.policy), self._role_for(request.role, request.key))
+        policy, role = await asyncio.gather(
+            self._policy_for(request.policy, request.key), self._role_for(request.role, request.key)
+        )
         return await self._facts(resource, request, policy, role)
 
     async def shown(self, request: AccessRequest, policy: AccessPolicy) -> Facts:
@@ -72,6 +75,13 @@ class Reader:
 
     async def _facts(self, resource: Resource, request: AccessRequest, policy: AccessPolicy | None, role: RoleFacts) -> Facts:
         return Facts(await with_provenance(self._cluster, resource, request, policy), policy, role)
+
+    async def _policy_for(self, ref: PolicyRef, key: Key) -> AccessPolicy | None:
+        if ref.key.namespace == key.namespace:
+            return await self._policies.get(ref)
+        # It may be for some namespaces only, and whether for this one is read live too.
+        policy, labels = await asyncio.gather(self._policies.get(ref), self._labels.get(key.namespace))
+        return seen_from(policy, key.namespace, labels) if policy else None
 
     async def _role_for(self, role: RoleRef, key: Key) -> RoleFacts:
         return await self._roles.get(place_of(role, key.namespace))
@@ -99,5 +109,5 @@ async def read_role(
 def role_obstacle(request: AccessRequest, role: RoleFacts) -> Objection | None:
     """What about the role stands in the way of a binding; None if nothing does."""
     if role.unreadable:
-        return role_unreadable(request.role)
+        return role_unreadable(request)
     return role_not_found(request) if role.shown is None else None

@@ -13,7 +13,7 @@ from functools import partial
 
 from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key, Manifest
-from jitaccess.domain.obstacles import binding_altered, binding_refused, name_taken
+from jitaccess.domain.obstacles import binding_altered, binding_refused, name_taken, sweep_only
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Conflict, Refused
@@ -79,7 +79,7 @@ class Grants:
     async def guard(self, grant: Grant) -> Guard:
         """Make the Job behind a grant, or take up the one that is there; Blocked if its name is taken."""
         if not self._kind.job_guard and grant.delivered_as is DeliveredAs.BINDING:
-            return Guard(None, Objection("SweepOnly", "a cluster-wide binding cannot be owned by a Job"))
+            return Guard(None, sweep_only(self._kind.binding.kind))
         wanted = job_of(self._kind, grant, grant.expires_at - self._now(), self._job_image)
         try:
             made = await self._cluster.create(JOBS, wanted)
@@ -101,7 +101,7 @@ class Grants:
         try:
             await self._cluster.create(self._kind.binding, binding_manifest(self._kind, grant, None), dry_run=True)
         except Refused as error:
-            raise Blocked(binding_refused(grant.role, str(error))) from error
+            raise Blocked(binding_refused(grant.role, grant.request.namespace, str(error))) from error
         except Conflict:
             found = await self._cluster.find(self._kind.binding, _key(grant))
             if found:
@@ -118,7 +118,7 @@ class Grants:
         try:
             made = await self._cluster.create(self._kind.binding, wanted)
         except Refused as error:
-            raise Blocked(binding_refused(grant.role, str(error))) from error
+            raise Blocked(binding_refused(grant.role, grant.request.namespace, str(error))) from error
         except Conflict:
             made = await self._existing_binding(grant, wanted)
         return _as_delivered(grant, await self._as_bound(made, wanted), identity)
@@ -211,7 +211,9 @@ class Grants:
             ours = partial(is_of, request_uid=grant.request_uid)
             left = await remove(self._cluster, self._kind.binding, _key(grant), ours, metadata["uid"])
             if left:
-                raise Blocked(binding_refused(grant.role, f"one with another role stands in its place: {left.why}"))
+                raise Blocked(
+                    binding_refused(grant.role, grant.request.namespace, f"one with another role stands in its place: {left.why}")
+                )
             return _bound(await self._cluster.create(self._kind.binding, wanted))
         kept = {"resourceVersion": metadata["resourceVersion"], "finalizers": metadata.get("finalizers") or []}
         right = {**wanted, "metadata": {**wanted["metadata"], **kept}}

@@ -34,7 +34,7 @@ async def remove(
             return await _delete(cluster, resource, key, known_uid)
         except Conflict:
             pass  # recreated since: look at what is there now
-    found = await cluster.find(resource, key)
+    found = await _find(cluster, resource, key, "what stands there cannot be looked at")
     if found is None or not is_ours(found):
         return None
     return await _delete(cluster, resource, key, found["metadata"]["uid"])
@@ -52,7 +52,7 @@ async def _delete(cluster: Cluster, resource: Resource, key: Key, uid: str) -> R
 
 async def _empty(cluster: Cluster, resource: Resource, key: Key, uid: str, why: str) -> Remains | None:
     """Where a binding cannot go, its effect can: RBAC honours one that is being deleted, but not one without subjects."""
-    found = await cluster.find(resource, key)
+    found = await _find(cluster, resource, key, why)
     if found is None:
         return None
     if found["metadata"]["uid"] != uid:
@@ -65,6 +65,13 @@ async def _empty(cluster: Cluster, resource: Resource, key: Key, uid: str, why: 
                 return None  # gone in the meantime, after all
             raise NotEnded(f"the {resource.kind} {key.name} still stands: {why}; nor can it be emptied: {error}") from error
     return Remains(key.name, why)
+
+
+async def _find(cluster: Cluster, resource: Resource, key: Key, why: str) -> Manifest | None:
+    try:
+        return await cluster.find(resource, key)
+    except Refused as error:
+        raise NotEnded(f"whether the {resource.kind} {key.name} still stands is not known: {why}; {error}") from error
 
 
 def is_harmless(binding: Manifest) -> bool:

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from jitaccess.domain.lifecycle import Grant, Verdict, blocked, decide, guard_gone
 from jitaccess.domain.model import AccessRequest, Key, RoleRef
-from jitaccess.domain.obstacles import not_installed, obstructed
+from jitaccess.domain.obstacles import component_missing, not_installed, obstructed
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Delivery, Incident, Outcome
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Conflict
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.identity import account_name
-from jitaccess.manifests.kinds import RequestKind
+from jitaccess.manifests.kinds import COMPONENTS, RequestKind
 from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.blocked import Blocked
 from jitaccess.reconcile.ending import Endings
@@ -37,7 +37,7 @@ class RequestReconciler:
         self._now = tools.now
         self._open = tools.store.requests[kind.resource]
         self._grants = Grants(tools.cluster, kind, tools.now, tools.job_image)
-        self._reader = Reader(tools.cluster, tools.table)
+        self._reader = Reader(tools.cluster, tools.table.for_access(everywhere=kind.everywhere))
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
         self._ahead = JobsAhead(self._grants, tools.now)
@@ -124,12 +124,18 @@ class RequestReconciler:
 
     async def _prepare(self, facts: Facts, grant: Grant) -> Guard:
         """Everything that can be made sure of before the grant is on record; Blocked says what is in the way."""
-        problems = self._tools.installation.problems
-        if obstacle := not_installed(problems) if problems else role_obstacle(facts.request, facts.role):
+        if obstacle := self._not_installed() or role_obstacle(facts.request, facts.role):
             raise Blocked(obstacle)
         if (grant.request.namespace, grant.role, grant.delivered_as) not in self._proven or obstructed(facts.request):
             await self._grants.rehearse(grant)
         return await self._ahead.guard(grant)
+
+    def _not_installed(self) -> Objection | None:
+        installation, component = self._tools.installation, self._kind.component
+        if installation.problems:
+            return not_installed(installation.problems)
+        lacks = component and not installation.has(component)
+        return component_missing(component, COMPONENTS[component].kind) if lacks else None
 
     async def _begin(self, facts: Facts, guard: Guard) -> None:
         """Record the grant with its end, then make the binding."""

@@ -8,7 +8,7 @@ from functools import partial
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.text import format_time
 from jitaccess.kube.api import Cluster, Conflict, Refused
-from jitaccess.manifests.derived import DERIVED_SELECTOR, policy_of
+from jitaccess.manifests.derived import derived_selector, policy_of
 from jitaccess.manifests.grant import (
     GRANT,
     GRANT_SELECTOR,
@@ -35,7 +35,8 @@ Now = Callable[[], datetime]
 
 async def sweep_policies(cluster: Cluster, kind: PolicyKind, store: Store, schedule: Schedule) -> None:
     """Look again at every policy that we remember, that there is, or of which something derived is left."""
-    left = [policy_of(key_of(item)) async for item in cluster.list_metadata(ROLE_BINDINGS, labelSelector=DERIVED_SELECTOR)]
+    derived = cluster.list_metadata(ROLE_BINDINGS, labelSelector=derived_selector(kind))
+    left = {policy_of(key_of(item), kind) async for item in derived}
     present = [key_of(item) async for item in cluster.list_metadata(kind.resource)]
     for key in {*store.policies[kind.resource].all(), *present, *left} - {None}:
         if key:

@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.rules import approvals_from, awaited, counting_approvals
 from jitaccess.domain.text import format_duration
+from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.history import end_refused, ends, timeline
 from jitaccess.wording.times import clock, relative, span
 from jitaccess.wording.unseen import not_acted_on, policy_unseen, request_unseen
@@ -13,13 +14,24 @@ from jitaccess.wording.unseen import not_acted_on, policy_unseen, request_unseen
 
 def policy_of(request: AccessRequest, policy: AccessPolicy | None) -> str:
     """The policy that a request names, and who decides under it, as far as one may know."""
-    name = request.policy.key.name
+    own = request.policy.key.namespace == request.key.namespace and request.key.namespace
+    name = request.policy.key.name if own else str(request.policy)
     return f"{name}: {who_decides(policy)}" if policy else f"{name} (gone, or not yours to read)"
 
 
 def place(namespace: str) -> str:
     """Where access is, in words."""
     return f"namespace {namespace}" if namespace else "the whole cluster"
+
+
+def reference(key: Key) -> str:
+    """A request as kubectl names it: `accessrequest/alice-7f3k`."""
+    return f"{request_kind(key.namespace).resource.kind.lower()}/{key.name}"
+
+
+def option(namespace: str) -> str:
+    """What says on a command line where access is."""
+    return f"-n {namespace}" if namespace else "--cluster"
 
 
 def who_decides(policy: AccessPolicy) -> str:

@@ -8,6 +8,7 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, 
 from jitaccess.domain.obstacles import obstructed
 from jitaccess.domain.recorded import State
 from jitaccess.manifests.resources import Resource
+from jitaccess.workqueue.namespaces import Namespaces
 
 Version = tuple[str, int, bool]  # of a policy: UID, generation, whether it is being deleted
 
@@ -192,6 +193,7 @@ class Store:
     def __init__(self, requests: Iterable[Resource], policies: Iterable[Resource]) -> None:
         self.requests = {resource: Requests() for resource in requests}
         self.policies = {resource: Policies() for resource in policies}
+        self.namespaces = Namespaces()
 
     def policy(self, ref: PolicyRef) -> AccessPolicy | None:
         """The policy of that kind and key as the watch reported it last; a hint, not the truth."""

@@ -13,10 +13,10 @@ from jitaccess.app.unreadable import Unreadable
 from jitaccess.app.watch import Watch
 from jitaccess.domain.model import Key
 from jitaccess.kube.credentials import Connection
-from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
-from jitaccess.manifests.resources import POLICIES, REQUESTS
+from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST, CLUSTER_ACCESS_REQUEST
+from jitaccess.manifests.resources import CLUSTER_ROLE_BINDINGS, NAMESPACES, POLICIES, REQUESTS
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Store
+from unit.examples import empty_store
 
 R, P = Target(REQUESTS, Key("team-a", "r")), Target(POLICIES, Key("team-a", "debug"))
 
@@ -27,7 +27,7 @@ class Desk:
     def __init__(self) -> None:
         self.seen: list[Target] = []
         self.leads = True
-        self.store = Store([REQUESTS], [POLICIES])
+        self.store = empty_store()
         self.schedule = Schedule(self._fire, lambda: datetime.now(UTC))
         self.watch = Watch(self.store, self.schedule, Unreadable(), lambda: None, lambda: self.leads)
 
@@ -104,7 +104,7 @@ async def test_what_has_changed_between_two_listings_is_looked_at() -> None:
 async def test_each_handler_can_be_called_as_kopf_calls_it() -> None:
     desk = Desk()
     handlers = desk.watch.registry(Connection("https://nowhere", ssl.create_default_context()))._watching.get_all_handlers()
-    assert len(handlers) == 3, "requests, their bindings, policies"
+    assert len(handlers) == 5, "two kinds of requests, the bindings in namespaces, two kinds of policies"
     for handler in handlers:
         told = body("r")
         given: Any = {"type": "ADDED", "body": told, "meta": told.metadata, "annotations": {}, "labels": {}}
@@ -112,7 +112,70 @@ async def test_each_handler_can_be_called_as_kopf_calls_it() -> None:
         others = dict.fromkeys(("resource", "event", "logger", "memo", "param", "name", "namespace", "uid", "spec"))
         call: Any = handler.fn
         await call(**given, **others)
-    assert len(await desk.fired()) == 3
+    assert len(await desk.fired()) == 5
+
+
+def namespace(name: str, **labels: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "resourceVersion": "5", "labels": labels}}
+
+
+def looked_at(name: str) -> Target:
+    return Target(NAMESPACES, Key("", name))
+
+
+async def test_a_namespace_is_looked_at_when_it_comes_or_its_labels_change() -> None:
+    desk = Desk()
+    for name in ("a", "b"):
+        await desk.watch.namespace_heard(None, namespace(name, env="prod"))
+    desk.watch.namespaces_listed({Key("", "a"), Key("", "b")})
+    assert await desk.fired() == [], "the first list is for the sweep, which follows it"
+    desk = again(desk)
+    await desk.watch.namespace_heard("MODIFIED", namespace("a", env="prod"))
+    await desk.watch.namespace_heard("MODIFIED", namespace("b", env="dev"))
+    await desk.watch.namespace_heard("ADDED", namespace("c"))
+    assert await desk.fired() == [looked_at("b"), looked_at("c")], "what else changes in a namespace is nobody's business"
+
+
+async def test_a_namespace_that_goes_is_looked_at_and_forgotten() -> None:
+    desk = Desk()
+    await desk.watch.namespace_heard(None, namespace("a"))
+    desk.watch.namespaces_listed({Key("", "a")})
+    await desk.watch.namespace_heard("DELETED", namespace("a"))
+    assert await desk.fired() == [looked_at("a")]
+    assert len(desk.store.namespaces) == 0
+
+
+async def test_a_standby_remembers_namespaces_and_looks_at_none() -> None:
+    desk = Desk()
+    desk.leads = False
+    desk.watch.namespaces_listed(set())
+    await desk.watch.namespace_heard("ADDED", namespace("a"))
+    assert len(desk.store.namespaces) == 1
+    assert await desk.fired() == [], "who begins to lead looks at every policy"
+
+
+async def test_what_a_list_lacks_is_forgotten() -> None:
+    desk = Desk()
+    for name in ("a", "b"):
+        await desk.watch.namespace_heard(None, namespace(name))
+    desk.watch.namespaces_listed({Key("", "b")})
+    assert len(desk.store.namespaces) == 1
+
+
+async def test_a_binding_of_the_cluster_is_heard_like_any_other() -> None:
+    desk = Desk()
+    labels = {"jitaccess.dev/request-uid": "u-1"}
+    found = {"metadata": {"name": "jit-x", "uid": "b-1", "resourceVersion": "5", "labels": labels, "annotations": {}}}
+    await desk.watch.binding_heard(CLUSTER_ACCESS_REQUEST, "ADDED", found)
+    assert await desk.fired() == [Target(CLUSTER_ROLE_BINDINGS, Key("", "jit-x"))], "nobody's, as far as we know"
+
+
+def again(desk: Desk) -> Desk:
+    """The same desk with a clock that runs anew."""
+    fresh = Desk()
+    fresh.store.namespaces = desk.store.namespaces
+    fresh.watch._namespaces_known = True
+    return fresh
 
 
 UNREADABLE = [

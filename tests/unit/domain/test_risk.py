@@ -122,12 +122,13 @@ DANGEROUS: dict[str, list[tuple[str, str, str]]] = {
     "write API services": [("apiregistration.k8s.io", "apiservices", CHANGES)],
     "write CRDs": [("apiextensions.k8s.io", "customresourcedefinitions", CHANGES_AND_DELETES)],
     "decide on access": [
-        ("jitaccess.dev", "accesspolicies", f"{CHANGES_AND_DELETES} approve"),
+        ("jitaccess.dev", "accesspolicies clusteraccesspolicies", f"{CHANGES_AND_DELETES} approve"),
         ("jitaccess.dev", "grants", "manage"),
-        ("jitaccess.dev", "accessrequests/status accesspolicies/status", "update patch"),
+        ("jitaccess.dev", "accessrequests/status clusteraccessrequests/status", "update patch"),
+        ("jitaccess.dev", "accesspolicies/status clusteraccesspolicies/status", "update patch"),
     ],
-    "ask for more access": [("jitaccess.dev", "accesspolicies", "request")],
-    "delete the record of access": [("jitaccess.dev", "accessrequests", "delete deletecollection")],
+    "ask for more access": [("jitaccess.dev", "accesspolicies clusteraccesspolicies", "request")],
+    "delete the record of access": [("jitaccess.dev", "accessrequests clusteraccessrequests", "delete deletecollection")],
 }
 BY_RIGHT = {
     (group, resource, verb): words

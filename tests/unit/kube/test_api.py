@@ -14,7 +14,8 @@ from yarl import URL
 from jitaccess.domain.model import AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.recorded import Recorded, State
 from jitaccess.domain.roles import Role, Rule
-from jitaccess.kube.api import PAGE, Cluster, Conflict, Outage, Refused
+from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
+from jitaccess.kube.calls import PAGE
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import (
     CLUSTER_ROLES,

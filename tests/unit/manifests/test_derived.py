@@ -6,11 +6,18 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.model import Key
-from jitaccess.manifests.derived import derived_manifests, derived_names, directory_manifests, policy_of
+from jitaccess.manifests.derived import (
+    derived_bindings,
+    derived_names,
+    derived_roles,
+    derived_selector,
+    directory_manifests,
+    policy_of,
+)
 from jitaccess.manifests.directory import DIRECTORY, entry_of, policy_of_entry
 from jitaccess.manifests.grant import is_same
-from jitaccess.manifests.kinds import ACCESS_POLICY
-from unit.examples import CAROL, NAMESPACE, POLICY_KEY, policy
+from jitaccess.manifests.kinds import ACCESS_POLICY, CLUSTER_ACCESS_POLICY
+from unit.examples import CAROL, NAMESPACE, POLICY_KEY, cluster_policy, policy
 
 
 def test_a_policy_becomes_a_role_to_ask_and_a_role_to_decide() -> None:
@@ -19,7 +26,8 @@ def test_a_policy_becomes_a_role_to_ask_and_a_role_to_decide() -> None:
         {"kind": "User", "name": CAROL},
         {"kind": "ServiceAccount", "name": "bot", "namespace": "ci"},
     ]
-    (asking, askers), (deciding, deciders) = derived_manifests(policy(approvers=approvers), ACCESS_POLICY)
+    asking, deciding = derived_roles(policy(approvers=approvers), ACCESS_POLICY)
+    askers, deciders = derived_bindings(policy(approvers=approvers), ACCESS_POLICY, NAMESPACE)
     assert [m["metadata"]["name"] for m in (asking, askers)] == ["jitaccess:prod-debug:requester"] * 2
     assert [m["metadata"]["name"] for m in (deciding, deciders)] == ["jitaccess:prod-debug:approver"] * 2
     assert rights(asking) == {
@@ -41,7 +49,11 @@ def test_a_policy_becomes_a_role_to_ask_and_a_role_to_decide() -> None:
     assert askers["roleRef"] == {"apiGroup": rbac, "kind": "Role", "name": "jitaccess:prod-debug:requester"}
     for made in (asking, askers, deciding, deciders):
         assert made["metadata"]["namespace"] == NAMESPACE
-        assert made["metadata"]["labels"] == {"app.kubernetes.io/managed-by": "jitaccess", "jitaccess.dev/component": "policy"}
+        assert made["metadata"]["labels"] == {
+            "app.kubernetes.io/managed-by": "jitaccess",
+            "jitaccess.dev/component": "policy",
+            "jitaccess.dev/policy": "prod-debug",
+        }
         assert [owner["uid"] for owner in made["metadata"]["ownerReferences"]] == ["p-prod-debug"]
 
 
@@ -58,12 +70,48 @@ def rights(role: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def test_derived_names_are_those_of_the_manifests() -> None:
-    made = derived_manifests(policy(), ACCESS_POLICY)
-    assert derived_names(POLICY_KEY) == tuple(role["metadata"]["name"] for role, _ in made)
+    made = derived_roles(policy(), ACCESS_POLICY)
+    assert derived_names(POLICY_KEY, ACCESS_POLICY) == tuple(role["metadata"]["name"] for role in made)
+
+
+def test_a_policy_for_namespaces_becomes_cluster_roles_bound_in_each_of_them() -> None:
+    asking, deciding = derived_roles(cluster_policy(), CLUSTER_ACCESS_POLICY)
+    askers, _ = derived_bindings(cluster_policy(), CLUSTER_ACCESS_POLICY, "team-b")
+    assert (asking["kind"], askers["kind"]) == ("ClusterRole", "RoleBinding")
+    assert ("clusteraccesspolicies", "request", "prod") in rights(asking)
+    assert ("accessrequests", "create", "*") in rights(asking)
+    assert ("clusteraccesspolicies", "approve", "prod") in rights(deciding)
+    assert not {verb for _, verb, _ in rights(deciding)} & {"create", "request"}
+    assert askers["metadata"]["namespace"] == "team-b"
+    assert askers["roleRef"]["kind"] == "ClusterRole"
+    assert askers["roleRef"]["name"] == asking["metadata"]["name"] == "jitaccess:cluster:prod:requester"
+    assert "namespace" not in asking["metadata"]
+    assert askers["metadata"]["ownerReferences"][0]["kind"] == "ClusterAccessPolicy"
+
+
+def test_a_cluster_wide_policy_is_about_cluster_access_requests_alone() -> None:
+    wide = cluster_policy(namespaceSelector=None, clusterWide=True)
+    asking, _ = derived_roles(wide, CLUSTER_ACCESS_POLICY)
+    askers, _ = derived_bindings(wide, CLUSTER_ACCESS_POLICY, "")
+    assert {resource for resource, _, _ in rights(asking)} == {"clusteraccesspolicies", "clusteraccessrequests"}
+    assert (askers["kind"], "namespace" in askers["metadata"]) == ("ClusterRoleBinding", False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param("prod", id="short"), pytest.param("a" * 63, id="as long as a label"), pytest.param("a" * 253, id="long")],
+)
+def test_what_is_derived_is_found_by_the_policy_in_its_label(name: str) -> None:
+    made = derived_bindings(cluster_policy(name=name), CLUSTER_ACCESS_POLICY, "team-b")[0]["metadata"]["labels"]
+    wanted = dict(pair.split("=") for pair in derived_selector(CLUSTER_ACCESS_POLICY, name).split(","))
+    assert wanted.items() <= made.items()
+    assert len(made["jitaccess.dev/policy"]) <= 63
+    other = derived_selector(CLUSTER_ACCESS_POLICY, name[:-1] + "b")
+    assert dict(pair.split("=") for pair in other.split(","))["jitaccess.dev/policy"] != made["jitaccess.dev/policy"]
 
 
 def test_a_derived_binding_without_subjects_is_the_same_when_read_back() -> None:
-    _, (_, deciders) = derived_manifests(policy(requiredApprovals=0, approvers=None), ACCESS_POLICY)
+    _, deciders = derived_bindings(policy(requiredApprovals=0, approvers=None), ACCESS_POLICY, NAMESPACE)
     found = copy.deepcopy(deciders)
     del found["subjects"]  # seen on v1.36.3: `omitempty`
     assert is_same(found, deciders)
@@ -80,10 +128,12 @@ def test_a_derived_binding_without_subjects_is_the_same_when_read_back() -> None
         pytest.param("jitaccess:prod-debug:owner", None, id="another-role"),
         pytest.param("other:prod-debug:approver", None, id="another-prefix"),
         pytest.param("jitaccess:a:b:approver", None, id="too-many-colons"),
+        pytest.param("jitaccess:cluster:prod:approver", None, id="another kind of policy"),
+        pytest.param("jitaccess:cluster:approver", "cluster", id="a policy that is called cluster"),
     ],
 )
 def test_only_names_that_we_give_belong_to_a_policy(name: str, policy_name: str | None) -> None:
-    found = policy_of(Key(NAMESPACE, name))
+    found = policy_of(Key(NAMESPACE, name), ACCESS_POLICY)
     assert found == (Key(NAMESPACE, policy_name) if policy_name else None)
 
 
@@ -95,7 +145,7 @@ def test_the_directory_names_people_and_gives_them_nothing() -> None:
     for made in (asking, askers, deciding, deciders):
         assert made["metadata"]["namespace"] == DIRECTORY
         assert "ownerReferences" not in made["metadata"], "an owner in another namespace is an orphan to the garbage collector"
-        assert policy_of(Key(DIRECTORY, made["metadata"]["name"])) == POLICY_KEY
+        assert policy_of(Key(DIRECTORY, made["metadata"]["name"]), ACCESS_POLICY) == POLICY_KEY
 
 
 def test_who_decides_nothing_is_not_in_the_directory() -> None:
@@ -111,3 +161,8 @@ def test_an_entry_names_its_policy(key: Key) -> None:
 @pytest.mark.parametrize("name", ["", "team-a", "team-a.", ".debug"])
 def test_what_is_no_entry_names_none(name: str) -> None:
     assert policy_of_entry(name) is None
+
+
+def test_what_is_derived_from_a_cluster_policy_belongs_to_one_of_no_namespace() -> None:
+    assert policy_of(Key(NAMESPACE, "jitaccess:cluster:prod:approver"), CLUSTER_ACCESS_POLICY) == Key("", "prod")
+    assert policy_of(Key(NAMESPACE, "jitaccess:prod:approver"), CLUSTER_ACCESS_POLICY) is None

@@ -480,6 +480,7 @@ def test_a_policy_is_read_back_as_it_was_recorded() -> None:
 def test_a_policy_in_force_is_summed_up() -> None:
     status = ready(approvers=[{"kind": "Group", "name": "leads"}, {"kind": "User", "name": CAROL}])
     assert status["summary"] == {
+        "reach": "its own namespace",
         "roles": "view",
         "requesters": "Group developers",
         "approvers": f"Group leads or User {CAROL}",

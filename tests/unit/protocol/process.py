@@ -23,7 +23,8 @@ from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.reconcile.sweep import end_stray
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Store, version_of_policy
+from jitaccess.workqueue.store import version_of_policy
+from unit.examples import empty_store
 from unit.protocol.loop import TurnLoop
 from unit.protocol.server import ACCOUNTS, BINDINGS, POLICIES, REQUESTS, Event, Server
 
@@ -112,7 +113,7 @@ class Process:
         self.now = clock.now
         session = cast("aiohttp.ClientSession", Session(self, self.ask))
         self.cluster = Cluster(session, "", self._may_write, clock.observe)
-        self.store = Store([ACCESS_REQUEST.resource], [ACCESS_POLICY.resource])
+        self.store = empty_store()
         self.schedule = Schedule(self._fire, clock.now, may_fire=self._may_write)
         installation = Installation()
         installation.problems = ()

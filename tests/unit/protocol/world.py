@@ -8,7 +8,7 @@ from unittest import mock
 
 import aiohttp
 
-from jitaccess.kube import api
+from jitaccess.kube import calls
 from unit.protocol.judge import Judge
 from unit.protocol.process import UPTIME, Call, Process, Response
 from unit.protocol.server import ACCOUNTS, BINDINGS, JOBS, ROLES, Server
@@ -176,7 +176,7 @@ def driven(world: World) -> Iterator[World]:
     def uptime() -> float:
         return world.server.time + UPTIME
 
-    with mock.patch.object(api, "uptime", uptime), mock.patch.object(random, "uniform", lambda low, high: (low + high) / 2):
+    with mock.patch.object(calls, "uptime", uptime), mock.patch.object(random, "uniform", lambda low, high: (low + high) / 2):
         try:
             yield world
         finally:

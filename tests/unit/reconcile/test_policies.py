@@ -23,9 +23,9 @@ from unit.conftest import Now
 from unit.examples import KEY, NAMESPACE, POLICY_KEY, policy_manifest, request
 from unit.fake_api import FakeApi
 
-REQUESTER, APPROVER = (Key(NAMESPACE, name) for name in derived_names(POLICY_KEY))
+REQUESTER, APPROVER = (Key(NAMESPACE, name) for name in derived_names(POLICY_KEY, ACCESS_POLICY))
 STATUS = "PATCH accesspolicies/status"
-MADE = ["POST roles", "POST rolebindings"] * 2
+MADE = ["POST roles"] * 2 + ["POST rolebindings"] * 2
 DEPENDENT = Target(REQUESTS, KEY)
 TARGET = Target(POLICIES, POLICY_KEY)
 NEWER = {"generation": 4}

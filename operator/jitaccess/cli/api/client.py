@@ -1,25 +1,25 @@
 """What the plugin asks of the API server, in the domain's words."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jitaccess.cli.api.deletions import DELETIONS, Deletion, read_deletion
-from jitaccess.cli.api.errors import ChangedMeanwhile, Invalid, NotFound, Refused
+from jitaccess.cli.api.deletions import OF_THE_CLUSTER, Deletion, deletions_of, read_deletion
+from jitaccess.cli.api.errors import ChangedMeanwhile, Invalid, NotFound, NotInstalled, Refused
 from jitaccess.cli.api.following import Change, Follower
 from jitaccess.cli.api.ledger import added_line
 from jitaccess.cli.api.paging import pages
+from jitaccess.cli.api.reviews import AUTHORIZATION, Person, may
 from jitaccess.cli.api.selectors import NAME, REQUESTER, requested_by
-from jitaccess.domain.model import GROUP, AccessPolicy, Key, Ledger, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.model import GROUP, AccessPolicy, Key, Ledger, Manifest, PolicyRef, RoleRef, Scope
 from jitaccess.domain.roles import Role
 from jitaccess.domain.text import parse_time
-from jitaccess.manifests.kinds import policy_resource
+from jitaccess.manifests.kinds import ACCESS_REQUEST, CLUSTER_ACCESS_REQUEST, policy_resource, request_kind
 from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.parse import parse_policy
-from jitaccess.manifests.resources import CLUSTER_ROLES, EVENTS, LEASES, POLICIES, REQUESTS, ROLES
+from jitaccess.manifests.resources import CLUSTER_POLICIES, CLUSTER_ROLES, EVENTS, LEASES, POLICIES, ROLES, Resource
 from jitaccess.manifests.roles import parse_role
 
 if TYPE_CHECKING:
@@ -28,27 +28,24 @@ if TYPE_CHECKING:
 AT_ONCE = 16  # calls under way at the same time
 _TRIES = 8  # two people deciding at the same moment; eight would be a crowd
 _REVIEW = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-_AUTHORIZATION = "/apis/authorization.k8s.io/v1"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody to ask about: a user name with groups; nobody (no name) is oneself."""
-
-    name: str = ""
-    groups: tuple[str, ...] = ()
 
 
 class Client:
     """One user's view of requests and policies, through the checks of the API server."""
 
-    def __init__(self, connection: "Connection") -> None:
+    def __init__(self, connection: "Connection", *, cluster: bool = False) -> None:
         self._connection = connection
+        self.cluster = cluster  # whether it is about the whole cluster, and no namespace
+
+    @property
+    def _requests(self) -> Resource:
+        """What lists without a namespace are about."""
+        return (CLUSTER_ACCESS_REQUEST if self.cluster else ACCESS_REQUEST).resource
 
     @property
     def namespace(self) -> str:
-        """The namespace of the command line, else of the context."""
-        return self._connection.namespace
+        """The namespace of the command line, else of the context; empty for the whole cluster."""
+        return "" if self.cluster else self._connection.namespace
 
     @cached_property
     def me(self) -> str:
@@ -58,7 +55,7 @@ class Client:
 
     def request(self, key: Key) -> Manifest:
         """Read one request; NotFound if there is none."""
-        found: Manifest = self._connection.get(REQUESTS.path(key))
+        found: Manifest = self._connection.get(request_kind(key.namespace).resource.path(key))
         return found
 
     @property
@@ -67,27 +64,41 @@ class Client:
         return requested_by(self.me)
 
     def requests(self, namespace: str, selector: str = "") -> list[Manifest]:
-        """List the requests of a namespace, or of all of them (empty)."""
-        return self.selected(REQUESTS.path(namespace=namespace), selector)[0]
+        """List the requests of a namespace, or (empty) of all of them, or of the whole cluster."""
+        return self.selected(self._requests.path(namespace=namespace), selector)[0]
 
     def rules(self, namespace: str) -> list[Manifest]:
         """What I may do in a namespace, as the API server's authorization has it."""
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
-        review = self._connection.post(f"{_AUTHORIZATION}/selfsubjectrulesreviews", body)
+        review = self._connection.post(f"{AUTHORIZATION}/selfsubjectrulesreviews", body)
         return list((review.get("status") or {}).get("resourceRules") or ())
 
     def requests_in_pages(self, namespace: str) -> Iterator[list[Manifest]]:
         """List the requests of a namespace, or of all of them (empty), page by page: no more than a page is ever held."""
-        return (page["items"] for page in pages(self._connection, REQUESTS.path(namespace=namespace)))
+        return (page["items"] for page in pages(self._connection, self._requests.path(namespace=namespace)))
 
     def deletions(self, namespace: str) -> list[Deletion]:
         """What Events report of deleted requests of a namespace, or of all of them (empty); Refused if I may not read Events."""
-        return [read_deletion(event) for event in self._list(EVENTS.path(namespace=namespace), DELETIONS)[0]]
+        path = EVENTS.path(namespace=OF_THE_CLUSTER if self.cluster else namespace)
+        return [read_deletion(event) for event in self._list(path, deletions_of(self._requests))[0]]
 
     def policies(self, namespace: str) -> list[AccessPolicy]:
-        """List the policies of a namespace, or of all of them (empty), by name."""
-        items, _ = self._list(POLICIES.path(namespace=namespace))
-        return sorted((parse_policy(item) for item in items), key=lambda policy: policy.key)
+        """List the policies of a namespace and those for many that may select it, or (empty) of all, or of the whole cluster."""
+        wanted = Scope.CLUSTER if self.cluster else Scope.SELECTED
+        many = [policy for policy in self._many() if policy.scope is wanted] if namespace or self.cluster else []
+        try:
+            own = [] if self.cluster else self._list(POLICIES.path(namespace=namespace))[0]
+        except Refused:
+            if not any(self.may("request", (policy.ref for policy in many)).values()):
+                raise
+            own = []  # whom none of the namespace's own policies names may be named by one for many
+        return sorted([*map(parse_policy, own), *many], key=lambda policy: (policy.key.name, policy.key))
+
+    def _many(self) -> list[AccessPolicy]:
+        try:
+            return [parse_policy(item) for item in self._list(CLUSTER_POLICIES.path())[0]]
+        except (Refused, NotFound, NotInstalled):
+            return []  # not mine to read, or of an older jitaccess
 
     def policy(self, ref: PolicyRef) -> AccessPolicy:
         """Read a policy; NotFound if there is none."""
@@ -115,7 +126,8 @@ class Client:
     def create(self, manifest: Manifest, dry_run: bool = False) -> Manifest:
         """Make a request, or ask the API server whether it would let me."""
         query = {"fieldValidation": "Strict"} | ({"dryRun": "All"} if dry_run else {})
-        path = REQUESTS.path(namespace=manifest["metadata"]["namespace"])
+        namespace = manifest["metadata"].get("namespace", "")
+        path = request_kind(namespace).resource.path(namespace=namespace)
         made = self._connection.post(path, manifest, **query)
         made["metadata"].setdefault("resourceVersion", "")  # a dry run has none
         return dict(made)
@@ -138,36 +150,31 @@ class Client:
         line = added_line((metadata.get("annotations") or {}).get(ledger), self.me, note)
         body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": {ledger.value: line}}}
         query = {"dryRun": "All"} if dry_run else {}
-        decided: Manifest = self._connection.patch(REQUESTS.path(key), body, **query)
+        decided: Manifest = self._connection.patch(request_kind(key.namespace).resource.path(key), body, **query)
         return decided
 
-    def may(self, verb: str, policies: Iterable[PolicyRef], person: Person | None = None) -> dict[PolicyRef, bool]:
-        """Ask the API server whether I (or that person) hold a verb on each of the policies."""
-        refs = list(dict.fromkeys(policies))
-        with ThreadPoolExecutor(max_workers=AT_ONCE) as threads:
-            answers = threads.map(lambda ref: self._may(verb, ref, person or Person()), refs)
-            return dict(zip(refs, answers, strict=True))
+    def may(
+        self, verb: str, policies: Iterable[PolicyRef], person: Person | None = None, where: str | None = None
+    ) -> dict[PolicyRef, bool]:
+        """Ask the API server whether I (or that person) hold a verb on each of the policies.
 
-    def _may(self, verb: str, policy: PolicyRef, person: Person) -> bool:
-        resource = policy_resource(policy.kind)
-        if resource is None:  # of a newer jitaccess: nothing that this plugin could act on
-            return False
-        attributes = {"group": resource.group, "resource": resource.plural, "verb": verb}
-        place = {"namespace": policy.key.namespace, "name": policy.key.name}
-        spec: dict[str, Any] = {"resourceAttributes": attributes | place}
-        kind = "SubjectAccessReview" if person.name or person.groups else "SelfSubjectAccessReview"
-        if kind == "SubjectAccessReview":
-            spec |= {"user": person.name, "groups": list(person.groups)}
-        body = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec}
-        return bool(self._connection.post(f"{_AUTHORIZATION}/{kind.lower()}s", body)["status"].get("allowed"))
+        On one for many namespaces: in that of the command line, or `where` (empty: in the whole cluster).
+        """
+        refs, place = list(dict.fromkeys(policies)), self.namespace if where is None else where
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as threads:
+            answers = threads.map(
+                lambda ref: may(self._connection, verb, ref, ref.key.namespace or place, person or Person()), refs
+            )
+            return dict(zip(refs, answers, strict=True))
 
     def follow(self, namespace: str, selector: str = "", until: float | None = None) -> Iterator[Change]:
         """Yield the requests of a namespace (or those selected) as they are, then each change, until a time (time.monotonic)."""
-        return Follower(_Selection(self, namespace, selector), until).changes()
+        return Follower(_Selection(self, self._requests.path(namespace=namespace), selector), until).changes()
 
     def follow_one(self, key: Key, until: float | None = None, *, patient: bool = False) -> Iterator[Change]:
         """Yield one request as it is, then each change of it; NotFound if there is none, a change that is `gone` once it is."""
-        selection = _Selection(self, key.namespace, f"{NAME}{key.name}")
+        path = request_kind(key.namespace).resource.path(namespace=key.namespace)
+        selection = _Selection(self, path, f"{NAME}{key.name}")
         return Follower(selection, until, alone=key, patient=patient).changes()
 
     def operator_heard(self) -> datetime | None:
@@ -214,11 +221,11 @@ class Client:
 
 
 class _Selection:
-    """The requests of a namespace (empty: of all) that a field selector selects, as a source of changes."""
+    """The requests at a path that a field selector selects, as a source of changes."""
 
-    def __init__(self, client: Client, namespace: str, selector: str) -> None:
+    def __init__(self, client: Client, path: str, selector: str) -> None:
         self._client = client
-        self._path = REQUESTS.path(namespace=namespace)
+        self._path = path
         self._selector = selector
 
     def listed(self) -> tuple[list[Manifest], str]:
@@ -230,14 +237,3 @@ class _Selection:
         """The events of a watch from there on."""
         query = {"resourceVersion": version} | ({"fieldSelector": self._selector} if self._selector else {})
         return self._client.stream(self._path, seconds, **query)
-
-
-def usual_groups(user: str, groups: Sequence[str]) -> tuple[str, ...]:
-    """The groups of a person, with those that everybody who logs in gets from the API server."""
-    parts = user.split(":")
-    of_account = (
-        ("system:serviceaccounts", f"system:serviceaccounts:{parts[2]}")
-        if user.startswith("system:serviceaccount:") and len(parts) == 4
-        else ()
-    )
-    return (*groups, *of_account, "system:authenticated")

@@ -7,9 +7,15 @@ from typing import Any
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.gone import parse_last_record
-from jitaccess.manifests.resources import REQUESTS
+from jitaccess.manifests.kinds import CLUSTER_ACCESS_REQUEST
+from jitaccess.manifests.resources import Resource
 
-DELETIONS = f"reason=RequestDeleted,involvedObject.kind={REQUESTS.kind}"
+OF_THE_CLUSTER = "default"  # where Kubernetes keeps the Events of what is in no namespace
+
+
+def deletions_of(requests: Resource) -> str:
+    """The field selector of the Events that report them."""
+    return f"reason=RequestDeleted,involvedObject.kind={requests.kind}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +34,5 @@ def read_deletion(event: Manifest) -> Deletion:
     metadata, gone = event["metadata"], event["involvedObject"]
     at = parse_time(event.get("lastTimestamp") or metadata["creationTimestamp"])
     known = parse_last_record(metadata.get("annotations") or {})
-    return Deletion(Key(metadata["namespace"], gone.get("name", "")), gone.get("uid", ""), at, event.get("message", ""), known)
+    namespace = "" if gone.get("kind") == CLUSTER_ACCESS_REQUEST.resource.kind else metadata["namespace"]
+    return Deletion(Key(namespace, gone.get("name", "")), gone.get("uid", ""), at, event.get("message", ""), known)

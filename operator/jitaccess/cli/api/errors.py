@@ -20,6 +20,8 @@ SEE_ALL = "`kubectl jit ls --all` shows what there is; is it another namespace (
 NAME_KEPT = "a settled request keeps its name until retention removes it (30 days by default): ask again, under another name"
 _OURS = {
     "accessrequests": ("request", SEE_ALL),
+    "clusteraccessrequests": ("request", "`kubectl jit ls --all --cluster` shows what there is"),
+    "clusteraccesspolicies": ("policy", "`kubectl get clusteraccesspolicies` shows what there is"),
     "accesspolicies": ("policy", "`kubectl jit policies` shows what there is; is it another namespace (-n)?"),
 }
 
@@ -62,6 +64,10 @@ class TimedOut(CliError):
     """Waited as long as was asked for."""
 
     code = ExitCode.TIMED_OUT
+
+
+class NotInstalled(CliError):
+    """The API server does not serve this kind."""
 
 
 class NotFound(CliError):
@@ -132,14 +138,11 @@ def _refusal(message: str) -> CliError:
         return Refused(message)
     if rbac["user"] == _ANONYMOUS:  # that is about the login, and no verdict on whoever should have logged in
         return CliError("the API server does not know who you are: the kubeconfig brought no credentials", LOG_IN)
-    ours = rbac["resource"].startswith(("accessrequests", "accesspolicies"))
+    ours = rbac["resource"].startswith(("accessrequests", "accesspolicies", "clusteraccessrequests", "clusteraccesspolicies"))
     if not ours:
         return Refused(message, "this needs rights beyond jitaccess; ask a cluster administrator")
     if place is None:
-        return Refused(
-            f"{rbac['user']} may not {rbac['verb']} {rbac['resource']} in all namespaces at once",
-            "that needs cluster-wide rights; look at one namespace instead: -n NAMESPACE",
-        )
+        return _nowhere(rbac)
     part = {"create": " as a requester", "patch": " as a requester or approver"}.get(rbac["verb"], "")
     return Refused(
         f"{rbac['user']} may not {rbac['verb']} {rbac['resource']} in namespace {place['namespace']}: "
@@ -148,16 +151,32 @@ def _refusal(message: str) -> CliError:
     )
 
 
+def _nowhere(rbac: re.Match[str]) -> Refused:
+    """Without a namespace: of all namespaces, or of the whole cluster."""
+    if rbac["resource"].startswith("clusteraccess"):
+        return Refused(
+            f"{rbac['user']} may not {rbac['verb']} {rbac['resource']}: "
+            "no cluster-wide ClusterAccessPolicy names you, or none is Ready",
+            "ask whoever runs the cluster to name you in a policy, or ask for access to a namespace: -n NAMESPACE",
+        )
+    return Refused(
+        f"{rbac['user']} may not {rbac['verb']} {rbac['resource']} in all namespaces at once",
+        "that needs cluster-wide rights; look at one namespace instead: -n NAMESPACE",
+    )
+
+
 def _conflict(message: str, status: Mapping[str, Any]) -> CliError:
     if status.get("reason") != "AlreadyExists":
         return ChangedMeanwhile(message, "try again")
-    ours = (status.get("details") or {}).get("kind") == "accessrequests"
+    ours = (status.get("details") or {}).get("kind") in ("accessrequests", "clusteraccessrequests")
     return AlreadyExists(message, NAME_KEPT if ours else "")
 
 
 def _absence(message: str, status: Mapping[str, Any]) -> CliError:
     if not status or any(words in message for words in _NOT_SERVED):
-        return CliError("jitaccess is not installed in this cluster", "is it the right context? `kubectl config current-context`")
+        return NotInstalled(
+            "jitaccess is not installed in this cluster", "is it the right context? `kubectl config current-context`"
+        )
     details = status.get("details") or {}
     name, (word, hint) = details.get("name", ""), _OURS.get(details.get("kind", ""), ("", ""))
     return NotFound(f"there is no {word} {name}" if name and word else message, hint)

@@ -76,7 +76,7 @@ class Follower:
     def _list(self) -> Generator[Change, None, str]:
         items, version = self._source.listed()
         if self._alone and not items and self._alone not in self._known:
-            raise NotFound(f"there is no request {self._alone.name} in namespace {self._alone.namespace}", SEE_ALL)
+            raise NotFound(f"there is no request {self._alone.name} {_where(self._alone)}", SEE_ALL)
         self._raises = False
         there = {key_of(item) for item in items}
         for key in [key for key in self._known if key not in there]:
@@ -123,6 +123,10 @@ class Follower:
 
     def _time_left(self) -> float:
         return float(WATCH_SECONDS) if self._until is None else self._until - time.monotonic()
+
+
+def _where(key: Key) -> str:
+    return f"in namespace {key.namespace}" if key.namespace else "for the whole cluster"
 
 
 def _complain(status: Manifest) -> None:

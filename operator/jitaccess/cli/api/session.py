@@ -50,10 +50,19 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """What the API server has, in the plugin's words."""
-        return Client(self.connection)
+        return Client(self.connection, cluster=self._cluster)
+
+    @property
+    def _cluster(self) -> bool:
+        cluster = bool(self._given.get("cluster"))
+        if cluster and self.namespace_given:
+            raise UsageError("--cluster and --namespace exclude each other")
+        return cluster
 
     def scope(self, everywhere: bool) -> str:
-        """The namespace to look at; empty for all of them."""
+        """The namespace to look at; empty for all of them, and for the whole cluster."""
+        if everywhere and self._cluster:
+            raise UsageError("--cluster and --all-namespaces exclude each other")
         return "" if everywhere else self.client.namespace
 
     @property

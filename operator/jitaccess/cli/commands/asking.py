@@ -7,7 +7,7 @@ from typing import TextIO
 import click
 
 from jitaccess.cli.api.client import Client
-from jitaccess.cli.api.errors import AlreadyExists, CliError, ExitCode, Outage, Refused, UsageError
+from jitaccess.cli.api.errors import AlreadyExists, CliError, ExitCode, NotFound, NotInstalled, Outage, Refused, UsageError
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
@@ -29,12 +29,13 @@ from jitaccess.cli.commands.options import Manner, connects
 from jitaccess.cli.commands.prompting import Choice, ask_choice, asked_length, prompted, say_again
 from jitaccess.cli.commands.waiting import CODES, say_outcome, seen_until, wait_for
 from jitaccess.cli.terminal.output import command, dump, err, note, say, warn
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import objection
 from jitaccess.domain.text import format_duration
-from jitaccess.manifests.resources import POLICIES
-from jitaccess.wording.describe import not_ready, place, who_decides
+from jitaccess.manifests.kinds import policy_ref
+from jitaccess.manifests.resources import CLUSTER_POLICIES, POLICIES
+from jitaccess.wording.describe import not_ready, option, place, reference, who_decides
 from jitaccess.wording.standing import refusal
 
 _NAMES = 3  # tries for a free name
@@ -81,10 +82,10 @@ def request(
     length = asked_length(chosen, duration or "", ask=ask, rather_not=bool(reason))
     why = given or prompted("Why", checked_reason)
     try:
-        manifest = _created(client, chosen, wanted, length, why, manner.dry_run)
+        manifest = _created(client, client.namespace, (chosen, wanted), length, why, manner.dry_run)
     except CliError:
         if ask:
-            say_again(chosen, wanted, length, why)
+            say_again(client.namespace, chosen, wanted, length, why)
         raise
     return _report(client, manifest, chosen, manner)
 
@@ -130,18 +131,29 @@ def extend(
     policy = client.policy(old.policy)
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
     why = continued_reason(old, checked_reason(reason or old.reason))
-    manifest = _created(client, policy, old.role, length, why, manner.dry_run)
+    manifest = _created(client, old.key.namespace, (policy, old.role), length, why, manner.dry_run)
     return _report(client, manifest, policy, manner)
 
 
 def _choose(client: Client, name: str, role: RoleRef | None, ask: bool) -> Choice:
-    policies = [client.policy(PolicyRef(POLICIES.kind, Key(client.namespace, name)))] if name else _requestable(client)
+    policies = _named(client, name) if name else _requestable(client)
     choices = offers(policies, name, role)
     if len(choices) == 1:
         return choices[0]
     if not ask:
         raise ambiguity(choices)
     return ask_choice(client.namespace, choices)
+
+
+def _named(client: Client, name: str) -> list[AccessPolicy]:
+    """The policy of that name: of the namespace, else one for many; for the whole cluster, one of the cluster."""
+    errors: list[CliError] = []
+    for kind in [CLUSTER_POLICIES.kind] if client.cluster else [POLICIES.kind, CLUSTER_POLICIES.kind]:
+        try:
+            return [client.policy(policy_ref(kind, client.namespace, name))]
+        except (Refused, NotFound, NotInstalled) as error:
+            errors.append(error)
+    raise errors[0]
 
 
 def _requestable(client: Client) -> list[AccessPolicy]:
@@ -155,10 +167,11 @@ def _requestable(client: Client) -> list[AccessPolicy]:
 
 def _nothing(client: Client, policies: Sequence[AccessPolicy]) -> CliError:
     where = place(client.namespace)
+    policies = [policy for policy in policies if policy.selector is None]  # those for many may not be for this one
     now = client.now()
     why = "; ".join(f"{policy.key.name} is not in force: {said}" for policy in policies if (said := not_ready(policy, now)))
     there = (
-        f"none of its policies ({', '.join(p.key.name for p in policies)}) names you" if policies else "it has no AccessPolicy"
+        f"none of its policies ({', '.join(p.key.name for p in policies)}) names you" if policies else "no policy there names you"
     )
     return Refused(
         f"there is nothing you may request in {where}: {why or there}",
@@ -172,14 +185,14 @@ def _needed_reason(ask: bool) -> str:
     return ""
 
 
-def _created(client: Client, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str, dry_run: bool) -> Manifest:
-    now = client.now()
-    wanted = AccessRequest(policy.key, "", "", now, policy.ref, role, length, why, client.me)
+def _created(client: Client, namespace: str, choice: Choice, length: timedelta, why: str, dry_run: bool) -> Manifest:
+    (policy, role), now = choice, client.now()
+    wanted = AccessRequest(Key(namespace, ""), "", "", now, policy.ref, role, length, why, client.me)
     against = objection(wanted, policy)
     if against:
         raise Refused(against.message)
     for attempt in range(_NAMES):
-        key = Key(policy.key.namespace, request_name(client.me))
+        key = Key(namespace, request_name(client.me))
         try:
             return client.create(request_manifest(key, policy.ref, role, length, why, client.me), dry_run)
         except AlreadyExists:
@@ -213,14 +226,14 @@ def _report_first_look(client: Client, made: AccessRequest, policy: AccessPolicy
             client, made.key, policy, _AT_ONCE, lambda r: r.state is not State.PENDING or (awaited and not r.recorded.unseen)
         )
     except Outage as outage:
-        say(f"accessrequest/{made.key.name}  made; what becomes of it is not known: {outage.message}")
+        say(f"{reference(made.key)}  made; what becomes of it is not known: {outage.message}")
         return ExitCode.DONE
     say_outcome(client, seen.request, policy)
     if seen.request.state is not State.PENDING:
         return CODES[seen.request.state]
     if err().is_terminal:
         note("Follow it:")
-        command(f"kubectl jit watch {made.key.name} -n {made.key.namespace}")
+        command(f"kubectl jit watch {made.key.name} {option(made.key.namespace)}")
     return ExitCode.DONE
 
 

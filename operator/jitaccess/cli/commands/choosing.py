@@ -11,12 +11,17 @@ from jitaccess.domain.model import API_VERSION, AccessPolicy, AccessRequest, Key
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration, parse_duration
+from jitaccess.manifests.kinds import request_kind
 
 USUAL_DURATION = timedelta(hours=1)
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, nothing that looks like something else
 _LONGEST_STEM = 40
 _LONGEST_REASON = 1024
 _CUT_SHORT = (State.DENIED, State.REVOKED, State.WITHDRAWN)
+_OF_THE_CLUSTER = (
+    *("clusteraccessrequest", "clusteraccessrequests", "careq"),
+    *("clusteraccessrequest.jitaccess.dev", "clusteraccessrequests.jitaccess.dev"),
+)
 _KINDS = {"role": "Role", "clusterrole": "ClusterRole"}
 
 
@@ -95,8 +100,8 @@ def request_manifest(key: Key, policy: PolicyRef, role: RoleRef, duration: timed
     """The AccessRequest as the API server gets it."""
     return {
         "apiVersion": API_VERSION,
-        "kind": "AccessRequest",
-        "metadata": {"name": key.name, "namespace": key.namespace},
+        "kind": request_kind(key.namespace).resource.kind,
+        "metadata": {"name": key.name} | ({"namespace": key.namespace} if key.namespace else {}),
         "spec": {
             "policyRef": {"kind": policy.kind, "name": policy.key.name},
             "roleRef": {"kind": role.kind, "name": role.name},
@@ -115,9 +120,11 @@ def continued_reason(old: AccessRequest, reason: str) -> str:
 
 
 def parse_name(text: str, namespace: str) -> Key:
-    """Read a request's name as people copy it: `x`, `accessrequest/x`, `accessrequest.jitaccess.dev/x`, or `namespace/x`."""
+    """Read a request's name as people copy it: `x`, `accessrequest/x`, `clusteraccessrequest.jitaccess.dev/x`, `namespace/x`."""
     prefix, slash, name = text.rpartition("/")
     kinds = ("accessrequest", "accessrequests", "areq", "accessrequest.jitaccess.dev", "accessrequests.jitaccess.dev")
+    if name and prefix in _OF_THE_CLUSTER:
+        return Key("", name)
     if slash and (not prefix or "/" in prefix or not name):
         raise UsageError(f"{text!r} is not the name of a request")
     return Key(namespace if not slash or prefix in kinds else prefix, name)

@@ -14,7 +14,7 @@ from jitaccess.cli.commands.prompting import prompted
 from jitaccess.cli.terminal.output import dump, fields, note, say, styled
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Ledger, Manifest
 from jitaccess.domain.rules import counting_approvals
-from jitaccess.wording.describe import how_long, place, policy_of, still_awaited, times_out
+from jitaccess.wording.describe import how_long, place, policy_of, reference, still_awaited, times_out
 from jitaccess.wording.times import relative
 
 _REHEARSAL = "a dry run"  # the note of a decision that is only tried, under a policy that asks for one
@@ -91,7 +91,7 @@ class Case:
             return
         decided = read_request(manifest)
         policy = self._client.policy_if_any(decided.policy) if verb is APPROVE else None
-        say(f"accessrequest/{decided.key.name} {verb.done}{self._effect.of(verb.ledger, decided, policy)}")
+        say(f"{reference(decided.key)} {verb.done}{self._effect.of(verb.ledger, decided, policy)}")
 
     def report_rehearsal(self, verb: Verb, text: str, output: str | None) -> None:
         """Try a decision, and print what would come of it."""

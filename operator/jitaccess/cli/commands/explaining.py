@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import click
 
-from jitaccess.cli.api.client import Client, Person, usual_groups
+from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.errors import ExitCode, Refused
 from jitaccess.cli.api.everywhere import Everywhere
 from jitaccess.cli.api.reading import read_requests
+from jitaccess.cli.api.reviews import Person, usual_groups
 from jitaccess.cli.api.selectors import ACTIVE
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
@@ -16,12 +17,12 @@ from jitaccess.cli.commands.candidates import complete_policies, complete_roles
 from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_role
 from jitaccess.cli.commands.filters import note_narrowed
 from jitaccess.cli.commands.options import connects
-from jitaccess.cli.commands.rights import Rights, dump_rights, rights_under
+from jitaccess.cli.commands.rights import Rights, dump_rights, of_concern, rights_under
 from jitaccess.cli.terminal.output import Column, command, err, fields, note, say, show_table, styled
 from jitaccess.domain.model import AccessPolicy, RoleRef
-from jitaccess.domain.rules import in_words
+from jitaccess.domain.rules import in_words, selected
 from jitaccess.domain.text import format_duration
-from jitaccess.wording.describe import place, shortened, who_decides
+from jitaccess.wording.describe import option, place, shortened, who_decides
 from jitaccess.wording.history import ends
 from jitaccess.wording.roles import role_now
 from jitaccess.wording.unseen import change_unseen
@@ -78,12 +79,12 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
     client = session.client
     wide = Everywhere(client)
     found = sorted(wide.policies(), key=lambda policy: policy.key) if everywhere else client.policies(client.namespace)
-    rights = rights_under(client, found, None)
+    rights = of_concern(rights_under(client, found, None))
     note_narrowed(wide)
     if output:
         dump_rights(rights, output)
         return ExitCode.DONE
-    if not found:
+    if not rights:
         note(f"There are no policies in {'any namespace' if everywhere else place(client.namespace)}.")
         return ExitCode.DONE
     columns = [*_COLUMNS[:1], *([Column("NAMESPACE", least=8, keep=5)] * everywhere), *_COLUMNS[1:]]
@@ -132,6 +133,7 @@ def explain(
         rights = rights_under(client, [p for p in client.policies(client.namespace) if question.about(p)], question.person)
     except Refused as refusal:
         return _unanswerable(client, question, refusal)
+    rights = rights if question.policy else of_concern(rights)
     allowed = [one for one in rights if one.allowed]
     if output:
         dump_rights(rights, output)
@@ -193,7 +195,8 @@ def _reason(rights: Rights, who: str) -> str:
     if rights.not_ready:
         return f"no: the policy is not in force: {rights.not_ready}"
     named = in_words(rights.policy.requesters, "or")
-    return f"no: {who} does not hold the verb `request` on it; it names {named}"
+    reach = f", for {selected(rights.policy)}" if rights.policy.selector else ""
+    return f"no: {who} does not hold the verb `request` on it; it names {named}{reach}"
 
 
 def _say_current(client: Client, question: Question) -> None:
@@ -218,4 +221,4 @@ def _say_next(client: Client, question: Question, allowed: Sequence[Rights]) -> 
         role = question.role.name if question.role else policy.roles[0].name
         length = format_duration(chosen_duration("", policy))
         note("")
-        command(f'kubectl jit request {policy.key.name} --role {role} -n {client.namespace} --for {length} --reason "..."')
+        command(f'kubectl jit request {policy.key.name} --role {role} {option(client.namespace)} --for {length} --reason "..."')

@@ -146,7 +146,7 @@ def chosen_requests(client: Client, namespace: str, which: Filter, narrowing: Na
 
 
 def _seen(client: Client, namespace: str, which: Filter, selector: str) -> list[Manifest]:
-    if namespace:
+    if namespace or client.cluster:
         return client.requests(namespace, selector)
     everywhere = Everywhere(client)
     found = everywhere.requests(selector, "approve" if which is REVIEWABLE else "")

@@ -45,8 +45,9 @@ from jitaccess.cli.terminal.output import (
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
+from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.decisions import decisions
-from jitaccess.wording.describe import how_long, outcome, place, policy_of, progress, warnings, when
+from jitaccess.wording.describe import how_long, option, outcome, place, policy_of, progress, warnings, when
 from jitaccess.wording.history import timeline
 from jitaccess.wording.times import clock, span, zone
 
@@ -176,11 +177,11 @@ def show(session: Session, name: str | None, output: str | None) -> int:
     if request.state is State.PENDING and err().is_terminal:
         note("")
         note("To approve, as somebody who decides:")
-        command(f"kubectl jit approve {request.key.name} -n {request.key.namespace}")
+        command(f"kubectl jit approve {request.key.name} {option(request.key.namespace)}")
     if request.state is State.ACTIVE and request.recorded.identity and err().is_terminal:
         note("")
         note("To use it, as whoever asked for it:")
-        command(f"kubectl jit as {request.key.name} -n {request.key.namespace} -- get pods")
+        command(f"kubectl jit as {request.key.name} {option(request.key.namespace)} -- get pods")
     return ExitCode.DONE
 
 
@@ -192,7 +193,7 @@ def _newest(client: Client) -> Manifest:
 
 
 def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> None:
-    bound = request.recorded.binding
+    bound, kind = request.recorded.binding, request_kind(request.key.namespace)
     state = Text.assemble(state_text(request.state, progress(request)), styled(_colon(outcome(request, policy, now)), ""))
     fields(
         [
@@ -203,7 +204,7 @@ def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
             ("Why", request.reason),
             ("For", how_long(request, now)),
             ("Policy", policy_of(request, policy)),
-            ("Binding", f"RoleBinding {bound.name}" if bound and request.state is State.ACTIVE else ""),
+            ("Binding", f"{kind.binding.kind} {bound.name}" if bound and request.state is State.ACTIVE else ""),
             ("Identity", request.recorded.identity if request.state is State.ACTIVE else ""),
             *(("Warning", styled(warning, "bold red")) for warning in warnings(request)),
         ]

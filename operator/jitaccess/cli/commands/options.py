@@ -17,7 +17,7 @@ _KUBECTLS_FORMS = (
     *("wide", "jsonpath", "jsonpath-as-json", "jsonpath-file", "go-template", "go-template-file", "template", "templatefile"),
     *("custom-columns", "custom-columns-file", "kyaml"),
 )
-CONNECTION = ("namespace", "context", "kubeconfig", "as_user", "as_group", "request_timeout")
+CONNECTION = ("namespace", "cluster", "context", "kubeconfig", "as_user", "as_group", "request_timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,7 @@ _SETTINGS: dict[str, Any] = {"expose_value": False, "callback": _remember}
 # Given after the command they win over those given before it.
 connects = all_of(
     click.option("-n", "--namespace", metavar="NAME", help="The namespace.", shell_complete=complete_namespaces, **_SETTINGS),
+    click.option("--cluster", is_flag=True, help="The whole cluster, and no namespace: ClusterAccessRequests.", **_SETTINGS),
     click.option("--context", metavar="NAME", help="The context.", shell_complete=complete_contexts, **_SETTINGS),
     click.option("--kubeconfig", metavar="FILE", type=click.Path(), help="The kubeconfig file.", **_SETTINGS),
     click.option("--as", "as_user", metavar="USER", help="Act as this user.", **_SETTINGS),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from jitaccess.cli.api.client import Client, Person
+from jitaccess.cli.api.client import Client
+from jitaccess.cli.api.reviews import Person
 from jitaccess.cli.terminal.output import dump_value, say
 from jitaccess.domain.model import AccessPolicy
 from jitaccess.domain.text import format_duration
@@ -47,6 +48,11 @@ def rights_under(client: Client, policies: Sequence[AccessPolicy], person: Perso
     ]
 
 
+def of_concern(rights: Sequence[Rights]) -> list[Rights]:
+    """Without the policies for many namespaces that give nothing here: they do not select it, or do not name me."""
+    return [one for one in rights if one.policy.selector is None or one.may_request or one.may_approve]
+
+
 def _unseen(policy: AccessPolicy, now: datetime) -> str:
     return policy_unseen(policy, now) or change_unseen(policy)
 
@@ -55,7 +61,7 @@ def dump_rights(rights: Sequence[Rights], form: str) -> None:
     """Print what one may do for programs."""
     if form == "name":
         for one in rights:
-            say(f"accesspolicy.jitaccess.dev/{one.policy.key.name}")
+            say(f"{one.policy.ref.kind.lower()}.jitaccess.dev/{one.policy.key.name}")
         return
     dump_value([_value(one) for one in rights], form)
 
@@ -63,6 +69,7 @@ def dump_rights(rights: Sequence[Rights], form: str) -> None:
 def _value(rights: Rights) -> dict[str, object]:
     policy = rights.policy
     return {
+        "kind": policy.ref.kind,
         "namespace": policy.key.namespace,
         "name": policy.key.name,
         "description": policy.description,

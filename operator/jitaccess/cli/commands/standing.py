@@ -34,8 +34,12 @@ def usable(verb: str, client: Client, requests: Iterable[AccessRequest]) -> list
 
 
 def _decidable(client: Client, requests: list[AccessRequest]) -> list[AccessRequest]:
-    may = client.may("approve", (request.policy for request in requests))
-    return [request for request in requests if may[request.policy]]
+    found: list[AccessRequest] = []
+    for namespace in dict.fromkeys(request.key.namespace for request in requests):
+        there = [request for request in requests if request.key.namespace == namespace]
+        may = client.may("approve", (request.policy for request in there), where=namespace)
+        found += [request for request in there if may[request.policy]]
+    return [request for request in requests if request in found]
 
 
 def _in(me: str, ledger: Iterable[Decision]) -> bool:

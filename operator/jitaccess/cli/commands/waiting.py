@@ -10,7 +10,7 @@ from jitaccess.cli.api.errors import CliError, ExitCode, Outage, TimedOut
 from jitaccess.cli.terminal.output import command, dump, err, note, say, state_text
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest
 from jitaccess.domain.recorded import State
-from jitaccess.wording.describe import outcome, times_out
+from jitaccess.wording.describe import option, outcome, reference, times_out
 from jitaccess.wording.times import span_since
 from jitaccess.wording.unseen import not_acted_on, operator_words
 
@@ -44,8 +44,8 @@ def wait_for(client: Client, key: Key, policy: AccessPolicy | None, seconds: flo
         seen = seen_until(client, key, policy, seconds, lambda request: request.state is not State.PENDING)
     except KeyboardInterrupt:
         note("Stopped waiting; the request stays. Look again, or take it back:")
-        command(f"kubectl jit watch {key.name} -n {key.namespace}")
-        command(f"kubectl jit withdraw {key.name} -n {key.namespace}")
+        command(f"kubectl jit watch {key.name} {option(key.namespace)}")
+        command(f"kubectl jit withdraw {key.name} {option(key.namespace)}")
         return ExitCode.INTERRUPTED
     if not seen.enough:
         raise _undecided(client, seen, policy, span_since(started))
@@ -92,7 +92,7 @@ def seen_until(
 def say_outcome(client: Client, request: AccessRequest, policy: AccessPolicy | None) -> None:
     """Print where a request stands, in one line."""
     words = outcome(request, policy, client.now())
-    say(f"accessrequest/{request.key.name}  ", state_text(request.state), f": {words}" if words else "")
+    say(f"{reference(request.key)}  ", state_text(request.state), f": {words}" if words else "")
 
 
 def _undecided(client: Client, seen: Seen, policy: AccessPolicy | None, spent: str) -> CliError:

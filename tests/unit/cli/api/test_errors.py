@@ -11,6 +11,7 @@ from jitaccess.cli.api.errors import (
     ExitCode,
     Invalid,
     NotFound,
+    NotInstalled,
     Outage,
     Refused,
     api_error,
@@ -64,7 +65,7 @@ RBAC = (
         pytest.param(
             404,
             {"message": "the server could not find the requested resource"},
-            CliError,
+            NotInstalled,
             ExitCode.ERROR,
             "jitaccess is not installed",
             id="not-installed",

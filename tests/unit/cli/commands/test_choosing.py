@@ -125,6 +125,9 @@ def test_durations_that_nobody_can_have(asked: str) -> None:
         ("accessrequest.jitaccess.dev/r1", Key("team-a", "r1")),
         ("areq/r1", Key("team-a", "r1")),
         ("team-b/r1", Key("team-b", "r1")),
+        ("clusteraccessrequest/r1", Key("", "r1")),
+        ("clusteraccessrequest.jitaccess.dev/r1", Key("", "r1")),
+        ("careq/r1", Key("", "r1")),
     ],
 )
 def test_names_are_read_as_people_copy_them(text: str, key: Key) -> None:
@@ -158,6 +161,14 @@ def test_a_request_that_continues_one_that_was_cut_short_says_so(state: str, wor
     once = continued_reason(request(status={"state": state}), "INC-42")
     assert once == f"extends alice-7f3k{words}: INC-42"
     assert continued_reason(request(name="alice-9xzz"), once) == "extends alice-9xzz: INC-42"
+
+
+def test_a_request_for_the_whole_cluster_is_of_another_kind_and_in_no_namespace() -> None:
+    under = PolicyRef("ClusterAccessPolicy", Key("", "wide"))
+    manifest = request_manifest(Key("", "r1"), under, VIEW, timedelta(hours=1), "why", "alice")
+    assert manifest["kind"] == "ClusterAccessRequest"
+    assert manifest["metadata"] == {"name": "r1"}
+    assert manifest["spec"]["policyRef"] == {"kind": "ClusterAccessPolicy", "name": "wide"}
 
 
 def test_the_manifest_says_who_asks_so_that_it_works_without_stamping() -> None:

@@ -1,0 +1,119 @@
+"""One HTTP session with the API server: calls, pages of lists, streams of changes. What they mean: api.py."""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import aiohttp
+
+from jitaccess.domain.model import Manifest
+from jitaccess.kube.answers import Expired, NotFound, Outage, failure, object_in
+from jitaccess.kube.clock import uptime
+from jitaccess.manifests.resources import Resource
+
+PAGE = 200
+Body = Manifest | Sequence[Manifest] | None
+# A silence longer than `sock_read` is the end of a stream: who leads must know soon, and elsewhere the server sends bookmarks.
+WATCH_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
+FOLLOW_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=180)
+OBJECTS = "application/json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+LONGEST_EVENT = 1 << 20  # half of what aiohttp then takes as one line; etcd takes no object above 1.5 MB
+METADATA_EVENTS = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+
+class Calls:
+    """Reads and writes through one HTTP session, which the caller opens and closes; writes only while `may_write`.
+
+    `observe` learns of each answer: its Date header, and when (`uptime`) it was asked for and came.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        server: str,
+        may_write: Callable[[], bool] = lambda: True,
+        observe: Callable[[str, float, float], None] = lambda _date, _sent, _received: None,
+    ) -> None:
+        self._session = session
+        self._server = server
+        self._may_write = may_write
+        self._observe = observe
+
+    async def items(
+        self, resource: Resource, selectors: Mapping[str, str], accept: str, namespace: str = ""
+    ) -> AsyncIterator[Manifest]:
+        """The objects of a kind, page by page."""
+        async for page in self.pages(resource, selectors, accept, namespace):
+            for item in page.get("items") or []:
+                yield item
+
+    async def pages(
+        self, resource: Resource, selectors: Mapping[str, str], accept: str, namespace: str = ""
+    ) -> AsyncIterator[Manifest]:
+        """The pages of a list."""
+        query = {**selectors, "limit": str(PAGE)}
+        restarted = False
+        while True:
+            try:
+                page = await self.call("GET", resource.path(namespace=namespace), query=query, accept=accept)
+            except Expired:
+                # The list took longer than the API server remembers: from the start, once. What was told already is told again.
+                if restarted or not query.pop("continue", ""):
+                    raise
+                restarted = True
+                continue
+            except NotFound as error:
+                raise Outage(f"{resource.plural} are not served: {error}") from error
+            yield page
+            token = page["metadata"].get("continue")
+            if not token:
+                return
+            query["continue"] = token
+
+    async def stream(
+        self, path: str, query: Mapping[str, str], accept: str = OBJECTS, patience: aiohttp.ClientTimeout = WATCH_TIMEOUT
+    ) -> AsyncGenerator[Manifest]:
+        """The events of a watch as they come; Expired when it must begin anew, Outage when it breaks."""
+        call = f"WATCH {path}"
+        try:
+            async with self._session.get(
+                f"{self._server}{path}",
+                params={"watch": "1", **query},
+                timeout=patience,
+                headers={"Accept": accept},
+                read_bufsize=LONGEST_EVENT,
+            ) as response:
+                if response.status >= 300:
+                    raise failure(response.status, call, await response.read())
+                async for line in response.content:
+                    event = object_in(call, line)
+                    if event.get("type") not in ("ADDED", "MODIFIED", "DELETED", "BOOKMARK"):
+                        gone = (event.get("object") or {}).get("code") == 410
+                        raise (Expired if gone else Outage)(f"{call}: {event}")
+                    yield event
+        except (aiohttp.ClientError, TimeoutError, OSError, NotFound) as error:
+            raise Outage(f"{call}: {type(error).__name__}: {error}") from error
+
+    async def call(
+        self, verb: str, path: str, body: Body = None, *, query: Mapping[str, str] | None = None, accept: str = ""
+    ) -> dict[str, Any]:
+        """Make one call; returns the object that is the answer."""
+        # Asked here, at the last moment: a process that slept through its lease has no right to what it had decided before.
+        if verb != "GET" and "dryRun" not in (query or {}) and not self._may_write():
+            raise Outage(f"{verb} {path}: not the leader")
+        kind = "application/json-patch+json" if verb == "PATCH" else "application/json"
+        headers = {"Accept": accept or "application/json"} | ({"Content-Type": kind} if body is not None else {})
+        data = json.dumps(body, separators=(",", ":")).encode() if body is not None else None
+        sent = uptime()
+        try:
+            async with self._session.request(
+                verb, f"{self._server}{path}", data=data, params=query, headers=headers, allow_redirects=False
+            ) as response:
+                self._observe(response.headers.get("Date", ""), sent, uptime())
+                text = await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Outage(f"{verb} {path}: {type(error).__name__}: {error}") from error
+        if response.status >= 300:
+            raise failure(response.status, f"{verb} {path}", text)
+        return object_in(f"{verb} {path}", text)

@@ -1,0 +1,241 @@
+"""Cluster-wide access: asked for, granted and ended like any other, with the sweep as the second line instead of a Job."""
+
+import itertools
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from conftest import COMPONENTS, installed_system
+from controlplane.client import Person
+from team import (
+    CLUSTER_POLICIES,
+    CLUSTER_REQUESTS,
+    Team,
+    cluster_policy_manifest,
+    cluster_request_manifest,
+    eventually,
+    new_team,
+)
+
+_numbers = itertools.count(1)
+
+
+class Wide:
+    """A team that asks cluster-wide, under a policy of its own."""
+
+    def __init__(self, team: Team, **spec: Any) -> None:
+        self.team = team
+        self.policy = f"wide-{os.getpid()}-{next(_numbers)}"
+        wanted = cluster_policy_manifest(self.policy, **{"clusterWide": True} | spec)
+        team.admin.create(CLUSTER_POLICIES, wanted).sure()
+
+    def person(self, name: str) -> Person:
+        """Somebody at work in no namespace."""
+        return self.team.person(name).at("")
+
+    def ready(self) -> dict[str, Any]:
+        """The condition Ready of the policy."""
+        return self.team.condition(self.policy, "Ready", CLUSTER_POLICIES)
+
+    def until_in_force(self, timeout: float = 60.0) -> None:
+        """Wait until alice may ask and bob may decide."""
+        for who, verb in (("alice", "request"), ("bob", "approve")):
+            holds = lambda who=who, verb=verb: self.person(who).may(  # noqa: E731
+                verb, CLUSTER_POLICIES, group="jitaccess.dev", name=self.policy
+            )
+            eventually(holds, f"{who} may {verb}", timeout=timeout)
+
+    def request(self, **spec: Any) -> str:
+        """Ask as alice."""
+        name = f"w{os.getpid()}-{next(_numbers)}"
+        stamp = {} if self.team.stamped else {"requester": "alice"}
+        self.person("alice").create(CLUSTER_REQUESTS, cluster_request_manifest(name, self.policy, **stamp | spec)).sure()
+        return name
+
+    def decide(self, user: str, verb: str, name: str) -> None:
+        """Approve, deny or revoke."""
+        decision = self.team.decision(user, verb, name, of=CLUSTER_REQUESTS)
+        self.person(user).merge(CLUSTER_REQUESTS, name, decision).sure()
+
+    def granted(self, **spec: Any) -> str:
+        """A request that bob has approved, with its binding there."""
+        name = self.request(**spec)
+        self.decide("bob", "approve", name)
+        self.until(name, "Active")
+        eventually(lambda: self.binding(name), f"{name} has its binding")
+        return name
+
+    def until(self, name: str, state: str) -> dict[str, Any]:
+        """Wait until a request is in that state; returns its status."""
+        eventually(lambda: self.team.status(name, CLUSTER_REQUESTS).get("state") == state, f"{name} is {state}")
+        return self.team.status(name, CLUSTER_REQUESTS)
+
+    def why(self, name: str) -> dict[str, Any]:
+        """The condition Granted of a request."""
+        return self.team.condition(name, "Granted", CLUSTER_REQUESTS)
+
+    def binding(self, name: str) -> dict[str, Any] | None:
+        """The ClusterRoleBinding of a request."""
+        found = self.team.admin.get("clusterrolebindings", labelSelector="jitaccess.dev/component=grant").sure()["items"]
+        return next((each for each in found if each["metadata"]["annotations"]["jitaccess.dev/request"] == name), None)
+
+    def told(self, name: str) -> set[str]:
+        """The reasons of the Events about a request; Kubernetes keeps those of what is in no namespace in `default`."""
+        events = self.team.admin.at("default").get("events").sure()["items"]
+        return {each["reason"] for each in events if each["involvedObject"].get("name") == name}
+
+    def sees_everything(self) -> bool:
+        """Whether alice may list Pods in every namespace, by asking for them."""
+        return self.person("alice").call("GET", "/api/v1/pods").ok
+
+
+@pytest.fixture
+def wide(either: Team) -> Iterator[Wide]:
+    """In force, on each of the two installations."""
+    made = Wide(either)
+    made.until_in_force()
+    yield made
+    either.admin.delete(CLUSTER_POLICIES, made.policy)
+    eventually(lambda: not made.sees_everything(), "what it gave is gone with it")
+
+
+def test_access_to_the_whole_cluster_begins_with_an_approval_and_ends_with_its_time(wide: Wide) -> None:
+    assert not wide.sees_everything()
+    name = wide.granted(duration="4s")
+    eventually(wide.sees_everything, "alice sees everything")
+    status = wide.until(name, "Active")
+    guarded = next(each for each in status["conditions"] if each["type"] == "ExpiryGuarded")
+    assert (guarded["status"], guarded["reason"]) == ("False", "SweepOnly")
+    assert "jobRef" not in status
+    binding = wide.binding(name)
+    assert binding
+    assert [owner["kind"] for owner in binding["metadata"]["ownerReferences"]] == ["ClusterAccessRequest"]
+    wide.until(name, "Expired")
+    assert wide.binding(name) is None
+    eventually(lambda: not wide.sees_everything(), "and no more")
+    eventually(lambda: {"Granted", "ExpiryUnguarded", "DurationElapsed"} <= wide.told(name), "kubectl describe tells it")
+
+
+@pytest.mark.parametrize("who", ["alice", "carol"])
+def test_it_can_be_revoked(wide: Wide, who: str) -> None:
+    name = wide.granted()
+    wide.decide(who, "revoke", name)
+    wide.until(name, "Revoked")
+    assert wide.binding(name) is None
+
+
+def test_a_deleted_request_ends_its_access(wide: Wide) -> None:
+    name = wide.granted()
+    wide.team.admin.delete(CLUSTER_REQUESTS, name).sure()
+    eventually(lambda: wide.binding(name) is None, "the binding goes with it")
+
+
+def test_a_deleted_policy_ends_its_grants(wide: Wide) -> None:
+    name = wide.granted()
+    wide.team.admin.delete(CLUSTER_POLICIES, wide.policy).sure()
+    wide.until(name, "Revoked")
+    assert wide.binding(name) is None
+
+
+def test_a_binding_changed_by_hand_is_put_right_and_one_deleted_is_put_back(wide: Wide) -> None:
+    name = wide.granted()
+    before = wide.binding(name)
+    assert before
+    wide.team.admin.delete("clusterrolebindings", before["metadata"]["name"]).sure()
+    eventually(lambda: (wide.binding(name) or before)["metadata"]["uid"] != before["metadata"]["uid"], "it is put back")
+    found = wide.binding(name)
+    assert found
+    mallory = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}]
+    wide.team.admin.put("clusterrolebindings", found["metadata"]["name"], found | {"subjects": mallory}).sure()
+    eventually(lambda: [s["name"] for s in (wide.binding(name) or {}).get("subjects", [])] == ["alice"], "it is put right")
+    reasons = [entry["reason"] for entry in wide.until(name, "Active")["history"]]
+    assert reasons.count("BindingRestored") == 2
+
+
+def test_the_sweep_ends_what_is_over_while_no_operator_runs(wide: Wide) -> None:
+    name = wide.granted(duration="3s")
+    operator = wide.team.system.operator
+    assert operator
+    operator.pause()
+    try:
+        eventually(lambda: "1 ended" in wide.team.system.jitaccess("sweep").stdout, "the sweep ends it")
+        assert wide.binding(name) is None
+    finally:
+        operator.resume()
+    wide.until(name, "Expired")
+
+
+def test_a_role_that_may_be_granted_in_namespaces_alone_is_not_granted(wide: Wide) -> None:
+    other = Wide(wide.team, roles=[{"kind": "ClusterRole", "name": "jitaccess-debug"}])
+    other.until_in_force()
+    name = other.request(roleRef={"kind": "ClusterRole", "name": "jitaccess-debug"})
+    other.decide("bob", "approve", name)
+    eventually(lambda: wide.why(name).get("reason") == "BindForbidden", "the operator may not bind it cluster-wide")
+    assert "ClusterRole jitaccess-grantable-cluster-wide" in wide.why(name)["message"]
+    assert other.binding(name) is None
+
+
+def test_many_roles_in_namespaces_but_no_request_cluster_wide_under_a_policy_for_namespaces(wide: Wide) -> None:
+    denied = wide.person("alice").create(CLUSTER_REQUESTS, cluster_request_manifest("x", "none", requester="alice"))
+    assert denied.status == 403
+    assert "may not request access under ClusterAccessPolicy 'none'" in denied.message
+
+
+# --- without the component, and what it adds
+
+
+def rights(team: Team) -> set[str]:
+    """What the operator may do in the whole cluster, a line for each rule."""
+    token = team.plane.kubectl("create", "token", "jitaccess", "--namespace=jitaccess-system").stdout.strip()
+    operator = Person("operator", team.plane.server, team.plane.ca_file, token)
+    review = operator.call(
+        "POST", "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews", {"spec": {"namespace": "default"}}
+    ).sure()
+    rules = review["status"]["resourceRules"]
+    operator.close()
+    return {
+        f"{verb} {group or 'core'}/{resource}{':' + name if name else ''}"
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+        for name in rule.get("resourceNames") or [""]
+    }
+
+
+RBAC = "rbac.authorization.k8s.io"
+BEFORE = {
+    "create rbac.authorization.k8s.io/clusterroles",
+    "update rbac.authorization.k8s.io/clusterroles",
+    *(f"{verb} core/namespaces" for verb in ("get", "list", "watch")),
+}
+
+
+def test_without_the_component_nothing_is_given_cluster_wide_and_with_it_no_more_than_it_says() -> None:
+    with installed_system(components=False) as system:
+        team = new_team(system)
+        before = rights(team)
+        assert not {right for right in before if "clusterrolebindings" in right}
+        assert {right for right in before if right.endswith((f"{RBAC}/clusterroles", "core/namespaces"))} == BEFORE
+        assert not {right for right in before if right.startswith(("escalate ", "impersonate ", "* ")) or "/*" in right}
+        system.start_operator()
+        wide = Wide(team)
+        eventually(lambda: wide.ready().get("reason") == "ComponentMissing", "the policy says what is missing")
+        assert "deploy/components/cluster-wide" in wide.ready()["message"]
+        assert not wide.person("alice").may("request", CLUSTER_POLICIES, group="jitaccess.dev", name=wide.policy)
+        assert "0 ended" in system.jitaccess("sweep").stdout
+        system.plane.kubectl("apply", "-k", str(COMPONENTS))
+        assert rights(team) - before == {
+            *(f"{verb} {RBAC}/clusterrolebindings" for verb in ("get", "list", "watch", "create", "update", "delete")),
+            f"bind-cluster-wide {RBAC}/clusterroles:view",
+        }
+        wide.until_in_force(timeout=90.0)  # the installation is looked at once a minute
+        name = wide.granted()
+        eventually(wide.sees_everything, "alice sees everything")
+        system.plane.kubectl("delete", "clusterrolebinding", "jitaccess-cluster-wide")
+        wide.decide("alice", "revoke", name)
+        eventually(lambda: wide.why(name).get("reason") == "EndRefused", "what cannot be ended is said, and never called over")
+        system.plane.kubectl("apply", "-k", str(COMPONENTS))
+        wide.until(name, "Revoked")

@@ -1,0 +1,130 @@
+"""Objects followed by their metadata: listed, watched, and begun anew where the API server has forgotten where we were."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from jitaccess.app import following as module
+from jitaccess.app.following import Following
+from jitaccess.domain.model import Key, Manifest
+from jitaccess.kube.api import Cluster
+from jitaccess.manifests.resources import NAMESPACES
+
+
+def namespace(name: str, version: str = "5") -> dict[str, Any]:
+    return {"metadata": {"name": name, "resourceVersion": version, "labels": {"env": "prod"}}}
+
+
+class Server:
+    """Lists what it has, and streams what a test tells it to; `streams` ends each watch with one of these scripts."""
+
+    def __init__(self) -> None:
+        self.names = ["a"]
+        self.streams: list[list[dict[str, Any]]] = []
+        self.refuses = 0
+        self.lists = 0
+        self.watches: list[dict[str, str]] = []
+        self.accepts: set[str] = set()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """A list, or a watch."""
+        self.accepts.add(request.headers["Accept"])
+        if "watch" not in request.query:
+            self.lists += 1
+            if self.refuses:
+                self.refuses -= 1
+                return web.json_response({"kind": "Status", "reason": "Forbidden", "message": "no", "code": 403}, status=403)
+            return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [namespace(name) for name in self.names]})
+        self.watches.append(dict(request.query))
+        response = web.StreamResponse()
+        await response.prepare(request)
+        if not self.streams:
+            await asyncio.sleep(30)
+        for event in self.streams.pop(0):
+            await response.write(json.dumps(event).encode() + b"\n")
+        return response
+
+
+class Desk:
+    """Something that follows, and what it has heard."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.heard: list[tuple[str | None, str]] = []
+        self.listed: list[set[str]] = []
+        self.may = True
+        self.following = Following(cluster, NAMESPACES, self._hear, listed=self._hear_list, may=lambda: self.may)
+
+    async def _hear(self, what: str | None, item: Manifest) -> None:
+        self.heard.append((what, item["metadata"]["name"]))
+
+    def _hear_list(self, keys: Collection[Key]) -> None:
+        self.listed.append({key.name for key in keys})
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+async def desk(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE", "LOOK_SECONDS"):
+        monkeypatch.setattr(module, pause, 0.02)
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", server.answer)
+    async with TestServer(application) as listening, aiohttp.ClientSession() as session:
+        yield Desk(Cluster(session, str(listening.make_url("")).rstrip("/")))
+
+
+async def follow(desk: Desk, seconds: float = 0.4) -> None:
+    """Follow for a while."""
+    running = asyncio.create_task(desk.following.run())
+    await asyncio.sleep(seconds)
+    assert not running.done(), "it goes on for ever"
+    running.cancel()
+
+
+async def test_what_is_there_is_heard_and_then_what_happens(server: Server, desk: Desk) -> None:
+    server.streams = [[{"type": "ADDED", "object": namespace("b", "8")}, {"type": "DELETED", "object": namespace("b", "9")}]]
+    await follow(desk)
+    assert desk.heard == [(None, "a"), ("ADDED", "b"), ("DELETED", "b")]
+    assert desk.listed == [{"a"}]
+    assert server.watches[0]["resourceVersion"] == "7"
+    assert all("PartialObjectMetadata" in accept for accept in server.accepts), "nothing but metadata is asked for"
+
+
+async def test_a_watch_that_the_server_ends_goes_on_where_it_ended(server: Server, desk: Desk) -> None:
+    server.streams = [[{"type": "BOOKMARK", "object": namespace("", "12")}], [{"type": "ADDED", "object": namespace("b", "13")}]]
+    await follow(desk)
+    assert [watch["resourceVersion"] for watch in server.watches][:3] == ["7", "12", "13"]
+    assert server.lists == 1
+    assert desk.heard == [(None, "a"), ("ADDED", "b")], "a bookmark is nobody's change"
+
+
+async def test_where_the_server_has_forgotten_all_is_listed_anew(server: Server, desk: Desk) -> None:
+    server.streams = [[{"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}]]
+    await follow(desk)
+    assert server.lists == 2
+    assert desk.listed == [{"a"}, {"a"}]
+
+
+async def test_a_refusal_is_said_and_tried_again(server: Server, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    server.refuses = 2
+    await follow(desk)
+    assert [record.getMessage() for record in caplog.records] == ["cannot follow namespaces: no"] * 2
+    assert desk.listed == [{"a"}]
+
+
+async def test_what_may_not_be_followed_is_not_asked_for(server: Server, desk: Desk) -> None:
+    desk.may = False
+    await follow(desk, 0.1)
+    assert server.lists == 0
+    desk.may = True
+    await follow(desk)
+    assert server.lists == 1
