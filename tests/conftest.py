@@ -17,7 +17,6 @@ OVERLAYS = {STAMPED: STAMPING, BY_HAND: PRE_1_36}
 # The operator of the tests may also bind what a careless platform team would let it bind.
 COMPONENTS = Path(__file__).parent / "components"
 TEST_ROLES = Path(__file__).parent / "grantable-roles.yaml"
-COMPONENTS = Path(__file__).parent / "components"
 
 # A shell that starts us in the background has us ignore Ctrl-C, and every program that we start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -27,7 +26,6 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def installed_system(overlay: str = STAMPED, *, components: bool = True) -> Iterator[System]:
     """The system installed on a control plane of its own, with or without the components, and without an operator yet."""
     with System(overlay=OVERLAYS[overlay], users=EXTRA_USERS, audit=True) as system:
-        system.plane.kubectl("apply", "-k", str(COMPONENTS))
         system.plane.kubectl("apply", "-f", str(TEST_ROLES))
         if components:
             system.plane.kubectl("apply", "-k", str(COMPONENTS))

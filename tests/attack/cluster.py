@@ -57,10 +57,15 @@ def furnish_cluster(stage: Stage) -> None:
         made = binding(role, role, who, subject="Group") | {"kind": "ClusterRoleBinding"}
         stage.sure(admin.create("clusterrolebindings", made))
     leads, trent = {"kind": "Group", "name": "leads"}, {"kind": "User", "name": "trent"}
+    developers = {"kind": "Group", "name": "developers"}
+    identities = {"kind": "Group", "name": "system:serviceaccounts:jitaccess-grants"}
     selects: dict[str, Any] = {"namespaceSelector": {"matchLabels": {"tier": "prod"}}, "requiredApprovals": 2}
     for name, spec in {
         "fleet": {**selects, "approvers": [leads, trent]},
         "wide": {"clusterWide": True, "requiredApprovals": 2},
+        "wide-identity": {"clusterWide": True, "delivery": "Identity"},
+        # By RBAC, every identity may ask and decide under it.
+        "wide-identities": {"clusterWide": True, "requesters": [developers, identities], "approvers": [leads, identities]},
     }.items():
         stage.sure(admin.create(CLUSTER_POLICIES, cluster_policy_manifest(name, **spec)))
     stage.sure(admin.create("clusterroles", {"metadata": {"name": BYSTANDER}, "rules": HARMLESS}))
@@ -69,6 +74,10 @@ def furnish_cluster(stage: Stage) -> None:
         ("trent", "approve", "fleet", stage.namespace),
         ("alice", "request", "wide", ""),
         ("bob", "approve", "wide", ""),
+        ("alice", "request", "wide-identity", ""),
+        ("bob", "approve", "wide-identity", ""),
+        ("alice", "request", "wide-identities", ""),
+        ("bob", "approve", "wide-identities", ""),
     ):
         person = stage.person(who).at(where)
         eventually(partial(person.may, verb, CLUSTER_POLICIES, group="jitaccess.dev", name=policy), f"{who} may {verb} {policy}")

@@ -268,5 +268,6 @@ TOKEN_BOUNDS = denied(
     "a token of a temporary identity lives for an hour at most, and is bound to no other object: leave out the rest, and "
     "mint another one later",
 )
+OURS = ".jitaccess.dev' denied request: "  # where two of our policies refuse, the API server tells of either
 IDENTITY_ASKS = denied("requesters", "a temporary identity asks for nothing: ask as yourself")
 IDENTITY_DECIDES = denied("decisions", "a temporary identity decides nothing: decide as yourself")

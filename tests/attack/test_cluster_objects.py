@@ -80,7 +80,7 @@ def objects() -> Iterator[Attempt]:
         "a derived ClusterRole without our label",
         "wanda",
         puts_on("clusterroles", role, {"metadata": {"labels": {"app.kubernetes.io/managed-by": None}}}),
-        refusals.BELONGS,
+        refusals.OURS,
         made,
     )
     yield Attempt(

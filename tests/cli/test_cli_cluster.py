@@ -99,7 +99,22 @@ def test_cluster_wide_access_from_asking_to_the_record(jit: Plugin, wide: str) -
     assert name in jit.ok("ls", "--cluster", "--all", user="admin")
     rows = list(csv.DictReader(io.StringIO(jit.ok("export", "--cluster", user="admin"))))
     (row,) = [row for row in rows if row["name"] == name]
-    assert (row["namespace"], row["policy"]) == ("", wide)
+    assert (row["namespace"], row["policyKind"], row["policy"]) == ("", "ClusterAccessPolicy", wide)
+
+
+def test_everywhere_is_every_namespace_and_the_whole_cluster(jit: Plugin, wide: str, fleet: str) -> None:
+    name = jit.ok("request", wide, "--cluster", "--reason", REASON).split()[0].partition("/")[2]
+    eventually(lambda: jit.team.status(name, CLUSTER_REQUESTS).get("state") == "Pending", "it waits")
+    mine = jit.ok("ls", "-A")
+    assert re.search(rf"{name} +\(cluster\) +Pending", mine), mine
+    assert name in jit.ok("ls", "-A", "--reviewable", user="bob")
+    policies = jit("policies", "-A")
+    assert re.search(rf"{wide} +\(cluster\) +may ask", policies.out), policies.out
+    assert fleet not in policies.out
+    assert "for many namespaces; kubectl jit policies -n NAMESPACE shows those that select it" in policies.err
+    beside = jit.team.request("alice", policyRef={"kind": "ClusterAccessPolicy", "name": fleet})
+    rows = {row["name"]: row for row in csv.DictReader(io.StringIO(jit.ok("export", "-A", user="admin")))}
+    assert {each: rows[each]["namespace"] for each in (name, beside)} == {name: "", beside: jit.team.namespace}
 
 
 @pytest.mark.parametrize(

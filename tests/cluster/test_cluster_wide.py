@@ -1,94 +1,13 @@
 """Cluster-wide access: asked for, granted and ended like any other, with the sweep as the second line instead of a Job."""
 
-import itertools
-import os
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from conftest import COMPONENTS, installed_system
 from controlplane.client import Person
-from team import (
-    CLUSTER_POLICIES,
-    CLUSTER_REQUESTS,
-    Team,
-    cluster_policy_manifest,
-    cluster_request_manifest,
-    eventually,
-    new_team,
-)
-
-_numbers = itertools.count(1)
-
-
-class Wide:
-    """A team that asks cluster-wide, under a policy of its own."""
-
-    def __init__(self, team: Team, **spec: Any) -> None:
-        self.team = team
-        self.policy = f"wide-{os.getpid()}-{next(_numbers)}"
-        wanted = cluster_policy_manifest(self.policy, **{"clusterWide": True} | spec)
-        team.admin.create(CLUSTER_POLICIES, wanted).sure()
-
-    def person(self, name: str) -> Person:
-        """Somebody at work in no namespace."""
-        return self.team.person(name).at("")
-
-    def ready(self) -> dict[str, Any]:
-        """The condition Ready of the policy."""
-        return self.team.condition(self.policy, "Ready", CLUSTER_POLICIES)
-
-    def until_in_force(self, timeout: float = 60.0) -> None:
-        """Wait until alice may ask and bob may decide."""
-        for who, verb in (("alice", "request"), ("bob", "approve")):
-            holds = lambda who=who, verb=verb: self.person(who).may(  # noqa: E731
-                verb, CLUSTER_POLICIES, group="jitaccess.dev", name=self.policy
-            )
-            eventually(holds, f"{who} may {verb}", timeout=timeout)
-
-    def request(self, **spec: Any) -> str:
-        """Ask as alice."""
-        name = f"w{os.getpid()}-{next(_numbers)}"
-        stamp = {} if self.team.stamped else {"requester": "alice"}
-        self.person("alice").create(CLUSTER_REQUESTS, cluster_request_manifest(name, self.policy, **stamp | spec)).sure()
-        return name
-
-    def decide(self, user: str, verb: str, name: str) -> None:
-        """Approve, deny or revoke."""
-        decision = self.team.decision(user, verb, name, of=CLUSTER_REQUESTS)
-        self.person(user).merge(CLUSTER_REQUESTS, name, decision).sure()
-
-    def granted(self, **spec: Any) -> str:
-        """A request that bob has approved, with its binding there."""
-        name = self.request(**spec)
-        self.decide("bob", "approve", name)
-        self.until(name, "Active")
-        eventually(lambda: self.binding(name), f"{name} has its binding")
-        return name
-
-    def until(self, name: str, state: str) -> dict[str, Any]:
-        """Wait until a request is in that state; returns its status."""
-        eventually(lambda: self.team.status(name, CLUSTER_REQUESTS).get("state") == state, f"{name} is {state}")
-        return self.team.status(name, CLUSTER_REQUESTS)
-
-    def why(self, name: str) -> dict[str, Any]:
-        """The condition Granted of a request."""
-        return self.team.condition(name, "Granted", CLUSTER_REQUESTS)
-
-    def binding(self, name: str) -> dict[str, Any] | None:
-        """The ClusterRoleBinding of a request."""
-        found = self.team.admin.get("clusterrolebindings", labelSelector="jitaccess.dev/component=grant").sure()["items"]
-        return next((each for each in found if each["metadata"]["annotations"]["jitaccess.dev/request"] == name), None)
-
-    def told(self, name: str) -> set[str]:
-        """The reasons of the Events about a request; Kubernetes keeps those of what is in no namespace in `default`."""
-        events = self.team.admin.at("default").get("events").sure()["items"]
-        return {each["reason"] for each in events if each["involvedObject"].get("name") == name}
-
-    def sees_everything(self) -> bool:
-        """Whether alice may list Pods in every namespace, by asking for them."""
-        return self.person("alice").call("GET", "/api/v1/pods").ok
+from team import CLUSTER_POLICIES, CLUSTER_REQUESTS, Team, cluster_request_manifest, eventually, new_team
+from wide import Wide
 
 
 @pytest.fixture
@@ -156,14 +75,9 @@ def test_a_binding_changed_by_hand_is_put_right_and_one_deleted_is_put_back(wide
 
 def test_the_sweep_ends_what_is_over_while_no_operator_runs(wide: Wide) -> None:
     name = wide.granted(duration="3s")
-    operator = wide.team.system.operator
-    assert operator
-    operator.pause()
-    try:
+    with wide.team.operator_frozen():
         eventually(lambda: "1 ended" in wide.team.system.jitaccess("sweep").stdout, "the sweep ends it")
         assert wide.binding(name) is None
-    finally:
-        operator.resume()
     wide.until(name, "Expired")
 
 
@@ -181,6 +95,72 @@ def test_many_roles_in_namespaces_but_no_request_cluster_wide_under_a_policy_for
     denied = wide.person("alice").create(CLUSTER_REQUESTS, cluster_request_manifest("x", "none", requester="alice"))
     assert denied.status == 403
     assert "may not request access under ClusterAccessPolicy 'none'" in denied.message
+
+
+# --- delivered as a temporary identity, which a Job takes along though it can own no ClusterRoleBinding
+
+ACCOUNTS = "jitaccess-grants"
+PARTS = ("serviceaccounts", "roles", "rolebindings", "jobs")
+
+
+@pytest.fixture
+def borne(either: Team) -> Iterator[Wide]:
+    """In force, delivered as an identity, on each of the two installations."""
+    made = Wide(either, delivery="Identity")
+    made.until_in_force()
+    yield made
+    either.admin.delete(CLUSTER_POLICIES, made.policy)
+
+
+def left(wide: Wide, name: str) -> list[str]:
+    """What there is of an identity in its namespace."""
+    account = wide.account(name)
+    return [each for each in PARTS if wide.team.admin.at(ACCOUNTS).get(each, account).ok]
+
+
+def test_the_requester_sees_everything_through_the_account_alone_until_it_is_revoked(borne: Wide) -> None:
+    name = borne.granted()
+    impersonating, holding = borne.identity(name), borne.token_of_identity(name)
+    eventually(lambda: borne.sees_everything(impersonating), "alice sees everything through the account")
+    assert borne.sees_everything(holding), "and so does who has its token"
+    assert not borne.sees_everything(), "alice herself has nothing"
+    assert not borne.sees_everything(borne.identity(name, "erin@example.com")), "nor has anybody else who says to be it"
+    status = borne.until(name, "Active")
+    guarded = next(each for each in status["conditions"] if each["type"] == "ExpiryGuarded")
+    assert (guarded["status"], guarded["reason"]) == ("True", "JobCreated")
+    job = borne.team.admin.at(ACCOUNTS).get("jobs", borne.account(name)).sure()
+    assert [owner["kind"] for owner in job["metadata"]["ownerReferences"]] == ["ClusterAccessRequest"]
+    assert left(borne, name) == list(PARTS)
+    borne.decide("alice", "revoke", name)
+    borne.until(name, "Revoked")
+    assert borne.binding(name) is None
+    eventually(lambda: not borne.sees_everything(impersonating), "impersonating gives nothing", timeout=2)
+    eventually(lambda: not borne.sees_everything(holding), "nor does the token", timeout=2)
+    eventually(lambda: left(borne, name) == [], "nothing is left of the identity")
+
+
+def test_what_somebody_takes_from_a_cluster_wide_identity_is_put_back(borne: Wide) -> None:
+    name = borne.granted()
+    for part in PARTS[:3]:
+        borne.team.admin.at(ACCOUNTS).delete(part, borne.account(name)).sure()
+    binding = borne.binding(name)
+    assert binding
+    borne.team.admin.delete("clusterrolebindings", binding["metadata"]["name"]).sure()
+    eventually(lambda: left(borne, name) == list(PARTS) and borne.binding(name), "everything is back")
+    eventually(lambda: borne.sees_everything(borne.identity(name)), "and works")
+    reasons = {entry["reason"] for entry in borne.until(name, "Active")["history"]}
+    assert {"IdentityRestored", "BindingRestored"} <= reasons
+
+
+def test_the_sweep_ends_a_cluster_wide_identity_while_no_operator_runs(borne: Wide) -> None:
+    name = borne.granted(duration="3s")
+    impersonating = borne.identity(name)
+    with borne.team.operator_frozen():
+        eventually(lambda: "1 ended" in borne.team.system.jitaccess("sweep").stdout, "the sweep ends it")
+        assert borne.binding(name) is None
+        assert left(borne, name) == []
+        eventually(lambda: not borne.sees_everything(impersonating), "impersonating gives nothing", timeout=2)
+    borne.until(name, "Expired")
 
 
 # --- without the component, and what it adds

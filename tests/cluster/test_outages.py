@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
 import pytest
 
 from conftest import installed_system
+from controlplane.client import Person
 from controlplane.process import Process
 from jitaccess.domain.text import parse_duration, parse_time
 from jitaccess.kube.api import Cluster
@@ -17,7 +19,8 @@ from jitaccess.manifests.grant import GRACE
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.reconcile.retention import remove_old
 from system import System
-from team import PATIENCE, POLICIES, REQUESTS, Team, eventually, new_team
+from team import CLUSTER_REQUESTS, PATIENCE, POLICIES, REQUESTS, Team, eventually, new_team
+from wide import Wide
 
 
 @pytest.fixture(scope="module")
@@ -117,27 +120,48 @@ def same_second(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return bool(one["metadata"]["creationTimestamp"] == other["metadata"]["creationTimestamp"])
 
 
-def test_an_identity_is_dead_on_time_though_the_operator_was_killed(system: System) -> None:
-    team = new_team(system)
-    name = granted(team, "6s", delivery="Identity")
-    eventually(lambda: team.identity(name).get("pods").ok, "alice has the access through the account")
-    impersonating, holding = team.identity(name), team.token_of_identity(name)
-    running_operator(system).kill()
-    assert holding.get("pods").ok, "the operator died while the grant was active"
+def sees_pods(bearer: Person) -> bool:
+    """Whether that is a person with access."""
+    return bearer.get("pods").ok
 
-    expires_at = ends(team, name)
-    eventually(lambda: not impersonating.get("pods").ok, "impersonating gives nothing", timeout=PATIENCE + GRACE.seconds)
-    assert datetime.now(UTC) >= expires_at, "not before its time"
-    eventually(lambda: not holding.get("pods").ok, "nor does the token", timeout=PATIENCE)
-    assert datetime.now(UTC) <= expires_at + GRACE + timedelta(minutes=1)
-    assert "cannot impersonate" in impersonating.get("pods").message
-    binding = team.binding(name)
-    assert binding, "what nobody could own stands"
-    assert binding["subjects"][0]["kind"] == "ServiceAccount", "and points at an account that is no more"
+
+def sees_no_pods(bearer: Person) -> bool:
+    """Whether it is one without."""
+    return not sees_pods(bearer)
+
+
+def test_identities_are_dead_on_time_though_the_operator_was_killed(system: System) -> None:
+    team = new_team(system)
+    wide = Wide(team, delivery="Identity")
+    wide.until_in_force()
+    name, everywhere = granted(team, "15s", delivery="Identity"), wide.granted(duration="15s")
+    bearers = {
+        "impersonating, in the namespace": team.identity(name),
+        "with a token, in the namespace": team.token_of_identity(name),
+        "impersonating, cluster-wide": wide.identity(everywhere),
+        "with a token, cluster-wide": wide.token_of_identity(everywhere),
+    }
+    for words, bearer in bearers.items():
+        eventually(partial(sees_pods, bearer), f"alice has the access {words}")
+    running_operator(system).kill()
+    assert all(map(sees_pods, bearers.values())), "the operator died while both grants were active"
+
+    ended = [ends(team, name), parse_time(team.status(everywhere, CLUSTER_REQUESTS)["expiresAt"])]
+    for words, bearer in bearers.items():
+        eventually(partial(sees_no_pods, bearer), f"no access {words}", timeout=PATIENCE + GRACE.seconds)
+        assert datetime.now(UTC) >= min(ended), "not before its time"
+    assert datetime.now(UTC) <= max(ended) + GRACE + timedelta(minutes=1)
+    assert "cannot impersonate" in bearers["impersonating, cluster-wide"].get("pods").message
+    standing = {"RoleBinding": team.binding(name), "ClusterRoleBinding": wide.binding(everywhere)}
+    kinds = {kind: [subject["kind"] for subject in binding["subjects"]] for kind, binding in standing.items() if binding}
+    assert kinds == {kind: ["ServiceAccount"] for kind in standing}, (
+        "what no Job could own stands, and points at an account that is no more"
+    )
 
     system.start_operator()
     team.until(name, "Expired")
-    assert not team.binding(name)
+    wide.until(everywhere, "Expired")
+    assert (team.binding(name), wide.binding(everywhere)) == (None, None)
 
 
 def test_a_killed_operator_takes_up_what_it_left(system: System) -> None:

@@ -1,6 +1,6 @@
 """Two scenes of the story: one policy for many namespaces, and access to the whole cluster."""
 
-from demo.script import FORBIDDEN, LAG, Scene, Step
+from demo.script import FORBIDDEN, LAG, Scene, Step, identity_of
 
 FLEET = """\
 kubectl create -n team-b -f - <<EOF
@@ -25,6 +25,8 @@ spec:
   duration: 15m
   reason: INC-44 a node is gone
 EOF"""
+
+IDENTITY = identity_of("clusteraccessrequest alice-n0de")
 
 EVERYWHERE = (
     Scene(
@@ -54,7 +56,7 @@ EVERYWHERE = (
     ),
     Scene(
         "The whole cluster, for a while",
-        "Nodes are in no namespace. What is asked for is a ClusterAccessRequest, and what comes of it is a ClusterRoleBinding.",
+        "Nodes are in no namespace. The ClusterRoleBinding is for an account that Alice alone may impersonate, and that dies by itself.",
         (
             Step("admin", "kubectl apply -f deploy/examples/nodes/policy.yaml", says=("nodes created",)),
             Step("alice", "kubectl get nodes", says=(FORBIDDEN, "cannot list"), refused=True),
@@ -66,14 +68,14 @@ EVERYWHERE = (
                 within=LAG,
             ),
             Step("alice", "kubectl wait --for=condition=Granted clusteraccessrequest/alice-n0de", says=("condition met",)),
-            Step("alice", "kubectl get nodes", says=("No resources found",), within=LAG),
+            Step("alice", f"kubectl get nodes \\\n    --as={IDENTITY}", says=("No resources found",), within=LAG),
             Step(
                 "admin",
                 "kubectl get clusterrolebindings -l jitaccess.dev/component=grant -o wide",
                 says=("jit-alice-n0de-", "ClusterRole/node-viewer"),
             ),
             Step("alice", 'kubectl annotate clusteraccessrequest alice-n0de jitaccess.dev/revoke="done"', says=("annotated",)),
-            Step("alice", "kubectl get nodes", says=(FORBIDDEN, "cannot list"), refused=True, within=LAG),
+            Step("alice", f"kubectl get nodes \\\n    --as={IDENTITY}", says=(FORBIDDEN, "cannot"), refused=True, within=LAG),
         ),
     ),
 )

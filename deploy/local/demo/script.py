@@ -45,6 +45,11 @@ class Scene:
 Story = Sequence[Scene]
 
 
+def identity_of(reference: str) -> str:
+    """The user name of a grant that is delivered as an identity, as whoever asked for it reads it in a shell."""
+    return f"$(kubectl get {reference} -o jsonpath={{.status.identity}})"
+
+
 class StoryWentWrong(Exception):
     """A step did not come out as the story says; the message names it."""
 

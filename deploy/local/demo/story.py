@@ -1,7 +1,7 @@
 """The story of one grant: what people type, and what must come of it."""
 
 from demo.everywhere import EVERYWHERE
-from demo.script import FORBIDDEN, LAG, Scene, Step
+from demo.script import FORBIDDEN, LAG, Scene, Step, identity_of
 
 NAMESPACE = "team-a"
 FOR, FOR_AGAIN = 20, 10  # seconds of access
@@ -33,8 +33,7 @@ kubectl get events --field-selector involvedObject.name=alice-7f3k \\
 AUDIT = r"""grep '"verb":"delete".*"username":"alice".*"resource":"pods"' $AUDIT_LOG |
     grep -o 'RBAC: allowed by [^}]*alice' | tr -d '\\"'"""
 
-# The user name of the grant, as whoever asked for it reads it.
-IDENTITY = "$(kubectl get accessrequest alice-5p3x -o jsonpath={.status.identity})"
+IDENTITY = identity_of("accessrequest alice-5p3x")
 
 AUDIT_OF_IDENTITY = r"""grep '"impersonatedUser":{"username":"[^"]*alice-5p3x' $AUDIT_LOG | tail -n 1 |
     grep -o '"user":{"username":"[^"]*"\|"impersonatedUser":{"username":"[^"]*"'"""

@@ -180,8 +180,7 @@ class Grants:
         return await self._as_asked(await self._cluster.create(JOBS, wanted), wanted)
 
     async def _as_asked(self, made: Manifest, wanted: Object) -> Guard:
-        fault = job_fault(made, wanted)
-        if not fault:
+        if not (fault := job_fault(made, wanted)):
             return Guard(_ref(made))
         await self._cluster.delete(JOBS, key_of(made), made["metadata"]["uid"])
         return Guard(None, _job_changed(fault))
@@ -211,9 +210,8 @@ class Grants:
             ours = partial(is_of, request_uid=grant.request_uid)
             left = await remove(self._cluster, self._kind.binding, _key(grant), ours, metadata["uid"])
             if left:
-                raise Blocked(
-                    binding_refused(grant.role, grant.request.namespace, f"one with another role stands in its place: {left.why}")
-                )
+                why = f"one with another role stands in its place: {left.why}"
+                raise Blocked(binding_refused(grant.role, grant.request.namespace, why))
             return _bound(await self._cluster.create(self._kind.binding, wanted))
         kept = {"resourceVersion": metadata["resourceVersion"], "finalizers": metadata.get("finalizers") or []}
         right = {**wanted, "metadata": {**wanted["metadata"], **kept}}

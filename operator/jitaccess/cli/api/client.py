@@ -37,6 +37,11 @@ class Client:
         self._connection = connection
         self.cluster = cluster  # whether it is about the whole cluster, and no namespace
 
+    @cached_property
+    def of_the_cluster(self) -> "Client":
+        """The same user's view of the whole cluster."""
+        return self if self.cluster else Client(self._connection, cluster=True)
+
     @property
     def _requests(self) -> Resource:
         """What lists without a namespace are about."""
@@ -85,7 +90,7 @@ class Client:
     def policies(self, namespace: str) -> list[AccessPolicy]:
         """List the policies of a namespace and those for many that may select it, or (empty) of all, or of the whole cluster."""
         wanted = Scope.CLUSTER if self.cluster else Scope.SELECTED
-        many = [policy for policy in self._many() if policy.scope is wanted] if namespace or self.cluster else []
+        many = [policy for policy in self.for_many() if policy.scope is wanted] if namespace or self.cluster else []
         try:
             own = [] if self.cluster else self._list(POLICIES.path(namespace=namespace))[0]
         except Refused:
@@ -94,7 +99,8 @@ class Client:
             own = []  # whom none of the namespace's own policies names may be named by one for many
         return sorted([*map(parse_policy, own), *many], key=lambda policy: (policy.key.name, policy.key))
 
-    def _many(self) -> list[AccessPolicy]:
+    def for_many(self) -> list[AccessPolicy]:
+        """List the ClusterAccessPolicies; none where they are not mine to read."""
         try:
             return [parse_policy(item) for item in self._list(CLUSTER_POLICIES.path())[0]]
         except (Refused, NotFound, NotInstalled):

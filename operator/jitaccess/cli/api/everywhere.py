@@ -1,4 +1,4 @@
-"""Everywhere that I have a part: what of all namespaces one may see without any right to list them."""
+"""Everywhere that I have a part: what of all namespaces, and of the whole cluster, one may see without any right to list them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from jitaccess.cli.api.client import AT_ONCE, Client
-from jitaccess.cli.api.errors import NotFound, Refused
+from jitaccess.cli.api.errors import NotFound, NotInstalled, Refused
 from jitaccess.domain.model import GROUP, AccessPolicy, Key, Manifest, PolicyRef
 from jitaccess.manifests.directory import DIRECTORY, policy_of_entry
 from jitaccess.manifests.resources import POLICIES
@@ -59,7 +59,10 @@ def gathered(ask: Callable[[T], R], things: Sequence[T]) -> list[R]:
 
 
 class Everywhere:
-    """All namespaces, for whoever may list them; else those whose policies name me: `namespaces` says which, None for all."""
+    """All namespaces, for whoever may list them; else those whose policies name me: `namespaces` says which, None for all.
+
+    And the whole cluster, for whoever may see what is asked for there.
+    """
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -72,23 +75,34 @@ class Everywhere:
 
     def requests(self, selector: str = "", verb: str = "") -> list[Manifest]:
         """The requests there are, or those where a policy names me for that verb. Refused where there is nothing to go by."""
+        of_the_cluster = self._of_the_cluster(selector)
         try:
-            return self._client.requests("", selector)
+            return [*self._client.requests("", selector), *(of_the_cluster or ())]
         except Refused as refusal:
-            self._narrow(refusal, verb)
+            self._narrow(refusal, verb, alone=of_the_cluster is None)
         lists = gathered(lambda namespace: self._client.requests(namespace, selector), self.namespaces or [])
-        return [item for items in lists for item in items]
+        return [*(item for items in lists for item in items), *(of_the_cluster or ())]
 
-    def policies(self) -> list[AccessPolicy]:
-        """The policies there are, or those that name me. Refused where there is nothing to go by."""
+    def _of_the_cluster(self, selector: str) -> list[Manifest] | None:
+        """None where they are not mine to see, or of an older jitaccess."""
+        try:
+            return self._client.of_the_cluster.requests("", selector)
+        except (Refused, NotFound, NotInstalled):
+            return None
+
+    def policies(self, *, alone: bool = True) -> list[AccessPolicy]:
+        """The policies of namespaces that there are, or those that name me. Refused where there is nothing to go by.
+
+        Unless something else was found, and they are not all (`alone`).
+        """
         try:
             return self._client.policies("")
         except Refused as refusal:
-            self._narrow(refusal)
+            self._narrow(refusal, alone=alone)
         return gathered(lambda key: self._client.policy(PolicyRef(POLICIES.kind, key)), self.places.policies)
 
-    def _narrow(self, refusal: Refused, verb: str = "") -> None:
-        if not self.places.policies:
+    def _narrow(self, refusal: Refused, verb: str = "", *, alone: bool = True) -> None:
+        if alone and not self.places.policies:
             nobody = f"and no policy names {self._client.me}, as far as the operator has published it"
             raise Refused(f"{refusal.message}, {nobody}", refusal.hint) from refusal
         self.namespaces = self.places.namespaces(verb)

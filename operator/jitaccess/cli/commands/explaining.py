@@ -78,8 +78,8 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
     """
     client = session.client
     wide = Everywhere(client)
-    found = sorted(wide.policies(), key=lambda policy: policy.key) if everywhere else client.policies(client.namespace)
-    rights = of_concern(rights_under(client, found, None))
+    rights = _rights_everywhere(client, wide) if everywhere else rights_under(client, client.policies(client.namespace), None)
+    rights = of_concern(rights)
     note_narrowed(wide)
     if output:
         dump_rights(rights, output)
@@ -89,17 +89,27 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
         return ExitCode.DONE
     columns = [*_COLUMNS[:1], *([Column("NAMESPACE", least=8, keep=5)] * everywhere), *_COLUMNS[1:]]
     show_table(columns, (_row(one, everywhere) for one in rights))
+    if everywhere and (many := [policy for policy in client.for_many() if policy.selector]):
+        note(f"Left out: {len(many)} for many namespaces; kubectl jit policies -n NAMESPACE shows those that select it.")
     for one in rights:
         if one.not_ready or one.unseen:
             note(f"{one.policy.key.name}{' is not in force' if one.not_ready else ''}: {one.not_ready or one.unseen}")
     return ExitCode.DONE
 
 
+def _rights_everywhere(client: Client, everywhere: Everywhere) -> list[Rights]:
+    cluster = client.of_the_cluster
+    whole = rights_under(cluster, cluster.policies(""), None)
+    mine = [one for one in whole if one.may_request or one.may_approve]
+    found = everywhere.policies(alone=not mine)
+    return [*mine, *rights_under(client, sorted(found, key=lambda policy: policy.key), None)]
+
+
 def _row(rights: Rights, with_namespace: bool) -> list[str]:
     policy = rights.policy
     return [
         policy.key.name,
-        *([policy.key.namespace] * with_namespace),
+        *([policy.key.namespace or "(cluster)"] * with_namespace),
         rights.words,
         ", ".join(role.name for role in policy.roles),
         shortened(policy.max_duration),

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import chain
@@ -45,7 +45,10 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
     start, stop = since(back, now), since(end, now) if end else now
     if start > stop:
         raise UsageError(f"the period ends before it begins: {format_time(start)} to {format_time(stop)}")
-    record_of = Record(session.client, session.scope(everywhere), start, stop)
+    namespace, client = session.scope(everywhere), session.client
+    # The cluster first: what is refused is refused before anything is written.
+    scopes = [(client.of_the_cluster, "")] * everywhere + [(client, namespace)]
+    record_of = Record(scopes, start, stop)
     try:
         _WRITERS[output](record_of.lines(in_order=output != "jsonl"))
     except CliError:
@@ -60,10 +63,9 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
 
 @dataclass(slots=True)
 class Record:
-    """The requests of a namespace (empty: of all) that were open at any time in a period; what was read so far is counted."""
+    """The requests that were open at any time in a period, of each namespace (empty: of all); what was read so far is counted."""
 
-    client: Client
-    namespace: str
+    scopes: Sequence[tuple[Client, str]]
     start: datetime
     stop: datetime
     count: int = 0
@@ -81,7 +83,7 @@ class Record:
 
     def _requests(self) -> Iterator[AccessRequest]:
         """Read page by page, as the API server lists them: by namespace and name."""
-        for page in self.client.requests_in_pages(self.namespace):
+        for page in chain.from_iterable(client.requests_in_pages(namespace) for client, namespace in self.scopes):
             found, unreadable = read_requests(page)
             self.unreadable += unreadable
             for request, _ in found:
@@ -95,7 +97,8 @@ class Record:
 
     def _deletions(self) -> list[Deletion]:
         try:
-            return sorted(self.client.deletions(self.namespace), key=lambda each: (each.at, each.request))
+            found = [deletion for client, namespace in self.scopes for deletion in client.deletions(namespace)]
+            return sorted(found, key=lambda each: (each.at, each.request))
         except Refused:
             note("requests that somebody deleted are not in it: you may not read Events there")
             return []

@@ -139,7 +139,7 @@ def _row(request: AccessRequest, now: datetime) -> list[str | Text]:
     end = request.recorded.expires_at
     return [
         request.key.name,
-        request.key.namespace,
+        request.key.namespace or "(cluster)",
         state_text(request.state, progress(request)),
         request.requester,
         request.role.name,

@@ -18,7 +18,19 @@ from jitaccess.wording.roles import in_full
 
 APPROVERS = 3  # approvals that have columns of their own; `decisions` has all of them
 _ASKED = (
-    *("namespace", "name", "uid", "requester", "requesterGroups", "policy", "policyUid", "policyGeneration", "roleKind", "role"),
+    *(
+        "namespace",
+        "name",
+        "uid",
+        "requester",
+        "requesterGroups",
+        "policyKind",
+        "policy",
+        "policyUid",
+        "policyGeneration",
+        "roleKind",
+        "role",
+    ),
     *("duration", "reason"),
 )
 _SHOWN = ("roleUid", "roleHash", "roleAllows", "roleRisks")
@@ -40,6 +52,7 @@ def record(request: AccessRequest) -> dict[str, Any]:
         "uid": request.uid,
         "requester": request.requester,
         "requesterGroups": list(request.groups),
+        "policyKind": request.policy.kind,
         "policy": request.policy.key.name,
         "policyUid": policy.uid if policy else "",
         "policyGeneration": policy.generation if policy else None,
