@@ -56,7 +56,7 @@ EVERYWHERE = (
     ),
     Scene(
         "The whole cluster, for a while",
-        "Nodes are in no namespace. The ClusterRoleBinding is for an account that only Alice may impersonate, and that dies by itself.",
+        "Nodes are in no namespace. The role goes to an account that only Alice may impersonate, and that dies by itself.",
         (
             Step("admin", "kubectl apply -f deploy/examples/nodes/policy.yaml", says=("nodes created",)),
             Step("alice", "kubectl get nodes", says=(FORBIDDEN, "cannot list"), refused=True),
