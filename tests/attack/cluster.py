@@ -65,7 +65,12 @@ def furnish_cluster(stage: Stage) -> None:
         "wide": {"clusterWide": True, "requiredApprovals": 2},
         "wide-identity": {"clusterWide": True, "delivery": "Identity"},
         # By RBAC, every identity may ask and decide under it.
-        "wide-identities": {"clusterWide": True, "requesters": [developers, identities], "approvers": [leads, identities]},
+        "wide-identities": {
+            "clusterWide": True,
+            "requesters": [developers, identities],
+            "approvers": [leads, identities],
+            "requiredApprovals": 2,
+        },
     }.items():
         stage.sure(admin.create(CLUSTER_POLICIES, cluster_policy_manifest(name, **spec)))
     stage.sure(admin.create("clusterroles", {"metadata": {"name": BYSTANDER}, "rules": HARMLESS}))

@@ -141,7 +141,6 @@ def operator() -> Iterator[Attempt]:
         ("for an account elsewhere", to_account(OWN, "kube-system"), labels),
         ("for two identities", to_account(OWN, subjects=both), labels),
         ("for an identity of no request", to_account(OWN), GRANT),
-        ("for an identity of an empty UID", to_account("jit-x-"), GRANT | {"jitaccess.dev/request-uid": ""}),
         ("for an identity under another name", to_account(OWN, metadata={"name": "x"}), labels),
     ):
         how = makes("clusterrolebindings", made, labels=said)

@@ -10,7 +10,7 @@ from jitaccess.domain.text import format_duration, format_time
 
 RECORD = f"{GROUP}/record"
 _FIELDS = (
-    *("requester", "policy", "roleKind", "role", "duration", "reason"),
+    *("requester", "policyKind", "policy", "roleKind", "role", "duration", "reason"),
     *("requestedAt", "grantedAt", "expiresAt", "binding"),
 )
 _APPROVAL = ("approver", "approvedAt", "approvalNote")
@@ -22,6 +22,7 @@ def last_record(request: AccessRequest) -> str:
     facts = {
         "requester": request.requester,
         "requesterGroups": list(request.groups),
+        "policyKind": request.policy.kind,
         "policy": request.policy.key.name,
         "roleKind": request.role.kind,
         "role": request.role.name,

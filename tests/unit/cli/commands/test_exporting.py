@@ -72,7 +72,18 @@ def test_a_gap_has_the_facts_that_the_operator_left_in_its_event() -> None:
     gone = request(status=active_status() | {"approvals": [approval]}, **asked)
     event = {"metadata": {"namespace": "team-a", "creationTimestamp": AT, "annotations": {RECORD: last_record(gone)}}}
     found = gap(read_deletion(event | {"involvedObject": {"name": NAME}}))
-    same = ("requester", "requesterGroups", "policy", "roleKind", "role", "duration", "reason", "approvals", "binding")
+    same = (
+        "requester",
+        "requesterGroups",
+        "policyKind",
+        "policy",
+        "roleKind",
+        "role",
+        "duration",
+        "reason",
+        "approvals",
+        "binding",
+    )
     times = ("requestedAt", "grantedAt", "expiresAt")
     assert {field: found[field] for field in (*same, *times)} == {field: record(gone)[field] for field in (*same, *times)}
     assert (found["state"], found["settledAt"]) == ("Deleted", AT)
@@ -120,6 +131,7 @@ def test_a_record_is_what_the_operator_recorded() -> None:
         "uid": "1a2b3c4d-0000-4000-8000-000000000001",
         "requester": ALICE,
         "requesterGroups": ["developers", "system:authenticated"],
+        "policyKind": "AccessPolicy",
         "policy": "prod-debug",
         "policyUid": "p-1",
         "policyGeneration": 3,
