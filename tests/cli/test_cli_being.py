@@ -40,7 +40,7 @@ def borne(jit_stamped: Plugin) -> str:
 
 def kubectl(jit: Plugin, config: Path, tools: str, *words: str) -> Answer:
     """Run kubectl with that kubeconfig and nothing else."""
-    environment = jit.environment("alice", PATH=tools, KUBECONFIG=str(config), KUBERC="off")
+    environment = jit.environment("alice", PATH=tools, KUBECONFIG=str(config), HOME=str(config.parent), KUBERC="off")
     done = subprocess.run(
         ["kubectl", *words],
         env=environment,
@@ -53,13 +53,16 @@ def kubectl(jit: Plugin, config: Path, tools: str, *words: str) -> Answer:
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def test_as_runs_kubectl_as_the_identity_in_the_namespace_of_the_grant(jit_stamped: Plugin, borne: str, tools: str) -> None:
+def test_as_runs_kubectl_as_the_identity_in_the_namespace_of_the_grant(
+    jit_stamped: Plugin, borne: str, tools: str, tmp_path: Path
+) -> None:
+    its = {"PATH": tools, "HOME": str(tmp_path)}  # kubectl looks there, whatever KUBECONFIG says
     identity = jit_stamped.team.status(borne)["identity"]
-    answer = jit_stamped("as", borne, "--", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}", PATH=tools)
+    answer = jit_stamped("as", borne, "--", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}", **its)
     assert (answer.code, answer.out) == (0, identity)
-    listed = jit_stamped("as", borne, "-n", jit_stamped.team.namespace, "--", "get", "pods", PATH=tools)
+    listed = jit_stamped("as", borne, "-n", jit_stamped.team.namespace, "--", "get", "pods", **its)
     assert listed.code == 0, listed
-    refused = jit_stamped("as", borne, "--", "get", "secrets", PATH=tools)
+    refused = jit_stamped("as", borne, "--", "get", "secrets", **its)
     assert (refused.code, "forbidden" in refused.err) == (1, True), "kubectl's own exit code"
 
 
