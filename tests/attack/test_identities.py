@@ -90,7 +90,7 @@ def deployed(_: Scene, me: Person, name: str) -> Answer:
 
 def recreated(_: Scene, me: Person, name: str) -> Answer:
     """An account of the name of one that has died, which a binding may still point at."""
-    return me.create("serviceaccounts", {"metadata": {"name": f"{name[:-1]}{'0' if name[-1] != '0' else '1'}"}}, dryRun="All")
+    return me.create("serviceaccounts", {"metadata": {"name": f"{name[:-1]}x"}}, dryRun="All")
 
 
 def all_deleted(_: Scene, me: Person, __: str) -> Answer:

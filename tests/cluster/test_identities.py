@@ -85,7 +85,8 @@ def test_what_somebody_takes_from_an_identity_is_put_back_when_the_binding_is_lo
     team.admin.delete("rolebindings", team.status(name)["bindingRef"]["name"]).sure()
     eventually(lambda: left(team, account(team, name)) == list(PARTS), "everything is back")
     eventually(lambda: team.identity(name).get("pods").ok, "and works")
-    assert "IdentityRestored" in [entry["reason"] for entry in team.status(name)["history"]]
+    told = lambda: "IdentityRestored" in [entry["reason"] for entry in team.status(name)["history"]]  # noqa: E731
+    eventually(told, "the record tells of it")
 
 
 def test_access_whose_job_is_gone_is_over(team: Team) -> None:
