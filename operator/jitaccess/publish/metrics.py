@@ -1,6 +1,6 @@
 """What is counted as it happens, for Prometheus; what can be counted when somebody asks is in app/gauges.py.
 
-A label says which of a few known things it was: no person, request, namespace, role or text of theirs is ever one (docs/adr/0021).
+A label says which of a few known things it was: no person, request, namespace, role or text is ever one (docs/adr/0021).
 """
 
 from collections.abc import Callable
@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+from jitaccess.domain.lifecycle import END_REFUSED
+from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
-from jitaccess.kube.answers import Conflict, Refused, Unpatchable
 from jitaccess.manifests.grant import GRACE
 from jitaccess.manifests.kinds import REQUEST_KINDS
 from jitaccess.manifests.resources import Resource
@@ -18,13 +19,36 @@ from jitaccess.publish.transitions import Transition
 
 OTHER = "Other"
 # The reasons of all that is ever recorded of a request (docs/lifecycle.md); one that is not here is counted as `Other`.
-REASONS = frozenset(
-    """Requested Approved Granted DurationElapsed DeniedByApprover WithdrawnByRequester RevokedByRequester RevokedByApprover
-    PendingTimeout ApprovalsMissing RequestDeleted InvalidSpec PolicyNotFound PolicyRecreated PolicyInvalid OutOfReach
-    NamespaceNotSelected RoleNotOffered DurationTooLong PersistentRisk RoleChanged GuardGone EndRefused RoleNotFound
-    RoleUnreadable BindForbidden BindingRefused NameTaken NotInstalled IdentityRefused BindingRestored IdentityRestored
-    BindingMade BindingEmptied ExpiryUnguarded""".split()
-)
+REASONS = OBSTACLES | {
+    END_REFUSED,
+    "Requested",
+    "Approved",
+    "Granted",
+    "DurationElapsed",
+    "DeniedByApprover",
+    "WithdrawnByRequester",
+    "RevokedByRequester",
+    "RevokedByApprover",
+    "PendingTimeout",
+    "ApprovalsMissing",
+    "RequestDeleted",
+    "InvalidSpec",
+    "PolicyNotFound",
+    "PolicyRecreated",
+    "PolicyInvalid",
+    "OutOfReach",
+    "NamespaceNotSelected",
+    "RoleNotOffered",
+    "DurationTooLong",
+    "PersistentRisk",
+    "RoleChanged",
+    "GuardGone",
+    "BindingRestored",
+    "IdentityRestored",
+    "BindingMade",
+    "BindingEmptied",
+    "ExpiryUnguarded",
+}
 _DECISIONS = {
     "Approved": "approved",
     "DeniedByApprover": "denied",
@@ -60,12 +84,13 @@ class Metrics:
     """The metrics of one process, in a registry of their own."""
 
     def __init__(self) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # they double the series, and say when a process began
         self.registry = CollectorRegistry()
         kinds = [kind.resource.kind for kind in REQUEST_KINDS]
         self._transitions = self._counter("transitions", "New entries of the histories of requests.", "kind", "state", "reason")
         self._decisions = self._counter("decisions", "What people decided.", "kind", "decision")
         self._drift = self._counter("drift_repaired", "What somebody changed of a grant, and was put back.", "kind", "what")
+        self._leftovers = self._counter("leftovers", "Access without a record that allows it, once each look.", "kind", "outcome")
         self._switched = self._counter(
             "dead_mans_switch", "Grants that ended, or were to end, by their Job instead of the operator.", "kind", "cause"
         )
@@ -92,6 +117,8 @@ class Metrics:
                 self._decisions.labels(kind, decision)
             for cause in Switched:
                 self._switched.labels(kind, cause)
+            for outcome in ("ended", "not ended"):
+                self._leftovers.labels(kind, outcome)
             for what in _DRIFT.values():
                 self._drift.labels(kind, what)
 
@@ -126,11 +153,15 @@ class Metrics:
         if guarded and late > GRACE:
             self._switched.labels(resource.kind, Switched.TOO_LATE).inc()
 
+    def leftover(self, resource: Resource, ended: bool) -> None:
+        """There was access that no record allows (any more); whether it could be ended."""
+        self._leftovers.labels(resource.kind, "ended" if ended else "not ended").inc()
+
     # --- the process
 
-    def called(self, verb: str, error: Exception | None) -> None:
-        """A call to the API server (`WATCH` is one too) was answered, or failed."""
-        self._calls.labels(verb, _outcome(error)).inc()
+    def called(self, verb: str, outcome: str) -> None:
+        """A call to the API server (`WATCH` is one too) came to that (kube/calls.py)."""
+        self._calls.labels(verb, outcome).inc()
 
     def led(self) -> None:
         """This replica begins to lead."""
@@ -157,11 +188,3 @@ class Metrics:
     def export_lags(self, sink: str, seconds: float) -> None:
         """The age of the oldest event that a sink has not taken yet; 0.0 when it has all."""
         self._export_lag.labels(sink).set(seconds)
-
-
-def _outcome(error: Exception | None) -> str:
-    if error is None:
-        return "ok"
-    if isinstance(error, (Conflict, Unpatchable)):
-        return "conflict"
-    return "refused" if isinstance(error, Refused) else "outage"

@@ -8,8 +8,10 @@ import pytest
 from jitaccess.domain.model import Decision, Key, PolicyRef
 from jitaccess.domain.recorded import Condition, Recorded, State
 from jitaccess.manifests.resources import POLICIES, REQUESTS
-from jitaccess.workqueue.store import Open, Policies, Requests, Store, facts_of, version_of, waits_for_us
-from unit.examples import ALICE, BOB, KEY, POLICY_KEY, POLICY_REF, UID, VIEW, active_status, approved_by, policy, request
+from jitaccess.workqueue.policies import Policies
+from jitaccess.workqueue.store import Open, Requests, Store, facts_of, waits_for_us
+from jitaccess.workqueue.versions import version_of
+from unit.examples import ALICE, BOB, KEY, POLICY_KEY, POLICY_REF, T0, UID, VIEW, active_status, approved_by, policy, request
 
 OTHER = Key("team-a", "another")
 BY_BOB = (Decision(BOB, "ok"),)
@@ -55,7 +57,7 @@ def test_only_news_is_news(version: str, uid: str, news: bool) -> None:
 def test_a_request_is_remembered_in_a_few_slots() -> None:
     store = Requests()
     assert store.see(request())
-    expected = Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()), waits=True)
+    expected = Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()), waits=True, asked=T0)
     assert store.get(KEY) == expected
     assert not hasattr(store.get(KEY), "__dict__"), "slots, never bodies"
     assert store.all() == [(KEY, expected)]
