@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
+from jitaccess.kube.calls import OUTCOMES
 from jitaccess.manifests.grant import GRACE
 from jitaccess.manifests.kinds import REQUEST_KINDS
 from jitaccess.manifests.resources import Resource
@@ -110,6 +111,9 @@ class Metrics:
             "jitaccess_export_lag_seconds", "Age of the oldest event a sink has not taken.", ("sink",), registry=self.registry
         )
         self._queues = Gauge("jitaccess_queue_depth", "What waits, by queue.", ("queue",), registry=self.registry)
+        for verb in ("GET", "POST", "PUT", "PATCH", "DELETE", "WATCH"):
+            for outcome in ("ok", "abandoned", *OUTCOMES.values()):
+                self._calls.labels(verb, outcome)
         for kind in kinds:  # so that the first one is an increase
             for each in (self._pending, self._latency, self._expiry_lag):
                 each.labels(kind)

@@ -1,10 +1,10 @@
 """What is open, in a few words an object: the operator's memory follows open requests, not history, and never holds bodies."""
 
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from time import monotonic
 
 from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
@@ -68,7 +68,7 @@ class Requests:
         news = known is None or known.facts != facts_of(request)
         self.remember(request, request.resource_version, request.state)
         if news and (seen := self._open.get(request.key)):
-            self._open[request.key] = replace(seen, heard=0.0 if seen.active else time.monotonic())
+            self._open[request.key] = replace(seen, heard=0.0 if seen.active else monotonic())
         if news and hint and not request.state.settled:
             self._hints[request.key] = request
         return news
@@ -123,7 +123,7 @@ class Requests:
         if known is None or not known.heard:
             return None
         self._open[key] = replace(known, heard=0.0)
-        return time.monotonic() - known.heard
+        return monotonic() - known.heard
 
     def unbound(self, key: Key) -> None:
         """Remember that the binding of an open request is gone for good: the record of its end comes next."""
