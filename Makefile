@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests that share a control plane share a process (tests/conftest.py); four of them, because much of their time is waiting.
 PYTEST_FLAGS ?= -n 4 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup controlplane demo test check lint format unit bench digest lock clean
+.PHONY: help setup controlplane promtool demo test check lint format unit bench digest lock clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -28,7 +28,10 @@ demo: setup ## play the story on a local control plane (KEEP=1 leaves it running
 
 test: check ## run everything that CI runs
 
-check: lint controlplane ## lint, types, import contracts and all tests
+promtool: setup ## find or build promtool, for the tests of alerts and dashboard
+	@PYTHONPATH=deploy/local $(BIN)/python -m promtool
+
+check: lint controlplane promtool ## lint, types, import contracts and all tests
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 lint: setup

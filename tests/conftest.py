@@ -57,6 +57,7 @@ GROUPS = (
     "by hand",
     "test_replicas",
     "unit",
+    "test_alerts",
     "test_packaging",
 )
 

@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -102,7 +102,16 @@ def _search() -> dict[str, Path]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def building_in(cache: Path) -> Iterator[Path]:
+    """A folder to build in, beside what is built; a killed build leaves nothing behind."""
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=cache) as scratch:
+        guard().tell("watch", scratch)
+        yield Path(scratch)
+    guard().tell("forget", scratch)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
     """Hold a lock between processes; the system drops it when its holder ends in whatever way."""
     with path.open("w") as lock:
 
@@ -118,41 +127,48 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _build(name: str, go: Path, scratch: Path, title: str) -> None:
-    """Build one binary; it appears in the cache whole or not at all."""
-    result = scratch / name
+def go_build(title: str, command: Sequence[str | Path], module: Path, scratch: Path, built: Path, otherwise: str) -> None:
+    """Build one binary of a Go module with that `go build ... PACKAGE`; it appears whole or not at all.
+
+    BuildError says why it could not be built, and `otherwise` what else to do.
+    """
+    result = scratch / built.name
+    *build, package = command
     process = Process(
-        f"go build {name}",
-        [go, "build", *build_flags(), "-o", result, PACKAGES[name]],
-        scratch / f"{name}.log",
+        f"go build {built.name}",
+        [*build, "-o", result, package],
+        scratch / f"{built.name}.log",
         env={**os.environ, **build_env(), "GOTMPDIR": str(scratch)},
-        cwd=MODULE,
+        cwd=module,
     )
     if run_with_progress(title, process) != 0:
         raise BuildError(
-            f"{name} could not be built; the last lines of go:\n{process.log_tail(25)}\n"
+            f"{built.name} could not be built; the last lines of go:\n{process.log_tail(25)}\n"
             "If a download failed, check the network and GOPROXY and run again: what is done stays done. "
-            "If memory or disk ran out, it takes about 2 GB of memory and 5 GB of disk. "
-            "Or set KUBEBUILDER_ASSETS to a directory that holds the binaries."
+            f"If memory or disk ran out, it takes about 2 GB of memory and 5 GB of disk. {otherwise}"
         )
-    result.replace(cache_dir() / name)
+    result.replace(built)
+
+
+def _build(name: str, go: Path, scratch: Path, title: str) -> None:
+    command = [go, "build", *build_flags(), PACKAGES[name]]
+    otherwise = "Or set KUBEBUILDER_ASSETS to a directory that holds the binaries."
+    go_build(title, command, MODULE, scratch, cache_dir() / name, otherwise)
 
 
 def _build_missing(missing: list[str]) -> None:
     go = find_go(cache_root(), parse_version(_go_mod(r"^go (\S+)$")[0]))
     say(f"building {', '.join(missing)} with {go} into {cache_dir()}; the first time takes minutes")
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=cache_dir()) as scratch:
-        guard().tell("watch", scratch)  # a killed build leaves nothing behind
+    with building_in(cache_dir()) as scratch:
         for number, name in enumerate(missing, start=1):
-            _build(name, go, Path(scratch), f"[{number}/{len(missing)}] building {name}")
-    guard().tell("forget", scratch)
+            _build(name, go, scratch, f"[{number}/{len(missing)}] building {name}")
 
 
 def ensure_binaries() -> Mapping[str, Path]:
     """Return the path of every binary, building those that are nowhere; BuildError says what to do."""
     if PACKAGES.keys() - _search().keys():
         cache_dir().mkdir(parents=True, exist_ok=True)
-        with _locked(cache_root() / "build.lock"):
+        with locked(cache_root() / "build.lock"):
             if missing := [name for name in PACKAGES if name not in _search()]:
                 _build_missing(missing)
     return _search()

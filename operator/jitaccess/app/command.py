@@ -119,7 +119,7 @@ def main() -> None:
     callback=_address,
     default="127.0.0.1:8080",
     show_envvar=True,
-    help="Where to serve /livez and /readyz. In a Pod: 0.0.0.0:8080.",
+    help="Where to serve /livez, /readyz and /metrics. In a Pod: 0.0.0.0:8080.",
 )
 @click.option(
     "--identity",

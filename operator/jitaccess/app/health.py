@@ -1,4 +1,7 @@
-"""HTTP for kubelet's probes: GET of a few fixed paths; all that a stranger on the network could make large or slow is bounded."""
+"""HTTP for kubelet's probes and for Prometheus: GET of a few fixed paths.
+
+All that a stranger on the network could make large or slow is bounded.
+"""
 
 import asyncio
 import contextlib
@@ -26,11 +29,12 @@ class Answer:
 
     status: HTTPStatus
     text: str
+    content_type: str = "text/plain; charset=utf-8"
 
     def encoded(self) -> bytes:
         """The answer as HTTP/1.1 has it; each is the last one on its connection."""
         body = self.text.encode()
-        head = f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        head = f"HTTP/1.1 {self.status.value} {self.status.phrase}\r\nContent-Type: {self.content_type}\r\n"
         return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 

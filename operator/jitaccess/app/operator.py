@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import aiohttp
+from prometheus_client import ProcessCollector
 
 from jitaccess.app.following import Following
+from jitaccess.app.gauges import Gauges, Replica
 from jitaccess.app.health import HealthServer, probes
 from jitaccess.app.leader import Leader
+from jitaccess.app.metrics_page import MetricsPage, measure_lag
 from jitaccess.app.supervise import Ended, ForEver, Termination
 from jitaccess.app.unreadable import Unreadable
 from jitaccess.app.upkeep import Habits, Upkeep, skew_in_words
@@ -27,6 +30,7 @@ from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
 from jitaccess.manifests.resources import NAMESPACES, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.events import Announcer
+from jitaccess.publish.metrics import Metrics
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.directory import Directory
 from jitaccess.reconcile.leftovers import sweep_identities
@@ -70,10 +74,10 @@ class Operator:
         self._options = options
         self._termination = termination
         # The Lease decides about every write but those of the Lease itself.
-        self._clock = Clock()
-        unguarded = Cluster(session, connection.server, observe=self._clock.observe)
+        self._clock, self._metrics = Clock(), Metrics()
+        unguarded = Cluster(session, connection.server, observe=self._clock.observe, count=self._metrics.called)
         self._leader = Leader(unguarded, options.identity, self._won)
-        self._cluster = Cluster(session, connection.server, self._leader.leads, self._clock.observe)
+        self._cluster = Cluster(session, connection.server, self._leader.leads, self._clock.observe, self._metrics.called)
         self._installation = Installation(unconfined=options.unconfined)
         self._store = Store((kind.resource for kind in REQUEST_KINDS), (kind.resource for kind in POLICY_KINDS))
         self._schedule = Schedule(self._fire, self._clock.now, may_fire=self._leader.leads)
@@ -86,9 +90,27 @@ class Operator:
         self._watchers = Watchers(
             self._cluster, WATCHED, partial(self._watch.registry, connection), termination.listen, self._upkeep.reinstalled
         )
+        self._register()
+
+    def _register(self) -> None:
+        """What is asked for at each scrape."""
+        replica = Replica(
+            self._store,
+            self._schedule,
+            self._installation,
+            self._clock.now,
+            self._leader.leads,
+            lambda: not self._watchers.problem,
+            lambda: self._clock.skew,
+            lambda: self._announcer.dropped,
+        )
+        self._metrics.registry.register(Gauges(replica))
+        ProcessCollector(registry=self._metrics.registry)
+        self._metrics.waits("looks", lambda: self._schedule.waiting)
+        self._metrics.waits("events", lambda: self._announcer.waiting)
 
     def _tools(self) -> Tools:
-        publisher = Publisher(self._announcer)
+        publisher = Publisher(self._announcer, self._metrics)
         cluster, now, options = self._cluster, self._clock.now, self._options
         shared = (cluster, self._store, self._schedule, publisher, self._installation, now)
         return Tools(*shared, options.job_image, options.risk)
@@ -97,7 +119,7 @@ class Operator:
         made: dict[Resource, Reconciler] = {}
         for kind in REQUEST_KINDS:
             made[kind.resource] = RequestReconciler(tools, kind).reconcile
-            made[kind.binding] = partial(end_stray, self._cluster, kind, self._clock.now)
+            made[kind.binding] = partial(end_stray, self._cluster, kind, self._clock.now, count=self._metrics.leftover)
         for policy_kind in POLICY_KINDS:
             policies = PolicyReconciler(tools, policy_kind)
             made |= {policy_kind.counts: policies.recount, policy_kind.resource: policies.reconcile}
@@ -117,11 +139,13 @@ class Operator:
     async def run(self) -> None:
         """Run until the termination has begun, then let what is under way finish; Ended if something failed that must not."""
         for_ever = ForEver(self._termination.begin)
-        server = HealthServer(probes(self._schedule, lambda: for_ever.problem, self._problems, self._remarks))
+        routes = probes(self._schedule, lambda: for_ever.problem, self._problems, self._remarks)
+        server = HealthServer({**routes, "/metrics": MetricsPage(self._metrics.registry)})
         await server.start(self._options.health_host, self._options.health_port)
         try:
             for_ever.start("the schedule", self._schedule.run())
             for_ever.start("the announcer", self._announcer.run())
+            for_ever.start("the metrics", measure_lag(self._metrics.lagged))
             for_ever.start("the check", self._upkeep.check_for_ever())
             for_ever.start("the watch", self._watchers.run())
             for following in self._followings():
@@ -165,6 +189,7 @@ class Operator:
         await self._leader.run()
 
     def _won(self) -> None:
+        self._metrics.led()
         self._upkeep.won()
 
 

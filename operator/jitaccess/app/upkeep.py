@@ -179,7 +179,8 @@ class Upkeep:
     async def _compare(self, kind: RequestKind, reads: LiveReads | None) -> None:
         if kind.component and not self._installation.has(kind.component):
             return self._look_at_requests(kind.resource)  # their bindings cannot be listed: each look says what it cannot do
-        difference = await compare(self._cluster, kind, self._clock.now, reads)
+        count = self._tools.publisher.metrics.leftover
+        difference = await compare(self._cluster, kind, self._clock.now, reads, count)
         apply(difference, kind, self._tools.store, self._tools.schedule)
 
     # --- retention

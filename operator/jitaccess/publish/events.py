@@ -42,6 +42,11 @@ class Announcer:
         self._numbers = itertools.count(1)
         self.dropped = 0
 
+    @property
+    def waiting(self) -> int:
+        """How many are still to be posted."""
+        return self._waiting.qsize()
+
     def tell(self, news: News) -> None:
         """Queue an Event; dropped, and counted, if too many are waiting."""
         try:

@@ -9,21 +9,24 @@ from jitaccess.domain.text import format_time
 from jitaccess.manifests.gone import last_record
 from jitaccess.manifests.resources import Resource
 from jitaccess.publish.events import Announcer, News
+from jitaccess.publish.metrics import Metrics
 from jitaccess.publish.transitions import Transition, transitions
 
 log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Tells the log and the Events of a cluster what has been recorded."""
+    """Tells the log, the Events of a cluster and the metrics what has been recorded."""
 
-    def __init__(self, announcer: Announcer) -> None:
+    def __init__(self, announcer: Announcer, metrics: Metrics | None = None) -> None:
         self._announcer = announcer
+        self.metrics = metrics or Metrics()  # for what is no transition
 
     def publish(self, resource: Resource, request: AccessRequest, news: Iterable[Entry]) -> None:
         """Tell what has just been recorded of a request."""
         for transition in transitions(resource, request, news):
             _log(transition)
+            self.metrics.happened(transition)
             if transition.entry.reason != "Requested":  # which the requester knows
                 words = _words(transition.entry)
                 self.tell(News(resource, request.key, request.uid, transition.entry.reason, words, transition.warning))

@@ -5,12 +5,13 @@ The same comparison when a replica begins to lead, and every few minutes for wha
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from jitaccess.domain.lifecycle import Grant, decide, grant_of
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import RiskTable
@@ -24,7 +25,7 @@ from jitaccess.manifests.resources import JOBS, OPEN_REQUESTS
 from jitaccess.manifests.status import UnknownState
 from jitaccess.reconcile.facts import place_of, read_role
 from jitaccess.reconcile.leftovers import incomplete
-from jitaccess.reconcile.sweep import end_if_over, remove_job_if_over, request_of
+from jitaccess.reconcile.sweep import CountLeftover, end_if_over, remove_job_if_over, request_of
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Open, Store
 
@@ -87,10 +88,16 @@ class LiveReads:
         return self.roles[where]
 
 
-async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetime], reads: LiveReads | None = None) -> Difference:
+async def compare(
+    cluster: Cluster,
+    kind: RequestKind,
+    now: Callable[[], datetime],
+    reads: LiveReads | None = None,
+    count: CountLeftover = lambda _resource, _ended: None,
+) -> Difference:
     """Compare every open request with its binding and its Job; with `reads` also with what its policy and role allow now.
 
-    Access that nobody explains, and Jobs of settled requests, are ended on the way.
+    Access that nobody explains, and Jobs of settled requests, are ended on the way; `count` learns of the access.
     """
     difference = Difference()
     active: dict[Key, Expected] = {}
@@ -105,7 +112,7 @@ async def compare(cluster: Cluster, kind: RequestKind, now: Callable[[], datetim
         if request.state is State.ACTIVE and recorded.granted_at and recorded.expires_at:
             grant = grant_of(request, recorded.granted_at, recorded.expires_at)
             active[grant_key(request.key, request.uid)] = Expected(grant, recorded.job)
-    await _compare_bindings(cluster, kind, active, difference, now)
+    await _compare_bindings(cluster, kind, active, difference, partial(end_if_over, cluster, kind, now=now, count=count))
     identities = [(expected.grant, expected.job) for expected in active.values() if _is_identity(expected)]
     difference.look |= await incomplete(cluster, kind, identities, now)
     if kind.job_guard:
@@ -153,13 +160,13 @@ async def _compare_bindings(
     kind: RequestKind,
     active: Mapping[Key, Expected],
     difference: Difference,
-    now: Callable[[], datetime],
+    end: Callable[[Manifest], Awaitable[bool]],
 ) -> None:
     missing = dict(active)
     async for binding in cluster.list_objects(kind.binding, labelSelector=GRANT_SELECTOR):
         expected = missing.pop(key_of(binding), None)
         if expected is None:
-            await end_if_over(cluster, kind, binding, now)
+            await end(binding)
         # What keeps a binding from going by itself is told; of an identity's, what goes is the identity.
         elif (_is_identity(expected) or not kept_by(binding)) and is_same(
             binding, binding_manifest(kind, expected.grant, expected.job)

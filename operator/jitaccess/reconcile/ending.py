@@ -2,11 +2,12 @@
 
 import logging
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 
 from jitaccess.domain.lifecycle import Verdict, not_ended
 from jitaccess.domain.model import AccessRequest, Key
-from jitaccess.domain.recorded import NOTHING_RECORDED, ObjectRef, Recorded
+from jitaccess.domain.recorded import NOTHING_RECORDED, ObjectRef, Recorded, State
 from jitaccess.domain.recording import Incident, Outcome
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.manifests.grant import grant_key, is_of
@@ -49,13 +50,14 @@ class Endings:
             if isinstance(error, Outage) and not self._goes_on_failing(key):
                 raise
             return False
+        self._ended(known, known.until)
         self._open.unbound(key)
         self._tools.schedule.soon(self._recorder.target(key))
         return True
 
     async def end(self, facts: Facts, verdict: Verdict) -> None:
         """End the access, see that it is gone, record it; what cannot be ended stays open, and says so."""
-        request = facts.request
+        request, known = facts.request, self._open.get(facts.request.key)
         try:
             # Where no grant is on record there is no access: that is the order of writes.
             granted = request.recorded.granted_at is not None
@@ -67,6 +69,8 @@ class Endings:
             await self._recorder.record(request, Outcome(late, facts.policy))
             self._tools.schedule.retry(self._recorder.target(request.key), LONGEST_OUTAGE_RETRY)
             return
+        if verdict.state is State.EXPIRED and known and known.until and not known.gone:
+            self._ended(known, known.until)
         request = await self._recorder.record(request, Outcome(verdict, facts.policy, None, None, _emptied(remains)))
         # Before the Job, which takes a while: another request of that name may come meanwhile, and must not be forgotten.
         self._recorder.forget(request.key)
@@ -93,6 +97,10 @@ class Endings:
         self._recorder.forget(key)
         await self._drop_job(key, known.uid, replace(recorded, job=None))
         self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, left)
+
+    def _ended(self, known: Open, until: datetime) -> None:
+        """The access is gone, at its end or later; a Job was to end it too, unless the record says that none is."""
+        self._tools.publisher.metrics.ended(self._kind.resource, self._tools.now() - until, guarded=not known.unguarded)
 
     def _goes_on_failing(self, key: Key) -> bool:
         return self._tools.schedule.attempts(self._recorder.target(key)) >= LOUD_AFTER

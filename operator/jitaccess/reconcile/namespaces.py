@@ -16,7 +16,7 @@ from jitaccess.reconcile.derived import Derived, Refusal
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.removal import NotEnded
 from jitaccess.workqueue.schedule import Target
-from jitaccess.workqueue.store import version_of_policy
+from jitaccess.workqueue.versions import version_of_policy
 
 log = logging.getLogger(__name__)
 

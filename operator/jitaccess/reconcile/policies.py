@@ -22,7 +22,7 @@ from jitaccess.reconcile.identities import lacking
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.removal import NotEnded
 from jitaccess.workqueue.schedule import Target
-from jitaccess.workqueue.store import Version, version_of_policy
+from jitaccess.workqueue.versions import Version, version_of_policy
 
 log = logging.getLogger(__name__)
 

@@ -197,6 +197,8 @@ class RequestReconciler:
 
     def _bound(self, grant: Grant, uid: str) -> None:
         self._open.bound(grant.request, uid)
+        if (seconds := self._open.answered(grant.request)) is not None:
+            self._tools.publisher.metrics.bound(self._kind.resource, seconds)
         self._proven.add((grant.request.namespace, grant.role, grant.delivered_as))
 
     async def _obstructed_by(self, facts: Facts, verdict: Verdict, block: Blocked) -> None:

@@ -22,7 +22,7 @@ from jitaccess.manifests.grant import (
 )
 from jitaccess.manifests.kinds import PolicyKind, RequestKind
 from jitaccess.manifests.parse import key_of
-from jitaccess.manifests.resources import JOBS, ROLE_BINDINGS
+from jitaccess.manifests.resources import JOBS, ROLE_BINDINGS, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.reconcile.removal import NotEnded, is_harmless, remove
 from jitaccess.workqueue.schedule import Schedule, Target
@@ -31,6 +31,7 @@ from jitaccess.workqueue.store import Store
 log = logging.getLogger(__name__)
 
 Now = Callable[[], datetime]
+CountLeftover = Callable[[Resource, bool], None]  # of which kind of request, and whether its access could be ended
 
 
 async def sweep_policies(cluster: Cluster, kind: PolicyKind, store: Store, schedule: Schedule) -> None:
@@ -58,26 +59,40 @@ async def remove_job_if_over(cluster: Cluster, kind: RequestKind, job: Manifest)
         await remove(cluster, JOBS, key_of(job), partial(is_managed, request_uid=uid), job["metadata"]["uid"])
 
 
-async def end_if_over(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now) -> bool:
+async def end_if_over(
+    cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now, count: CountLeftover = lambda _resource, _ended: None
+) -> bool:
     """End the access that a binding with our label gives, if it is over or nobody's; returns whether it was.
 
-    What keeps one binding from being looked at or ended is told, and keeps no other one alive.
+    What keeps one binding from being looked at or ended is told, and keeps no other one alive; `count` learns of both.
     """
     try:
-        return await _end(cluster, kind, binding, now)
+        ended = await _end(cluster, kind, binding, now)
     except (NotEnded, Refused, UnknownState) as error:
         log.error("leftover access cannot be ended: %s", error, extra=_in_words(binding))
+        count(kind.resource, False)
         return False
+    if ended:
+        count(kind.resource, True)
+    return ended
 
 
-async def end_stray(cluster: Cluster, kind: RequestKind, now: Now, key: Key) -> None:
+async def end_stray(
+    cluster: Cluster, kind: RequestKind, now: Now, key: Key, count: CountLeftover = lambda _resource, _ended: None
+) -> None:
     """End a binding with our label that no open request of ours explains, if it is over or nobody's.
 
     NotEnded, Refused or UnknownState where that cannot be: for the schedule to report, and to try for ever.
     """
     found = await cluster.find(kind.binding, key)
-    if found and has_labels(found, MANAGED | GRANT):
-        await _end(cluster, kind, found, now)
+    if found is None or not has_labels(found, MANAGED | GRANT):
+        return
+    try:
+        if await _end(cluster, kind, found, now):
+            count(kind.resource, True)
+    except (NotEnded, Refused, UnknownState):
+        count(kind.resource, False)
+        raise
 
 
 async def _end(cluster: Cluster, kind: RequestKind, binding: Manifest, now: Now) -> bool:

@@ -11,7 +11,7 @@ import itertools
 import logging
 import random
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -63,10 +63,26 @@ class Schedule:
         self._news: OrderedDict[Target, None] = OrderedDict()  # unlike a dict, it takes from its front at no cost
         self._running: dict[Target, asyncio.Task[None]] = {}
         self._attempts: dict[Target, int] = {}
+        self.retries: Counter[str] = Counter()  # by kind of object, since the start
         self._order = itertools.count()
         self._wake = asyncio.Event()
         self._open = True
         self.beat = time.monotonic()  # when the waiter last looked, for the liveness probe
+
+    @property
+    def waiting(self) -> int:
+        """How many targets are to be looked at as soon as possible."""
+        return len(self._news)
+
+    @property
+    def retrying(self) -> int:
+        """How many targets are not as they should be, and are tried again."""
+        return len(self._attempts)
+
+    @property
+    def planned(self) -> int:
+        """How many targets have a deadline."""
+        return len(self._deadlines)
 
     def soon(self, target: Target) -> None:
         """Something happened to the target: look at it as soon as possible."""
@@ -90,6 +106,7 @@ class Schedule:
         """Look at the target again after a while, longer each time until `done`, at most `longest` seconds; returns them."""
         attempt = self._attempts.get(target, 0)
         self._attempts[target] = attempt + 1
+        self.retries[target.resource.kind] += 1
         delay: float = min(FIRST_RETRY * 2.0 ** min(attempt, 16), longest) * random.uniform(0.8, 1.2)  # noqa: S311 (spread)
         self.at(target, self._now() + timedelta(seconds=delay))
         return delay

@@ -1,16 +1,19 @@
 """What is open, in a few words an object: the operator's memory follows open requests, not history, and never holds bodies."""
 
+import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from time import monotonic
 
+from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import obstructed
 from jitaccess.domain.recorded import State
 from jitaccess.manifests.resources import Resource
 from jitaccess.workqueue.namespaces import Namespaces
-
-Version = tuple[str, int, bool]  # of a policy: UID, generation, whether it is being deleted
+from jitaccess.workqueue.policies import Policies
+from jitaccess.workqueue.versions import version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,12 @@ class Open:
     binding: str = ""
     gone: bool = False  # its binding is gone, and the record of that is still to come
     waits: bool = False  # it may wait for us, by what is on it
-
-
-def version_of(resource_version: str) -> int:
-    """A resourceVersion as a number, comparable since Kubernetes 1.35 by contract and before in fact; -1 if it is none."""
-    return int(resource_version) if resource_version.isdecimal() else -1
+    asked: datetime | None = None  # when it was made, while it is pending
+    # When (time.monotonic) the watch last had news of it while it was pending; 0.0 if it never had.
+    heard: float = field(default=0.0, compare=False)
+    unguarded: str = ""  # why nothing but the operator ends its access, by the record; empty where something does
+    stuck: bool = False  # its access should have ended, and the API server does not let it, by the record
+    identity: bool = False  # its access goes to a temporary identity
 
 
 class Requests:
@@ -63,6 +67,8 @@ class Requests:
             return False
         news = known is None or known.facts != facts_of(request)
         self.remember(request, request.resource_version, request.state)
+        if news and (seen := self._open.get(request.key)):
+            self._open[request.key] = replace(seen, heard=0.0 if seen.active else monotonic())
         if news and hint and not request.state.settled:
             self._hints[request.key] = request
         return news
@@ -98,6 +104,11 @@ class Requests:
             same.binding if same else "",
             gone=same.gone if same else False,
             waits=waits_for_us(request),
+            asked=None if state is State.ACTIVE else request.created,
+            heard=same.heard if same else 0.0,
+            unguarded=_reason(request, "ExpiryGuarded"),
+            stuck=_reason(request, "Granted") == END_REFUSED,
+            identity=bool(request.recorded.identity),
         )
         self._by_policy.setdefault(request.policy, set()).add(request.key)
 
@@ -105,6 +116,14 @@ class Requests:
         """Remember the UID of the binding of an open request."""
         if known := self._open.get(key):
             self._open[key] = replace(known, binding=binding, gone=False)
+
+    def answered(self, key: Key) -> float | None:
+        """The seconds since the watch last had news of a request that has got its binding; None if not known, or told already."""
+        known = self._open.get(key)
+        if known is None or not known.heard:
+            return None
+        self._open[key] = replace(known, heard=0.0)
+        return monotonic() - known.heard
 
     def unbound(self, key: Key) -> None:
         """Remember that the binding of an open request is gone for good: the record of its end comes next."""
@@ -140,51 +159,13 @@ class Requests:
         """All open requests, as they are at this moment."""
         return list(self._open.items())
 
+    def each(self) -> Iterable[Open]:
+        """All open requests without their keys, to be walked through at once."""
+        return self._open.values()
+
     def under(self, policy: PolicyRef) -> Iterator[Key]:
         """The open requests that name the policy."""
         yield from list(self._by_policy.get(policy, ()))
-
-
-class Policies:
-    """The policies of one kind, as the watch reported them: hints, not the truth."""
-
-    def __init__(self) -> None:
-        self._known: dict[Key, AccessPolicy] = {}
-        self._heeded: dict[Key, Version] = {}
-
-    def heed(self, key: Key, version: Version | None) -> bool:
-        """Remember that the requests under a policy are looked at for this version of it; False if they were already."""
-        if version is not None and self._heeded.get(key) == version:
-            return False
-        if version is None:
-            self._heeded.pop(key, None)
-        else:
-            self._heeded[key] = version
-        return True
-
-    def heed_all(self) -> None:
-        """All requests are about to be compared with the policies as they are: none needs a look for its policy's sake."""
-        self._heeded = {key: version_of_policy(policy) for key, policy in self._known.items()}
-
-    def get(self, key: Key) -> AccessPolicy | None:
-        """The policy as the watch reported it last."""
-        return self._known.get(key)
-
-    def all(self) -> list[Key]:
-        """All policies that are known at this moment."""
-        return list(self._known)
-
-    def see(self, policy: AccessPolicy) -> bool:
-        """Remember a policy as it is now; False if it is no news."""
-        known = self._known.get(policy.key)
-        if known and 0 <= version_of(policy.resource_version) <= version_of(known.resource_version):
-            return False
-        self._known[policy.key] = policy
-        return True
-
-    def forget(self, key: Key) -> None:
-        """Drop a policy that is gone."""
-        self._known.pop(key, None)
 
 
 class Store:
@@ -206,15 +187,16 @@ class Store:
                 yield resource, key
 
 
-def version_of_policy(policy: AccessPolicy) -> Version:
-    """What of a policy makes it another one to the requests under it."""
-    return policy.uid, policy.generation, policy.deleting
-
-
 def waits_for_us(request: AccessRequest) -> bool:
     """Whether a request, by what is on it, may wait for the operator: not looked at yet, decided upon, or held up."""
     decided = request.denials or request.revocations or (request.state is State.PENDING and request.approvals)
     return bool(decided) or request.recorded.unseen or obstructed(request)
+
+
+def _reason(request: AccessRequest, kind: str) -> str:
+    """The reason of a condition that is False; empty if it is not. One string for all that share it."""
+    condition = request.recorded.condition(kind)
+    return sys.intern(condition.reason) if condition and condition.status == "False" else ""
 
 
 def facts_of(request: AccessRequest) -> int:

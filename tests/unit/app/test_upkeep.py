@@ -14,6 +14,7 @@ from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.manifests.resources import REQUESTS
+from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.comparing import Difference
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
@@ -86,7 +87,7 @@ class Desk:
         schedule = Schedule(self._fire, lambda: datetime.now(UTC))
         store = empty_store()
         # Only what these tests touch is there.
-        tools = Tools(cast(Any, None), store, schedule, cast(Any, None), cast(Any, self.installation), schedule._now)
+        tools = Tools(cast(Any, None), store, schedule, Publisher(cast(Any, None)), cast(Any, self.installation), schedule._now)
         habits = Habits(timedelta(hours=1), timedelta(minutes=5))
         self.upkeep = Upkeep(tools, self.clock, lambda: self.leads, habits)
 

@@ -1,6 +1,7 @@
 """The adapter: absence is a value, a refusal is somebody's answer, and an outage is never an answer."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -449,3 +450,48 @@ async def test_listing_a_kind_that_is_not_served_is_one_of_the_three_failures(od
     cluster = await odd(answer)
     with pytest.raises((Outage, Refused)):
         _ = [item async for item in cluster.list_metadata(REQUESTS)]
+
+
+COUNTED = [
+    pytest.param(200, "", "ok", id="an answer"),
+    pytest.param(404, "NotFound", "ok", id="that there is none is an answer"),
+    pytest.param(404, "", "outage", id="a proxy's 404"),
+    pytest.param(409, "Conflict", "conflict", id="a conflict"),
+    pytest.param(403, "Forbidden", "refused", id="a refusal"),
+    pytest.param(410, "Expired", "expired", id="what is forgotten"),
+    pytest.param(503, "", "outage", id="an outage"),
+]
+
+
+@pytest.mark.parametrize(("status", "reason", "outcome"), COUNTED)
+async def test_each_call_is_counted_with_what_came_of_it(odd: Serve, status: int, reason: str, outcome: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"kind": "Status" if status != 200 else "Job", "reason": reason}, status=status)
+
+    counted: list[tuple[str, str]] = []
+    cluster = await odd(answer)
+    cluster._count = lambda verb, outcome: counted.append((verb, outcome))
+    with contextlib.suppress(Outage, Conflict, Refused):
+        await cluster.find(JOBS, JOB_KEY)
+    assert counted == [("GET", outcome)]
+
+
+async def test_a_call_that_nobody_waits_for_is_counted_as_that(api: FakeApi) -> None:
+    counted: list[tuple[str, str]] = []
+    api.hang = asyncio.Event()
+    async with aiohttp.ClientSession() as session:
+        cluster = Cluster(session, api.url, count=lambda verb, outcome: counted.append((verb, outcome)))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await cluster.find(JOBS, JOB_KEY)
+    api.hang.set()
+    assert counted == [("GET", "abandoned")]
+
+
+async def test_what_is_not_sent_is_not_counted(api: FakeApi) -> None:
+    counted: list[tuple[str, str]] = []
+    async with aiohttp.ClientSession() as session:
+        standby = Cluster(session, api.url, lambda: False, count=lambda verb, outcome: counted.append((verb, outcome)))
+        with pytest.raises(Outage, match="not the leader"):
+            await standby.delete(JOBS, JOB_KEY, "u-1")
+    assert counted == []

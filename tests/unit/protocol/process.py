@@ -23,7 +23,7 @@ from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.reconcile.sweep import end_stray
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import version_of_policy
+from jitaccess.workqueue.versions import version_of_policy
 from unit.examples import empty_store
 from unit.protocol.loop import TurnLoop
 from unit.protocol.server import ACCOUNTS, BINDINGS, POLICIES, REQUESTS, Event, Server

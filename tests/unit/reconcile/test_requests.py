@@ -21,8 +21,9 @@ from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.ending import LOUD_AFTER
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
+from jitaccess.workqueue.policies import Policies
 from jitaccess.workqueue.schedule import Schedule, Target
-from jitaccess.workqueue.store import Policies, Requests, Store
+from jitaccess.workqueue.store import Requests, Store
 from unit.conftest import Now
 from unit.examples import (
     ALICE,

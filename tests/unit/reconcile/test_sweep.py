@@ -1,6 +1,7 @@
 """What no event told: vanished objects, leftovers of a crash, records past their retention."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from jitaccess.domain.recorded import ObjectRef
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.grant import binding_manifest, grant_name, job_manifest
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
-from jitaccess.manifests.resources import JOBS, POLICIES, REQUESTS, ROLE_BINDINGS
+from jitaccess.manifests.resources import JOBS, POLICIES, REQUESTS, ROLE_BINDINGS, Resource
+from jitaccess.reconcile.comparing import compare
 from jitaccess.reconcile.grants import Grants
 from jitaccess.reconcile.removal import NotEnded
 from jitaccess.reconcile.sweep import end_stray, sweep_grants, sweep_policies
@@ -229,3 +231,24 @@ async def test_an_emptied_binding_that_stands_is_not_ended_again_and_again(api: 
     api.put(ROLE_BINDINGS, empty | {"metadata": empty["metadata"] | {"finalizers": ["x.dev/keep"]}})
     assert await sweep_grants(cluster, ACCESS_REQUEST, now) == 0
     assert api.writes == []
+
+
+async def test_access_without_a_record_is_counted_once_it_is_ended_or_not(api: FakeApi, cluster: Cluster, now: Now) -> None:
+    counted: list[bool] = []
+    stray = partial(end_stray, cluster, ACCESS_REQUEST, now, count=lambda _resource, ended: counted.append(ended))
+    first = binding_manifest(ACCESS_REQUEST, grant(), None)
+    api.put(ROLE_BINDINGS, first)
+    api.fail("DELETE rolebindings", 403, "delete protection")
+    api.fail("PUT rolebindings", 403, "update protection")
+    with pytest.raises(NotEnded):
+        await stray(GRANT_KEY)
+    await stray(GRANT_KEY)
+    await stray(GRANT_KEY)
+    assert counted == [False, True]
+
+
+async def test_a_comparison_counts_them_too(api: FakeApi, cluster: Cluster, now: Now) -> None:
+    counted: list[tuple[Resource, bool]] = []
+    api.put(ROLE_BINDINGS, binding_manifest(ACCESS_REQUEST, grant(), None))
+    await compare(cluster, ACCESS_REQUEST, now, None, lambda resource, ended: counted.append((resource, ended)))
+    assert counted == [(REQUESTS, True)]

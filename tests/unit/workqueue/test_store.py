@@ -1,5 +1,6 @@
 """What the operator remembers of open requests: a few slots each, and nothing of settled ones."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +9,10 @@ import pytest
 from jitaccess.domain.model import Decision, Key, PolicyRef
 from jitaccess.domain.recorded import Condition, Recorded, State
 from jitaccess.manifests.resources import POLICIES, REQUESTS
-from jitaccess.workqueue.store import Open, Policies, Requests, Store, facts_of, version_of, waits_for_us
-from unit.examples import ALICE, BOB, KEY, POLICY_KEY, POLICY_REF, UID, VIEW, active_status, approved_by, policy, request
+from jitaccess.workqueue.policies import Policies
+from jitaccess.workqueue.store import Open, Requests, Store, facts_of, waits_for_us
+from jitaccess.workqueue.versions import version_of
+from unit.examples import ALICE, BOB, KEY, POLICY_KEY, POLICY_REF, T0, UID, VIEW, active_status, approved_by, policy, request
 
 OTHER = Key("team-a", "another")
 BY_BOB = (Decision(BOB, "ok"),)
@@ -55,7 +58,7 @@ def test_only_news_is_news(version: str, uid: str, news: bool) -> None:
 def test_a_request_is_remembered_in_a_few_slots() -> None:
     store = Requests()
     assert store.see(request())
-    expected = Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()), waits=True)
+    expected = Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()), waits=True, asked=T0)
     assert store.get(KEY) == expected
     assert not hasattr(store.get(KEY), "__dict__"), "slots, never bodies"
     assert store.all() == [(KEY, expected)]
@@ -239,3 +242,44 @@ def test_an_echo_is_nothing_to_take() -> None:
     store.remember(request(), "12", State.PENDING)
     store.see(replace(request(approvals=approved_by(BOB)), resource_version="12"))
     assert store.take(KEY) is None
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the clock says by which the store counts how long something took."""
+    now = [1000.0]
+    monkeypatch.setattr("jitaccess.workqueue.store.monotonic", lambda: now[0])
+    return now
+
+
+def test_how_long_a_binding_took_counts_from_the_last_news_and_is_told_once(seconds: list[float]) -> None:
+    store = Requests()
+    store.see(request())
+    seconds[0] += 500
+    store.see(replace(request(approvals=approved_by(BOB)), resource_version="11"))
+    seconds[0] += 2
+    assert (store.answered(KEY), store.answered(KEY)) == (2.0, None)
+
+
+def test_what_is_read_or_written_meanwhile_moves_no_beginning(seconds: list[float]) -> None:
+    store = Requests()
+    store.see(request())
+    seconds[0] += 3
+    store.remember(request(), "11", State.PENDING)
+    store.remember(request(status=active_status()), "12", State.ACTIVE)
+    assert store.answered(KEY) == 3.0
+
+
+@pytest.mark.parametrize(
+    "see",
+    [
+        pytest.param(lambda _: None, id="unknown"),
+        pytest.param(lambda store: store.remember(request(), "10", State.PENDING), id="never-heard-of"),
+        pytest.param(lambda store: store.see(request(status=active_status()), hint=False), id="granted-by-another-replica"),
+    ],
+)
+def test_where_the_beginning_is_not_known_nothing_is_told(seconds: list[float], see: Callable[[Requests], object]) -> None:
+    store = Requests()
+    see(store)
+    seconds[0] += 5
+    assert store.answered(KEY) is None
