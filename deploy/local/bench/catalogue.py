@@ -24,7 +24,7 @@ class Part:
 PARTS: Mapping[str, Part] = {
     "latency": Part("approval answered -> binding seen, alone and at ten a second; CPU a life", latency.measure, 2, 3.5),
     "calls": Part("writes and reads of one life, by the audit log", calls_a_life.measure, 0.5, 0.5, audit=True),
-    "burst": Part("hundreds of approvals at once: grants a second", burst.measure, 1.5, 5),
+    "burst": Part("hundreds of approvals at once: grants a second; CPU of a grant", burst.measure, 1.5, 7),
     "endings": Part("hundreds of grants that end in one second: lag and order", endings.measure, 4, 4),
     "spread": Part("ends spread over half a minute beside as many approvals", spread.measure, 1.5, 3.5),
     "overdue": Part("a restart that comes too late for hundreds of grants", overdue.measure, 2, 2),
