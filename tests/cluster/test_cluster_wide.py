@@ -148,8 +148,8 @@ def test_what_somebody_takes_from_a_cluster_wide_identity_is_put_back(borne: Wid
     borne.team.admin.delete("clusterrolebindings", binding["metadata"]["name"]).sure()
     eventually(lambda: left(borne, name) == list(PARTS) and borne.binding(name), "everything is back")
     eventually(lambda: borne.sees_everything(borne.identity(name)), "and works")
-    told = lambda: {entry["reason"] for entry in borne.until(name, "Active")["history"]}  # noqa: E731
-    eventually(lambda: {"IdentityRestored", "BindingRestored"} <= told(), "the record tells of both")
+    both = {"IdentityRestored", "BindingRestored"}
+    eventually(lambda: both <= {entry["reason"] for entry in borne.until(name, "Active")["history"]}, "the record tells of both")
 
 
 def test_the_sweep_ends_a_cluster_wide_identity_while_no_operator_runs(borne: Wide) -> None:

@@ -1,7 +1,6 @@
 """The command `jitaccess`: the operator (`run`) and its one-shot second line (`sweep`)."""
 
 import asyncio
-import gc
 import logging
 import re
 import secrets
@@ -27,7 +26,6 @@ from jitaccess.manifests.grant import JOB_IMAGE
 log = logging.getLogger(__name__)
 
 LONGEST_RETENTION = timedelta(days=36500)
-NEW_OBJECTS = 10_000  # before Python looks for cycles among them; its default is 700
 SETTINGS = {
     "auto_envvar_prefix": "JITACCESS",
     "help_option_names": ["-h", "--help"],
@@ -170,7 +168,6 @@ def run(
     host, port = health_address
     connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
     options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules)
-    _collect_seldom()
     try:
         with Termination() as termination:
             asyncio.run(_run(connection, options, termination))
@@ -202,12 +199,6 @@ async def _run(connection: Connection, options: Options, termination: Terminatio
     termination.listen()
     async with connection.session(CALL_TIMEOUT) as session:
         await Operator(connection, session, options, termination).run()
-
-
-def _collect_seldom() -> None:
-    """Leave alone what was imported, and look for cycles less often: next to nothing that a call leaves behind is in one."""
-    gc.freeze()
-    gc.set_threshold(NEW_OBJECTS, *gc.get_threshold()[1:])
 
 
 def _connection(kubeconfig: Path | None) -> Connection:

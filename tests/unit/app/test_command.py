@@ -1,6 +1,5 @@
 """The command line: complete help, a twin in the environment for every option, and messages that say what to do."""
 
-import gc
 import logging
 import re
 import socket
@@ -25,14 +24,11 @@ COMMANDS = ("run", "sweep")
 
 
 @pytest.fixture(autouse=True)
-def process_as_before() -> Iterator[None]:
-    """The commands set up logging and garbage collection for the whole process."""
+def logging_as_before() -> Iterator[None]:
+    """The commands set up logging for the whole process."""
     loggers = [logging.getLogger(name) for name in ("", "kopf", "aiohttp")]
     before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
-    collected = gc.get_threshold()
     yield
-    gc.set_threshold(*collected)
-    gc.unfreeze()
     for logger, level, handlers in before:
         logger.setLevel(level)
         logger.handlers[:] = handlers
