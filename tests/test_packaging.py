@@ -1,5 +1,6 @@
 """What users install: the package alone, as the image has it; the manifests, as kubectl builds them; the files named in docs."""
 
+import json
 import os
 import re
 import shlex
@@ -441,3 +442,17 @@ def test_the_first_output_of_the_plugin_is_whole_and_fits() -> None:
     [table] = re.findall(r"^\$ alice jit policies\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert max(map(len, table.splitlines())) <= 80
     assert "\u2026" not in README, "nothing that was cut"
+
+
+def test_what_is_scraped_is_what_runs(tmp_path: Path) -> None:
+    built = list(yaml.safe_load_all(_kustomize(_overlay(tmp_path, "base", "monitoring"))))
+    by_kind = {each["kind"]: each for each in built if each["metadata"]["name"].startswith("jitaccess")}
+    [monitored] = [each for each in built if each["kind"] == "PodMonitor"]
+    template = next(each for each in built if each["kind"] == "Deployment")["spec"]["template"]
+    assert monitored["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    [endpoint] = monitored["spec"]["podMetricsEndpoints"]
+    ports = {port["name"] for container in template["spec"]["containers"] for port in container["ports"]}
+    assert (endpoint["port"] in ports, endpoint["path"]) == (True, "/metrics")
+    assert by_kind["PrometheusRule"]["metadata"]["namespace"] == monitored["metadata"]["namespace"] == "jitaccess-system"
+    [dashboard] = [each for each in built if each["metadata"]["name"] == "jitaccess-dashboard"]
+    assert json.loads(dashboard["data"]["jitaccess.json"])["title"] == "jitaccess"

@@ -16,6 +16,7 @@ from promtool import Unavailable, ensure_promtool
 ROOT = Path(__file__).resolve().parents[2]
 MONITORING = ROOT / "deploy" / "components" / "monitoring"
 STEP = 30  # seconds between two values of a series
+Asked = tuple[str, str, list[dict[str, Any]]]  # a query, when, and the samples that are the answer
 SUFFIXES = ("_bucket", "_count", "_sum", "_total")
 
 
@@ -57,7 +58,7 @@ def metrics_in(expression: str) -> set[str]:
     return {next((name.removesuffix(each) for each in SUFFIXES if name.endswith(each)), name) for name in found}
 
 
-def judged(folder: Path, series: Mapping[str, str], asked: Iterable[tuple[str, str, list[dict[str, Any]]]]) -> str:
+def judged(folder: Path, series: Mapping[str, str], asked: Iterable[Asked]) -> str:
     """What promtool has against (query, time, samples) over these series and the alerts of ours; empty if nothing."""
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules()))
     tests = [{"expr": query, "eval_time": when, "exp_samples": samples} for query, when, samples in asked]

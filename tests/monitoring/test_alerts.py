@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitoring.judge import ROOT, alerts, judged, promtool, rules, run
+from monitoring.judge import ROOT, Asked, alerts, judged, promtool, rules, run
 
 pytestmark = pytest.mark.timeout(1800)  # where promtool is to be built first
 
@@ -180,7 +180,7 @@ def test_it_fires_and_does_not_fire(case: Case, tmp_path: Path) -> None:
 
 
 def test_promtool_tells_right_from_wrong(tmp_path: Path) -> None:
-    asked = ('ALERTS{alertname="JitaccessNoLeader", alertstate="firing"}', "30m", [])
+    asked: Asked = ('ALERTS{alertname="JitaccessNoLeader", alertstate="firing"}', "30m", [])
     assert "FAILED" in judged(tmp_path, lead(f"0{HOUR_OF}", f"0{HOUR_OF}"), [asked])
 
 

@@ -127,7 +127,7 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def go_build(title: str, command: Sequence[str | Path], module: Path, scratch: Path, built: Path, otherwise: str) -> None:
+def go_build(title: str, command: Sequence[str], module: Path, scratch: Path, built: Path, otherwise: str) -> None:
     """Build one binary of a Go module with that `go build ... PACKAGE`; it appears whole or not at all.
 
     BuildError says why it could not be built, and `otherwise` what else to do.
@@ -151,7 +151,7 @@ def go_build(title: str, command: Sequence[str | Path], module: Path, scratch: P
 
 
 def _build(name: str, go: Path, scratch: Path, title: str) -> None:
-    command = [go, "build", *build_flags(), PACKAGES[name]]
+    command = [str(go), "build", *build_flags(), PACKAGES[name]]
     otherwise = "Or set KUBEBUILDER_ASSETS to a directory that holds the binaries."
     go_build(title, command, MODULE, scratch, cache_dir() / name, otherwise)
 

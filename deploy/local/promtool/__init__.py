@@ -61,7 +61,12 @@ def _build(built: Path) -> None:
         raise Unavailable(f"the modules of promtool cannot be had: {listed.stderr[-500:]}")
     with building_in(built.parent) as scratch:
         go_build(
-            "building promtool; the first time takes minutes", [go, "build", *FLAGS, PACKAGE], MODULE, scratch, built, OTHERWISE
+            "building promtool; the first time takes minutes",
+            [str(go), "build", *FLAGS, PACKAGE],
+            MODULE,
+            scratch,
+            built,
+            OTHERWISE,
         )
 
 
