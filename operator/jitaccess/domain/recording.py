@@ -93,8 +93,11 @@ def _dated(new: Recorded, news: Sequence[Entry]) -> list[Entry]:
     """What is new, the first of it with the policy and the role's rules of now, as far as the history has not said so yet."""
     policy, role = said(new.history)
     now = RoleVersion(new.role.uid, new.role.digest) if new.role else None
-    fresh = {"policy": new.policy if new.policy != policy else None, "role": now if now != role else None}
-    return [replace(news[0], **fresh), *news[1:]] if news else []
+    dated = (
+        replace(entry, policy=new.policy if new.policy != policy else None, role=now if now != role else None)
+        for entry in news[:1]
+    )
+    return [*dated, *news[1:]]
 
 
 def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: datetime) -> Recorded:
