@@ -9,7 +9,7 @@ import yaml
 
 from jitaccess.domain.text import parse_duration
 from jitaccess.publish.audit.export import NO_AUDIT, AuditOptions, SinkSpec
-from jitaccess.publish.audit.exporter import USUAL_PACE, Pace
+from jitaccess.publish.audit.pace import USUAL_PACE, Pace
 from jitaccess.publish.webhook import Endpoint, url_fault
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")

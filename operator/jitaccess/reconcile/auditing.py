@@ -4,7 +4,7 @@ from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.obstacles import audit_away
 from jitaccess.manifests.resources import Resource
 from jitaccess.publish.audit.export import Export
-from jitaccess.publish.audit.exporter import Standing
+from jitaccess.publish.audit.pace import Standing
 from jitaccess.reconcile.blocked import Blocked, NotYet
 
 

@@ -61,7 +61,9 @@ class Backlog:
         self._marks: deque[tuple[float, int, str]] = deque()
         self._reach, self._reach_since = 0, ""
 
-    def __len__(self) -> int:
+    @property
+    def size(self) -> int:
+        """How many requests wait, or are on their way."""
         return len(self._waiting) + len(self._taken)
 
     def add(self, waiting: Waiting) -> None:

@@ -14,7 +14,8 @@ from jitaccess.manifests.resources import CONFIG_MAPS, Resource
 from jitaccess.manifests.status import settled_in
 from jitaccess.publish.audit.backlog import DOUBT, Waiting
 from jitaccess.publish.audit.cursors import Cursors
-from jitaccess.publish.audit.exporter import USUAL_PACE, Exporter, Pace, Standing
+from jitaccess.publish.audit.exporter import Exporter
+from jitaccess.publish.audit.pace import USUAL_PACE, Pace, Standing
 from jitaccess.publish.audit.sinks import HttpSink, LineSink, Sink
 from jitaccess.publish.audit.trouble import Trouble
 from jitaccess.publish.events import Announcer, News

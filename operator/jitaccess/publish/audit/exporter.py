@@ -5,9 +5,8 @@ import contextlib
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from enum import Enum, auto
 
 from jitaccess.domain.model import AccessRequest
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
@@ -17,42 +16,28 @@ from jitaccess.manifests.cloudevent import Event, event_hash, request_events
 from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.audit.backlog import Backlog, Waiting
 from jitaccess.publish.audit.cursors import Cursors, NoCursor
+from jitaccess.publish.audit.pace import (
+    FIRST_PAUSE,
+    IDLE,
+    LONGEST_PAUSE,
+    MARK_SECONDS,
+    MOST_FOUND,
+    MOST_HEADS,
+    OUTAGE_PAUSE,
+    PACE,
+    REFUSED_PAUSE,
+    WIDTH,
+    Pace,
+    Standing,
+)
 from jitaccess.publish.audit.scanning import current_version, scan
 from jitaccess.publish.audit.sinks import Sink
 from jitaccess.publish.audit.trouble import Trouble
 from jitaccess.publish.webhook import NotSent
 
-WIDTH = 8  # requests whose events are on their way at once
-PACE = 0.08  # seconds between two full rounds: a backlog of thousands must not hold up who waits for access
-LINGER = 0.3  # before the first of a round: a grant that is under way goes first, and several of its entries are one round
-IDLE, MARK_SECONDS = 30.0, 300.0
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-OUTAGE_PAUSE, REFUSED_PAUSE = 2.0, 300.0
-MOST_FOUND = 1000  # requests that may wait before a look goes on
-MOST_HEADS = 1000  # in one checkpoint
 SETTLE = 10.0  # until no write of whoever led before us can be under way any more
 
 log = logging.getLogger(__name__)
-
-
-class Standing(Enum):
-    """Whether a sink has taken all that is on record of a request."""
-
-    TAKEN = auto()
-    AWAITED = auto()
-    AWAY = auto()  # and it does not look as if it would soon
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When there is a checkpoint: after so many seconds, or so many events; and how long what is new may wait for more."""
-
-    checkpoint_seconds: float = 3600.0
-    checkpoint_events: int = 200
-    linger: float = LINGER
-
-
-USUAL_PACE = Pace()
 
 
 class Exporter:
@@ -81,7 +66,7 @@ class Exporter:
     @property
     def waiting(self) -> int:
         """How many requests have something that the sink has not taken."""
-        return len(self._backlog) if self._backlog else 0
+        return self._backlog.size if self._backlog else 0
 
     def begin(self) -> None:
         """Begin to lead."""
@@ -171,7 +156,7 @@ class Exporter:
 
     async def _found(self, backlog: Backlog, waiting: Waiting) -> None:
         """A look has found a request. It goes on at the pace of the sink, so that a year's record never is in memory at once."""
-        while len(backlog) >= MOST_FOUND:
+        while backlog.size >= MOST_FOUND:
             self._progress.clear()
             await self._progress.wait()
         backlog.found(waiting)
