@@ -78,12 +78,6 @@ def _audit_sinks(_context: click.Context, _parameter: click.Parameter, value: Pa
         raise click.BadParameter(str(error)) from error
 
 
-def _audit(options: AuditOptions, audit: str) -> AuditOptions:
-    if audit == "required" and not options.sinks:
-        raise click.UsageError("--audit=required needs at least one sink: name a file with --audit-sinks")
-    return replace(options, required=audit == "required")
-
-
 kubeconfig_option = click.option(
     "--kubeconfig",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -167,8 +161,6 @@ def main() -> None:
 )
 @click.option(
     "--audit-sinks",
-    "sinks",
-    envvar="JITACCESS_AUDIT_SINKS",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     callback=_audit_sinks,
@@ -192,7 +184,7 @@ def run(
     job_image: str,
     unconfined: bool,
     risk_rules: RiskTable,
-    sinks: AuditOptions,
+    audit_sinks: AuditOptions,
     audit: str,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
@@ -201,7 +193,10 @@ def run(
         log.warning("--unconfined: the admission policies may not confine this account; never run it so for good")
     host, port = health_address
     connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
-    options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules, _audit(sinks, audit))
+    export = replace(audit_sinks, required=audit == "required")
+    if export.required and not export.sinks:
+        raise click.UsageError("--audit=required needs at least one sink: name a file with --audit-sinks")
+    options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules, export)
     try:
         with Termination() as termination:
             asyncio.run(_run(connection, options, termination))

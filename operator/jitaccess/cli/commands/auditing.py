@@ -108,7 +108,7 @@ def show(
         return _missing(session, files, everywhere)
     accounts = sample.of_files(_trusted(files)) if files else sample.of_cluster(session, everywhere, warn_left_out)
     _print(accounts, output)
-    note(f"{len(accounts)} {'requests' if everything else 'grants'}, {format_time(start)} to {format_time(stop)}")
+    note(f"{counted(len(accounts), 'request' if everything else 'grant')}, {format_time(start)} to {format_time(stop)}")
     return ExitCode.DONE
 
 
@@ -184,7 +184,12 @@ def _facts(account: Account) -> dict[str, Any]:
 
 
 def _summarise(report: Report) -> None:
-    note(f"{report.events} events of {len(report.stories)} requests, {len(report.checkpoints)} checkpoints")
+    held = (
+        counted(report.events, "event"),
+        counted(len(report.stories), "request"),
+        counted(len(report.checkpoints), "checkpoint"),
+    )
+    note(f"{held[0]} of {held[1]}, {held[2]}")
     for number, words in (
         (report.duplicates, "were sent more than once, each time the same"),
         (report.torn, "torn lines are followed by the whole"),
@@ -198,7 +203,12 @@ def _summarise(report: Report) -> None:
         note(f"it begins with checkpoint {report.first_checkpoint}: those before are in an earlier file, or were removed")
     if last := report.last_checkpoint:
         note(f"the last checkpoint is number {last['data']['number']} of {escaped(str(last['time']))}: {event_hash(last)}")
-    note(f"{len(report.findings)} findings" if report.findings else "nothing is wrong with what is there")
+    note(counted(len(report.findings), "finding") if report.findings else "nothing is wrong with what is there")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things, in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _lines(files: Sequence[Path]) -> Iterator[tuple[Place, str]]:
