@@ -20,6 +20,7 @@ class Receiver:
         self.lines: list[str] = []
         self.asked = 0
         self.forged = 0
+        self.hanging = 0
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -39,6 +40,7 @@ class Receiver:
         """What to answer."""
         self.asked += 1
         if not self.answer:
+            self.hanging += 1
             self.released.wait(60)
         if self.answer == 204:
             try:

@@ -188,14 +188,14 @@ def run(
     audit: str,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
+    export = replace(audit_sinks, required=audit == "required")
+    if export.required and not export.sinks:
+        raise click.UsageError("--audit=required needs at least one sink: name a file with --audit-sinks")
     _configure_logging(log_level)
     if unconfined:
         log.warning("--unconfined: the admission policies may not confine this account; never run it so for good")
     host, port = health_address
     connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
-    export = replace(audit_sinks, required=audit == "required")
-    if export.required and not export.sinks:
-        raise click.UsageError("--audit=required needs at least one sink: name a file with --audit-sinks")
     options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules, export)
     try:
         with Termination() as termination:

@@ -39,9 +39,10 @@ def recorded(name: str, *, ago: timedelta, granted: bool = True, over: bool = Tr
     history = [asked, approved, Entry(at, State.ACTIVE, "Granted")] if granted else [asked]
     history += [Entry(at + HOUR, State.EXPIRED, "DurationElapsed")] if granted and over else []
     history += [] if granted else [Entry(at, State.DENIED, "DeniedByApprover", "no", CAROL)]
-    times = {"granted_at": at, "expires_at": at + HOUR} if granted else {}
-    value = parse_request(manifest).recorded
-    return manifest | {"status": request_status(replace(value, state=history[-1].state, history=tuple(history), **times))}
+    value = replace(parse_request(manifest).recorded, state=history[-1].state, history=tuple(history))
+    if granted:
+        value = replace(value, granted_at=at, expires_at=at + HOUR)
+    return manifest | {"status": request_status(value)}
 
 
 ONE = recorded("one", ago=timedelta(days=2), roleRef={"kind": "ClusterRole", "name": "edit"})

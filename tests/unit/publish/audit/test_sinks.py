@@ -49,7 +49,7 @@ async def test_what_was_written_in_part_does_not_stay(tmp_path: Path, monkeypatc
         write(descriptor, bytes(data)[:5])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(sinks.os, "write", full)
+    monkeypatch.setattr("jitaccess.publish.audit.sinks.os.write", full)
     with pytest.raises(NotSent, match="No space left"):
         await LineSink(path).put(EVENTS)
     assert path.read_text() == '{"id": "0"}\n'
