@@ -85,7 +85,9 @@ class Operator:
         self._schedule = Schedule(self._fire, self._clock.now, may_fire=self._leader.leads)
         self._announcer = Announcer(self._cluster)
         self._unreadable = Unreadable()
-        self._export = make_export(options.audit, self._cluster, self._leader.leads, self._clock.now, self._announcer)
+        self._export = make_export(
+            options.audit, self._cluster, self._leader.leads, self._clock.now, self._announcer, self._metrics
+        )
         tools = self._tools()
         self._reconcilers = self._make_reconcilers(tools)
         self._upkeep = Upkeep(tools, self._clock, self._leader.leads, Habits(options.retention, options.sweep_every))

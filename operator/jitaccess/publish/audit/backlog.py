@@ -2,10 +2,11 @@
 
 import itertools
 from collections import OrderedDict, deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.kube.clock import uptime
 from jitaccess.manifests.checkpoint import OVERLAP
 from jitaccess.manifests.resources import Resource
 from jitaccess.manifests.status import settled_in
@@ -20,7 +21,8 @@ MARK_EVERY = 1.0
 class Waiting:
     """A request of which something is to be sent: from which entry on, and the lowest version that may hold it.
 
-    `since`: the hour from which on it may have been settled. `due`: not to be looked at before (uptime).
+    `since`: the hour from which on it may have been settled. `due`: not to be looked at before. `heard`: since when it waits.
+    Both are uptimes.
     """
 
     resource: Resource
@@ -31,6 +33,7 @@ class Waiting:
     since: str
     request: AccessRequest | None = None
     due: float = 0.0
+    heard: float = field(default_factory=uptime)
 
     def merged(self, later: "Waiting") -> "Waiting":
         """Both as one: all that either wants sent, by the later word on it, which may be that it must be read again."""
@@ -40,6 +43,7 @@ class Waiting:
             version=min(self.version, later.version),
             since=min(self.since, later.since),
             due=min(self.due, later.due),
+            heard=min(self.heard, later.heard),
         )
 
 
@@ -110,6 +114,10 @@ class Backlog:
         self._taken.pop(waiting.uid, None)
         later = self._pop(waiting.uid)
         self.add(waiting.merged(later) if later else waiting)
+
+    def age(self, at: float) -> float:
+        """How long the oldest has waited at that uptime, in seconds; 0.0 if none does."""
+        return max((at - each.heard for each in (*self._waiting.values(), *self._taken.values())), default=0.0)
 
     def next_due(self) -> float | None:
         """When the next is to be looked at (uptime); None if none waits."""

@@ -19,8 +19,9 @@ from jitaccess.publish.audit.pace import USUAL_PACE, Pace, Standing
 from jitaccess.publish.audit.sinks import HttpSink, LineSink, Sink
 from jitaccess.publish.audit.trouble import Trouble
 from jitaccess.publish.events import Announcer, News
+from jitaccess.publish.metrics import Metrics
 from jitaccess.publish.webhook import Endpoint
-from jitaccess.workqueue.store import version_of
+from jitaccess.workqueue.versions import version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,12 @@ def _why(exporter: Exporter) -> str:
 
 
 def make_export(
-    options: AuditOptions, cluster: Cluster, leads: Callable[[], bool], now: Callable[[], datetime], announcer: Announcer
+    options: AuditOptions,
+    cluster: Cluster,
+    leads: Callable[[], bool],
+    now: Callable[[], datetime],
+    announcer: Announcer,
+    metrics: Metrics,
 ) -> Export:
     """The sinks as they are configured."""
     cursors = Cursors(cluster, leads)
@@ -123,7 +129,9 @@ def make_export(
     def tell(reason: str, message: str, warning: bool) -> None:
         announcer.tell(News(CONFIG_MAPS, CURSORS, cursors.uid, reason, message, warning))
 
-    made = [Exporter(spec.name, spec.make(), cluster, cursors, Trouble(spec.name, tell), now, pace) for spec in options.sinks]
+    made = [
+        Exporter(spec.name, spec.make(), cluster, cursors, Trouble(spec.name, tell), now, pace, metrics) for spec in options.sinks
+    ]
     return Export(made, now, required=options.required)
 
 

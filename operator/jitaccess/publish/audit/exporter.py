@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from jitaccess.domain.model import AccessRequest
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
 from jitaccess.kube.clock import uptime
-from jitaccess.manifests.checkpoint import Head, checkpoint
+from jitaccess.manifests.checkpoint import Head
 from jitaccess.manifests.cloudevent import Event, event_hash, request_events
 from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.audit.backlog import Backlog, Waiting
@@ -22,7 +21,6 @@ from jitaccess.publish.audit.pace import (
     LONGEST_PAUSE,
     MARK_SECONDS,
     MOST_FOUND,
-    MOST_HEADS,
     OUTAGE_PAUSE,
     PACE,
     REFUSED_PAUSE,
@@ -30,9 +28,11 @@ from jitaccess.publish.audit.pace import (
     Pace,
     Standing,
 )
-from jitaccess.publish.audit.scanning import current_version, scan
+from jitaccess.publish.audit.scanning import current_version, read, scan_somehow
+from jitaccess.publish.audit.sealing import Sealer
 from jitaccess.publish.audit.sinks import Sink
 from jitaccess.publish.audit.trouble import Trouble
+from jitaccess.publish.metrics import Metrics, Outcome
 from jitaccess.publish.webhook import NotSent
 
 SETTLE = 10.0  # until no write of whoever led before us can be under way any more
@@ -44,29 +44,31 @@ class Exporter:
     """Tells one sink; `recorded` and its like only say what of, and never wait."""
 
     def __init__(
-        self, name: str, sink: Sink, cluster: Cluster, cursors: Cursors, trouble: Trouble, now: Callable[[], datetime], pace: Pace
+        self,
+        name: str,
+        sink: Sink,
+        cluster: Cluster,
+        cursors: Cursors,
+        trouble: Trouble,
+        now: Callable[[], datetime],
+        pace: Pace,
+        metrics: Metrics,
     ) -> None:
         self.name = name
         self.trouble = trouble
-        self.sent = 0  # events, since the process began
         self.refused: dict[str, str] = {}  # by the UID of the request: why the sink does not want what is on record of it
         self._sink = sink
         self._cluster = cluster
         self._cursors = cursors
         self._now = now
-        self._pace = pace
+        self._linger = pace.linger
+        self._count = partial(metrics.exported, name)
+        self._lags = partial(metrics.export_lags, name)
         self._backlog: Backlog | None = None  # only while we lead
-        self._heads: dict[str, Head] = {}
-        self._since_checkpoint = 0
-        self._checkpoint_at = 0.0
+        self._sealer = Sealer(name, cursors, now, pace)
         self._news = asyncio.Event()
         self._progress = asyncio.Event()
         self._won = asyncio.Event()
-
-    @property
-    def waiting(self) -> int:
-        """How many requests have something that the sink has not taken."""
-        return self._backlog.size if self._backlog else 0
 
     def begin(self) -> None:
         """Begin to lead."""
@@ -122,6 +124,7 @@ class Exporter:
             await asyncio.gather(scanning, return_exceptions=True)
             if backlog is self._backlog:
                 self._backlog = None
+                self._lags(0.0)  # which is for whoever leads now to know
 
     async def _take_up(self, backlog: Backlog) -> None:
         """Go on where whoever led before us left off."""
@@ -135,24 +138,16 @@ class Exporter:
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             backlog.version, backlog.since = cursor.version, cursor.since
-            self._heads, self._since_checkpoint, self._checkpoint_at = {}, 0, uptime()
+            self._sealer.begin()
             if cursor.event:
                 await self._insist(cursor.event)
             return
 
     async def _scan(self, backlog: Backlog) -> None:
         await asyncio.sleep(SETTLE)
-        pause = FIRST_PAUSE
-        while True:
-            try:
-                await scan(self._cluster, backlog, self._now, self._found)
-            except (Outage, Refused) as error:
-                log.warning("what was not exported yet cannot be listed: %s", error, extra={"sink": self.name})
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-                continue
-            backlog.all_scanned()
-            return self._news.set()
+        await scan_somehow(self._cluster, backlog, self._now, self._found)
+        backlog.all_scanned()
+        self._news.set()
 
     async def _found(self, backlog: Backlog, waiting: Waiting) -> None:
         """A look has found a request. It goes on at the pace of the sink, so that a year's record never is in memory at once."""
@@ -165,7 +160,8 @@ class Exporter:
     async def _round(self, backlog: Backlog) -> None:
         """Send what is due, a few requests at once; then a checkpoint, if it is time."""
         self._news.clear()
-        if self._is_time(backlog):
+        self._lags(backlog.age(uptime()))
+        if self._sealer.is_due(scanned=backlog.scanned):
             return await self._checkpoint(backlog)
         due = backlog.take(WIDTH, uptime())
         if not due:
@@ -177,34 +173,22 @@ class Exporter:
         elif len(due) == WIDTH:
             await asyncio.sleep(PACE)
 
-    def _is_time(self, backlog: Backlog) -> bool:
-        """Whether there should be a checkpoint now.
-
-        Not before all is sent again that whoever led before us may have sent: it, too, is for the next checkpoint to name.
-        """
-        if not backlog.scanned:
-            return len(self._heads) >= MOST_HEADS
-        return uptime() >= self._next_checkpoint(backlog) or self._since_checkpoint >= self._pace.checkpoint_events
-
-    def _next_checkpoint(self, backlog: Backlog) -> float:
-        return self._checkpoint_at + self._pace.checkpoint_seconds if backlog.scanned else math.inf
-
     async def _rest(self, backlog: Backlog) -> None:
         at = uptime()
         if backlog.scanned and not backlog.marked_since(at - MARK_SECONDS):
             with contextlib.suppress(Outage, Refused):  # the next round tries again
                 backlog.mark(await current_version(self._cluster), at, self._now())
         due = backlog.next_due()
-        until = min(at + IDLE, self._next_checkpoint(backlog), at + IDLE if due is None else due)
+        until = min(at + IDLE, self._sealer.next(scanned=backlog.scanned), at + IDLE if due is None else due)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(until - at, 0.0)):
                 await self._news.wait()
-        await asyncio.sleep(self._pace.linger)
+        await asyncio.sleep(self._linger)
 
     async def _send(self, backlog: Backlog, waiting: Waiting) -> bool:
         """Send what there is of one request; False if it did not arrive."""
         try:
-            request = waiting.request or await self._read(waiting)
+            request = waiting.request or await read(self._cluster, waiting)
             events = request_events(waiting.resource, request, await self._cursors.cluster_uid()) if request else ()
             if events[waiting.start :]:
                 await self._sink.put(events[waiting.start :])
@@ -216,6 +200,7 @@ class Exporter:
         return True
 
     def _failed(self, backlog: Backlog, waiting: Waiting, error: Exception) -> None:
+        self._count(Outcome.FAILED if isinstance(error, NotSent) and error.refused else Outcome.RETRIED)
         if isinstance(error, NotSent) and not error.refused:
             backlog.put_back(waiting)
             return self.trouble.note(str(error), uptime())
@@ -226,40 +211,30 @@ class Exporter:
         if not isinstance(error, Outage):
             self.refused[waiting.uid] = str(error)
 
-    async def _read(self, waiting: Waiting) -> AccessRequest | None:
-        found = await self._cluster.request(waiting.resource, waiting.key)
-        if found and found.uid == waiting.uid:
-            return found
-        facts = {"request": str(waiting.key), "uid": waiting.uid, "sink": self.name}
-        log.error("a request was deleted before all of it was exported", extra=facts)
-        return None
-
     def _arrived(self, waiting: Waiting, events: tuple[Event, ...]) -> None:
         self.refused.pop(waiting.uid, None)
         fresh = len(events) - waiting.start
         if fresh > 0:
-            self._heads[waiting.uid] = Head(len(events) - 1, event_hash(events[-1]))
-            self.sent += fresh
-            self._since_checkpoint += fresh
-            self.trouble.clear()
+            self._sealer.sent(waiting.uid, Head(len(events) - 1, event_hash(events[-1])), fresh)
+            self._taken(fresh)
+
+    def _taken(self, events: int) -> None:
+        self.trouble.clear()
+        for _ in range(events):
+            self._count(Outcome.SENT)
 
     # --- checkpoints
 
     async def _checkpoint(self, backlog: Backlog) -> None:
         """Store the next checkpoint, then send it until it has arrived; nothing else is sent meanwhile."""
-        version, since = backlog.reached(uptime())
-        cursor = await self._cursors.load(self.name, fresh=False)
-        cluster = await self._cursors.cluster_uid()
-        event = checkpoint(cursor, self.name, self._heads, cluster, self._now(), complete=backlog.scanned)
         try:
-            await self._cursors.store(self.name, cursor.then(event, version, since))
+            event = await self._sealer.seal(*backlog.reached(uptime()), scanned=backlog.scanned)
         except (Outage, Refused) as error:
             log.warning("the audit cursor cannot be written: %s", error, extra={"sink": self.name})
             return await asyncio.sleep(FIRST_PAUSE)
         except Conflict as error:
             log.warning("the audit cursor was changed by somebody: %s", error, extra={"sink": self.name})
             return self.begin()
-        self._heads, self._since_checkpoint, self._checkpoint_at = {}, 0, uptime()
         await self._insist(event)
 
     async def _insist(self, event: Event) -> None:
@@ -267,8 +242,8 @@ class Exporter:
             try:
                 await self._sink.put([event])
             except NotSent as error:
+                self._count(Outcome.RETRIED)
                 self.trouble.note(str(error), uptime())
                 await asyncio.sleep(self.trouble.pause)
                 continue
-            self.sent += 1
-            return self.trouble.clear()
+            return self._taken(1)

@@ -3,23 +3,39 @@
 What it costs follows what is open and what happened since the last checkpoint, never how much is on record.
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
-from jitaccess.domain.model import Manifest
-from jitaccess.kube.api import Cluster, Outage
+from jitaccess.domain.model import AccessRequest, Manifest
+from jitaccess.kube.api import Cluster, Outage, Refused
 from jitaccess.manifests.checkpoint import hours_from
 from jitaccess.manifests.kinds import REQUEST_KINDS
 from jitaccess.manifests.parse import key_of
 from jitaccess.manifests.resources import OPEN_REQUESTS, REQUESTS, Resource
 from jitaccess.publish.audit.backlog import Backlog, Waiting
-from jitaccess.workqueue.store import version_of
+from jitaccess.publish.audit.pace import FIRST_PAUSE, LONGEST_PAUSE
+from jitaccess.workqueue.versions import version_of
+
+log = logging.getLogger(__name__)
+
+Found = Callable[[Backlog, Waiting], Awaitable[None]]
 
 
-async def scan(
-    cluster: Cluster, backlog: Backlog, now: Callable[[], datetime], found: Callable[[Backlog, Waiting], Awaitable[None]]
-) -> None:
-    """Find everything that may not have been exported."""
+async def scan_somehow(cluster: Cluster, backlog: Backlog, now: Callable[[], datetime], found: Found) -> None:
+    """Find everything that may not have been exported; tried until it is done."""
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            return await _scan(cluster, backlog, now, found)
+        except (Outage, Refused) as error:
+            log.warning("what was not exported yet cannot be listed: %s", error)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _scan(cluster: Cluster, backlog: Backlog, now: Callable[[], datetime], found: Found) -> None:
     for kind in REQUEST_KINDS:
         async for item in _candidates(cluster, kind.resource, backlog.since, now()):
             metadata = item["metadata"]
@@ -35,6 +51,15 @@ async def _candidates(cluster: Cluster, resource: Resource, since: str, now: dat
     for selector in (OPEN_REQUESTS, *settled):
         async for item in cluster.list_metadata(resource, fieldSelector=selector):
             yield item
+
+
+async def read(cluster: Cluster, waiting: Waiting) -> AccessRequest | None:
+    """A request as it is now; None if it was deleted, which is said loudly."""
+    found = await cluster.request(waiting.resource, waiting.key)
+    if found and found.uid == waiting.uid:
+        return found
+    log.error("a request was deleted before all of it was exported", extra={"request": str(waiting.key), "uid": waiting.uid})
+    return None
 
 
 async def current_version(cluster: Cluster) -> int:

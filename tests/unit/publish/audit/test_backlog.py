@@ -10,7 +10,7 @@ from jitaccess.publish.audit.backlog import LAG, MOST_BODIES, Backlog, Waiting
 from unit.examples import KEY, T0, UID, request
 
 ASKED = request()
-ONE = Waiting(REQUESTS, KEY, UID, 2, 50, "2026-07-01T02", ASKED)
+ONE = Waiting(REQUESTS, KEY, UID, 2, 50, "2026-07-01T02", ASKED, heard=3.0)
 
 
 @pytest.fixture
@@ -35,6 +35,16 @@ def test_what_was_not_taken_is_put_back_behind_the_others_with_what_came_meanwhi
     backlog.add(replace(ONE, start=4, version=70))
     backlog.put_back(first)
     assert backlog.take(8, 0.0) == [other, ONE]
+
+
+def test_the_age_is_that_of_the_oldest_that_has_not_arrived(backlog: Backlog) -> None:
+    assert backlog.age(9.0) == 0.0
+    backlog.add(ONE)
+    backlog.add(replace(ONE, heard=5.0))
+    (waiting,) = backlog.take(1, 0.0)
+    assert backlog.age(9.0) == 6.0
+    backlog.sent(waiting)
+    assert backlog.age(9.0) == 0.0
 
 
 def test_what_is_not_due_waits(backlog: Backlog) -> None:

@@ -24,6 +24,7 @@ from jitaccess.publish.audit.export import Export
 from jitaccess.publish.audit.exporter import Exporter
 from jitaccess.publish.audit.pace import Pace, Standing
 from jitaccess.publish.audit.trouble import LASTING, Trouble
+from jitaccess.publish.metrics import Metrics
 from jitaccess.publish.webhook import NotSent
 from jitaccess.reconcile.retention import LONGEST_HOLD, remove_old
 from unit.conftest import Now
@@ -76,6 +77,7 @@ class Bench:
     def __init__(self, api: FakeApi, cluster: Cluster, now: Now, pace: Pace) -> None:
         self.api, self.cluster, self.now, self.pace = api, cluster, now, pace
         self.sink = FakeSink()
+        self.metrics = Metrics()
         self.news: list[str] = []
         self.task: asyncio.Task[None] | None = None
 
@@ -84,7 +86,7 @@ class Bench:
         self.leading = True
         self.cursors = Cursors(self.cluster, lambda: self.leading)
         trouble = Trouble("siem", lambda reason, _message, _warning: self.news.append(reason))
-        self.exporter = Exporter("siem", self.sink, self.cluster, self.cursors, trouble, self.now, self.pace)
+        self.exporter = Exporter("siem", self.sink, self.cluster, self.cursors, trouble, self.now, self.pace, self.metrics)
         self.export = Export([self.exporter], self.now, required=True)
         self.export.won()
         self.task = asyncio.create_task(self.exporter.run())
@@ -110,6 +112,15 @@ class Bench:
         if tell:
             self.export.recorded(REQUESTS, made, before)
         return made
+
+    @property
+    def waiting(self) -> int:
+        """How many requests have something that the sink has not taken."""
+        return self.exporter._backlog.size if self.exporter._backlog else 0
+
+    def counted(self, outcome: str) -> float:
+        """What the metrics say of the attempts that came to that."""
+        return self.metrics.registry.get_sample_value("jitaccess_exports_total", {"sink": "siem", "outcome": outcome}) or 0.0
 
     async def until(self, *told: tuple[str, str]) -> None:
         await eventually(lambda: sorted(dict.fromkeys(self.sink.told)) == sorted(told), lambda: self.sink.told)
@@ -176,9 +187,11 @@ async def test_a_sink_that_is_away_gets_all_later_and_its_trouble_is_told_once(b
     await eventually(lambda: bench.exporter.trouble.failures > 3)
     assert bench.export.remarks() == ("; audit sink siem: nobody listens",)
     assert bench.export.away() == "audit sink siem: nobody listens"
+    assert bench.counted("retried") > 3
     bench.sink.away = ""
     await bench.until(*story("a"))
     await eventually(lambda: bench.export.remarks() == ())
+    assert bench.counted("sent") == 3
 
 
 async def test_an_event_that_a_sink_refuses_keeps_no_other_one(bench: Bench) -> None:
@@ -190,6 +203,7 @@ async def test_an_event_that_a_sink_refuses_keeps_no_other_one(bench: Bench) -> 
     assert bench.export.standing(REQUESTS, poison.key, poison.uid) is Standing.AWAY
     assert "413 too large" in bench.export.why_not(poison.uid)
     assert bench.export.remarks() == (), "the sink itself is well"
+    assert bench.counted("failed") >= 1
     bench.sink.refuses = ""
     bench.record("poison", 2)
     await bench.until(*story("a", 1), *story("poison", 2))
@@ -237,7 +251,7 @@ async def test_an_api_server_that_does_not_answer_is_no_fault_of_the_sink(bench:
     bench.api.fail("GET accessrequests", 503, times=2)
     asked = bench.record("a", 1)
     bench.export.doubt(REQUESTS, asked)
-    await eventually(lambda: bench.exporter.waiting)
+    await eventually(lambda: bench.waiting)
     assert not bench.exporter.trouble.why
 
 
@@ -269,7 +283,7 @@ class TestCheckpoints:
         bench.start()
         bench.record("last", 1)
         await eventually(lambda: ("last", "Requested") in bench.sink.told)
-        await eventually(lambda: not bench.exporter.waiting)
+        await eventually(lambda: bench.waiting == 0)
         sent = [json.loads(line) for line in bench.sink.lines[before:] if line]
         names = {event["subject"].rpartition("/")[2] for event in sent if event["type"] != CHECKPOINT_TYPE}
         assert names == again | {"last"}
