@@ -51,7 +51,7 @@ class Backlog:
     """What waits for a sink, since we lead.
 
     Until `scanned` is set, what was recorded before we led is not known to be sent: so long a request is sent from its first
-    entry on, and all is known to be sent only up to `version` and `since`, where the last checkpoint left off.
+    entry on, once, and all is known to be sent only up to `version` and `since`, where the last checkpoint left off.
     """
 
     def __init__(self) -> None:
@@ -62,6 +62,7 @@ class Backlog:
         self._taken: dict[str, Waiting] = {}
         self._bodies = 0
         self._sent: set[str] = set()  # since we lead, until all before is known
+        self._again: set[str] = set()  # what was found then, and is still to be sent again
         self._marks: deque[tuple[float, int, str]] = deque()
         self._reach, self._reach_since = 0, ""
 
@@ -72,7 +73,7 @@ class Backlog:
 
     def add(self, waiting: Waiting) -> None:
         """Something of a request is to be sent."""
-        if not self.scanned:
+        if not self.scanned and waiting.uid not in self._sent:
             waiting = replace(waiting, start=0)
         if known := self._pop(waiting.uid):
             waiting = known.merged(waiting)
@@ -106,6 +107,7 @@ class Backlog:
     def sent(self, waiting: Waiting) -> None:
         """All that was taken of it has arrived."""
         self._taken.pop(waiting.uid, None)
+        self._again.discard(waiting.uid)
         if not self.scanned:
             self._sent.add(waiting.uid)
 
@@ -127,6 +129,16 @@ class Backlog:
         """Everything that was recorded before we led, and not sent, is here now."""
         self.scanned = True
         self._sent.clear()
+        self._again = {*self._waiting, *self._taken}
+
+    def refused(self, uid: str) -> None:
+        """A sink does not want what is on record of a request: nothing else is to wait for that."""
+        self._again.discard(uid)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether all that whoever led before us may have sent was sent again."""
+        return self.scanned and not self._again
 
     def mark(self, version: int, at: float, now: datetime) -> None:
         """Everything up to that version is known here; `at` is the uptime."""

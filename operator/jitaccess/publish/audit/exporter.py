@@ -161,7 +161,7 @@ class Exporter:
         """Send what is due, a few requests at once; then a checkpoint, if it is time."""
         self._news.clear()
         self._lags(backlog.age(uptime()))
-        if self._sealer.is_due(scanned=backlog.scanned):
+        if self._sealer.is_due(complete=backlog.caught_up):
             return await self._checkpoint(backlog)
         due = backlog.take(WIDTH, uptime())
         if not due:
@@ -179,7 +179,7 @@ class Exporter:
             with contextlib.suppress(Outage, Refused):  # the next round tries again
                 backlog.mark(await current_version(self._cluster), at, self._now())
         due = backlog.next_due()
-        until = min(at + IDLE, self._sealer.next(scanned=backlog.scanned), at + IDLE if due is None else due)
+        until = min(at + IDLE, self._sealer.next(complete=backlog.caught_up), at + IDLE if due is None else due)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(until - at, 0.0)):
                 await self._news.wait()
@@ -210,6 +210,7 @@ class Exporter:
         log.log(logging.WARNING if isinstance(error, Outage) else logging.ERROR, "not exported: %s", error, extra=facts)
         if not isinstance(error, Outage):
             self.refused[waiting.uid] = str(error)
+            backlog.refused(waiting.uid)
 
     def _arrived(self, waiting: Waiting, events: tuple[Event, ...]) -> None:
         self.refused.pop(waiting.uid, None)
@@ -228,7 +229,7 @@ class Exporter:
     async def _checkpoint(self, backlog: Backlog) -> None:
         """Store the next checkpoint, then send it until it has arrived; nothing else is sent meanwhile."""
         try:
-            event = await self._sealer.seal(*backlog.reached(uptime()), scanned=backlog.scanned)
+            event = await self._sealer.seal(*backlog.reached(uptime()), complete=backlog.caught_up)
         except (Outage, Refused) as error:
             log.warning("the audit cursor cannot be written: %s", error, extra={"sink": self.name})
             return await asyncio.sleep(FIRST_PAUSE)

@@ -32,26 +32,26 @@ class Sealer:
         self._heads[uid] = head
         self._events += events
 
-    def is_due(self, *, scanned: bool) -> bool:
+    def is_due(self, *, complete: bool) -> bool:
         """Whether there should be a checkpoint now.
 
         Not before all is sent again that whoever led before us may have sent: it, too, is for the next checkpoint to name.
         """
-        if not scanned:
+        if not complete:
             return len(self._heads) >= MOST_HEADS
-        return uptime() >= self.next(scanned=True) or self._events >= self._pace.checkpoint_events
+        return uptime() >= self.next(complete=True) or self._events >= self._pace.checkpoint_events
 
-    def next(self, *, scanned: bool) -> float:
+    def next(self, *, complete: bool) -> float:
         """When the next is due if nothing happens (uptime)."""
-        return self._at + self._pace.checkpoint_seconds if scanned else math.inf
+        return self._at + self._pace.checkpoint_seconds if complete else math.inf
 
-    async def seal(self, version: int, since: str, *, scanned: bool) -> Event:
+    async def seal(self, version: int, since: str, *, complete: bool) -> Event:
         """Store the next checkpoint, and return it to be sent; Outage, Refused or Conflict where it cannot be stored.
 
         `version` and `since`: up to where everything was sent.
         """
         cursor, cluster = await self._cursors.load(self._sink, fresh=False), await self._cursors.cluster_uid()
-        event = checkpoint(cursor, self._sink, self._heads, cluster, self._now(), complete=scanned)
+        event = checkpoint(cursor, self._sink, self._heads, cluster, self._now(), complete=complete)
         await self._cursors.store(self._sink, cursor.then(event, version, since))
         self.begin()
         return event

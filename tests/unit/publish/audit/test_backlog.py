@@ -61,6 +61,30 @@ def test_before_all_is_scanned_a_request_is_sent_from_its_first_entry_on() -> No
     assert backlog.take(8, 0.0) == [replace(ONE, start=0)]
 
 
+def test_before_all_is_scanned_what_was_sent_since_is_not_sent_again() -> None:
+    backlog = Backlog()
+    backlog.add(ONE)
+    backlog.sent(backlog.take(8, 0.0)[0])
+    backlog.add(ONE)
+    assert backlog.take(8, 0.0) == [ONE]
+
+
+def test_all_that_a_scan_has_found_must_be_sent_again_before_we_have_caught_up() -> None:
+    backlog = Backlog()
+    backlog.found(ONE)
+    backlog.found(replace(ONE, uid="2"))
+    backlog.all_scanned()
+    backlog.add(replace(ONE, uid="new"))
+    first, second, new = backlog.take(8, 0.0)
+    backlog.sent(first)
+    assert not backlog.caught_up
+    backlog.put_back(second)
+    backlog.refused(second.uid)
+    assert backlog.caught_up, "who refuses holds up nobody"
+    backlog.put_back(new)
+    assert backlog.caught_up
+
+
 def test_a_scan_adds_nothing_that_was_sent_since() -> None:
     backlog = Backlog()
     backlog.add(ONE)
