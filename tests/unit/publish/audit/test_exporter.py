@@ -290,6 +290,21 @@ class TestCheckpoints:
         assert len(again) < 7, "not everything again"
         assert bench.sink.report.findings == []
 
+    async def test_what_was_sent_right_before_a_crash_is_named_by_the_next_complete_checkpoint(self, bench: Bench) -> None:
+        bench.pace = Pace(checkpoint_seconds=3600, checkpoint_events=200, linger=0.0)
+        await bench.kill()
+        bench.start()
+        names = [f"r{number}" for number in range(20)]
+        for name in names:
+            bench.record(name, 2)
+        await eventually(lambda: bench.sink.report.events == 40)
+        await bench.kill()
+        bench.pace = Pace(checkpoint_seconds=3600, checkpoint_events=2, linger=0.0)
+        bench.start()
+        await eventually(lambda: bench.sink.report.unvouched == 0)
+        assert bench.sink.report.findings == []
+        assert bench.sink.report.duplicates >= 40
+
     async def test_a_checkpoint_that_was_stored_and_not_sent_is_sent_by_whoever_takes_over(self, bench: Bench) -> None:
         put = bench.sink.put
 
