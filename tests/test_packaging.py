@@ -286,6 +286,7 @@ IDENTITIES: frozenset[Right] = frozenset(
     )
     for verb in verbs.split()
 )
+AUDIT: frozenset[Right] = frozenset(("jitaccess-system", "/configmaps named", verb) for verb in ("get", "update"))
 CLUSTER_WIDE: frozenset[Right] = frozenset(
     ("everywhere", f"rbac.authorization.k8s.io/{resource}", verb)
     for resource, verbs in (
@@ -328,6 +329,7 @@ def _rights(folder: Path, *components: str) -> set[Right]:
         pytest.param(
             ("identities",), NAMESPACED_KINDS_ONLY | CLUSTER_KINDS | IDENTITIES, id="identities: in their namespace alone"
         ),
+        pytest.param(("audit",), NAMESPACED_KINDS_ONLY | CLUSTER_KINDS | AUDIT, id="audit: one ConfigMap, and no Secret"),
         pytest.param(
             ("cluster-wide",),
             NAMESPACED_KINDS_ONLY | CLUSTER_KINDS | IDENTITIES | CLUSTER_WIDE,

@@ -251,7 +251,8 @@ class FakeApi:
         items = [item for item in self._all(plural, namespace) if _selected(item, request.query)]
         start, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "500"))
         page, rest = items[start : start + limit], items[start + limit :]
-        metadata: Object = {"resourceVersion": "1"} | ({"continue": str(start + limit)} if rest else {})
+        newest = max((int(item["metadata"]["resourceVersion"]) for item in self.objects.values()), default=1)
+        metadata: Object = {"resourceVersion": str(newest)} | ({"continue": str(start + limit)} if rest else {})
         if "PartialObjectMetadataList" in request.headers["Accept"]:
             return {"metadata": metadata, "items": [{"metadata": item["metadata"]} for item in page] or None}
         return {"metadata": metadata, "items": page}
@@ -363,5 +364,7 @@ def _selected(item: Object, query: Any) -> bool:
     labels = item["metadata"].get("labels") or {}
     wanted = [pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair]
     settled = str(bool((item.get("status") or {}).get("settled"))).lower()
+    hour = (item.get("status") or {}).get("settledIn", "")
     by_field = {"": True, "status.settled!=true": settled != "true", "status.settled=true": settled == "true"}
-    return by_field[query.get("fieldSelector", "")] and all(labels.get(name) == value for name, value in wanted)
+    by_field[f"status.settledIn={hour}"] = True
+    return by_field.get(query.get("fieldSelector", ""), False) and all(labels.get(name) == value for name, value in wanted)

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.calls import Client, at_once, client
 from bench.machine import cpu_seconds, megabytes
+from bench.sinks import dead_sinks
 from controlplane.process import Process
 from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
 from jitaccess.domain.recorded import condition_of
@@ -35,10 +36,11 @@ class Stage:
     bare: Client
     shown: ShownRole
     policies: dict[tuple[str, str], AccessPolicy] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()  # of the operator
 
     async def start(self) -> None:
         """Start the operator, and wait until it leads."""
-        await asyncio.to_thread(self.system.start_operator)
+        await asyncio.to_thread(self.system.start_operator, *self.flags)
         await asyncio.to_thread(self.operator.wait_until, self._leads, 60.0)
 
     def _leads(self) -> bool:
@@ -46,7 +48,7 @@ class Stage:
 
     async def spawn(self) -> None:
         """Start the operator, and wait for nothing."""
-        await asyncio.to_thread(self.system.start_operator, ready=False)
+        await asyncio.to_thread(self.system.start_operator, *self.flags, ready=False)
 
     async def stop(self) -> None:
         """Stop the operator, if it runs."""
@@ -91,8 +93,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(*, audit: bool = False) -> AsyncIterator[Stage]:
-    """A fresh control plane with jitaccess installed, its namespace prepared, and the operator running."""
+async def staged(*, audit: bool = False, dead: bool = False) -> AsyncIterator[Stage]:
+    """A fresh control plane with jitaccess installed, its namespace prepared, and the operator running; `dead`: its sinks are."""
     async with AsyncExitStack() as stack:
         system = System(audit=audit, as_in_image=True)
         await asyncio.to_thread(system.start)
@@ -104,6 +106,9 @@ async def staged(*, audit: bool = False) -> AsyncIterator[Stage]:
         shown = (await read_role(Cluster(admin.session, ""), ROLE, "")).shown
         assert shown, f"{ROLE} cannot be read"
         stage = Stage(system, alice, bob, admin, bare, shown)
+        if dead:
+            silent, stage.flags = dead_sinks(system.plane)
+            stack.enter_context(silent)
         await stage.start()
         await stage.prepare([HOME])
         yield stage

@@ -14,6 +14,7 @@ import click
 from pythonjsonlogger.json import JsonFormatter
 
 from jitaccess import __version__
+from jitaccess.app.audit_sinks import read_audit_sinks
 from jitaccess.app.operator import CALL_TIMEOUT, Operator, Options, sweep_once
 from jitaccess.app.risk_rules import read_risk_rules
 from jitaccess.app.supervise import Ended, Termination
@@ -22,6 +23,7 @@ from jitaccess.domain.text import parse_duration
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.credentials import ConfigurationError, Connection, connect
 from jitaccess.manifests.grant import JOB_IMAGE
+from jitaccess.publish.audit.export import NO_AUDIT, AuditOptions
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,13 @@ def _image(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 def _risk_rules(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> RiskTable:
     try:
         return read_risk_rules(value.read_text(encoding="utf-8"), str(value)) if value else KNOWN
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _audit_sinks(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> AuditOptions:
+    try:
+        return read_audit_sinks(value.read_text(encoding="utf-8"), str(value)) if value else NO_AUDIT
     except (OSError, ValueError) as error:
         raise click.BadParameter(str(error)) from error
 
@@ -150,6 +159,21 @@ def main() -> None:
     show_envvar=True,
     help="YAML with more of what outlives a grant, what may, and what is harmless. It is read once, at the start.",
 )
+@click.option(
+    "--audit-sinks",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    callback=_audit_sinks,
+    show_envvar=True,
+    help="YAML that says where the record is exported to. It is read once, at the start.",
+)
+@click.option(
+    "--audit",
+    type=click.Choice(["best-effort", "required"]),
+    default="best-effort",
+    show_envvar=True,
+    help="With `required`, no access begins unless every sink has taken the record of it. Ending never waits.",
+)
 def run(
     kubeconfig: Path | None,
     log_level: str,
@@ -160,14 +184,19 @@ def run(
     job_image: str,
     unconfined: bool,
     risk_rules: RiskTable,
+    audit_sinks: AuditOptions,
+    audit: str,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
+    export = replace(audit_sinks, required=audit == "required")
+    if export.required and not export.sinks:
+        raise click.UsageError("--audit=required needs at least one sink: name a file with --audit-sinks")
     _configure_logging(log_level)
     if unconfined:
         log.warning("--unconfined: the admission policies may not confine this account; never run it so for good")
     host, port = health_address
     connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
-    options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules)
+    options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules, export)
     try:
         with Termination() as termination:
             asyncio.run(_run(connection, options, termination))

@@ -29,6 +29,7 @@ from jitaccess.manifests.grant import GRANT_SELECTOR, JOB_IMAGE
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
 from jitaccess.manifests.resources import NAMESPACES, Resource
 from jitaccess.manifests.status import UnknownState
+from jitaccess.publish.audit.export import NO_AUDIT, AuditOptions, make_export
 from jitaccess.publish.events import Announcer
 from jitaccess.publish.metrics import Metrics
 from jitaccess.publish.publisher import Publisher
@@ -63,6 +64,7 @@ class Options:
     job_image: str = JOB_IMAGE
     unconfined: bool = False
     risk: RiskTable = KNOWN
+    audit: AuditOptions = NO_AUDIT
 
 
 class Operator:
@@ -83,6 +85,9 @@ class Operator:
         self._schedule = Schedule(self._fire, self._clock.now, may_fire=self._leader.leads)
         self._announcer = Announcer(self._cluster)
         self._unreadable = Unreadable()
+        self._export = make_export(
+            options.audit, self._cluster, self._leader.leads, self._clock.now, self._announcer, self._metrics
+        )
         tools = self._tools()
         self._reconcilers = self._make_reconcilers(tools)
         self._upkeep = Upkeep(tools, self._clock, self._leader.leads, Habits(options.retention, options.sweep_every))
@@ -113,7 +118,7 @@ class Operator:
         publisher = Publisher(self._announcer, self._metrics)
         cluster, now, options = self._cluster, self._clock.now, self._options
         shared = (cluster, self._store, self._schedule, publisher, self._installation, now)
-        return Tools(*shared, options.job_image, options.risk)
+        return Tools(*shared, options.job_image, options.risk, self._export)
 
     def _make_reconcilers(self, tools: Tools) -> dict[Resource, Reconciler]:
         made: dict[Resource, Reconciler] = {}
@@ -154,6 +159,8 @@ class Operator:
             for_ever.start("the takeover", self._upkeep.take_over_for_ever())
             for_ever.start("the sweep", self._upkeep.sweep_for_ever())
             for_ever.start("the directory", Directory(self._cluster, self._store, self._leader.leads).keep_for_ever())
+            for exporter in self._export.exporters:
+                for_ever.start(f"the export to {exporter.name}", exporter.run())
             for_ever.start("the retirement", self._upkeep.retire_for_ever())
             await self._termination.begun.wait()
             for_ever.expect_end()
@@ -182,7 +189,7 @@ class Operator:
 
     def _remarks(self) -> tuple[str, ...]:
         skew = skew_in_words(self._clock.skew)
-        return ("" if self._leader.leads() else " (standby)", f"; {skew}" if skew else "")
+        return ("" if self._leader.leads() else " (standby)", f"; {skew}" if skew else "", *self._export.remarks())
 
     async def _stand(self) -> None:
         await self._watchers.watching.wait()  # who leads must see
@@ -190,6 +197,7 @@ class Operator:
 
     def _won(self) -> None:
         self._metrics.led()
+        self._export.won()
         self._upkeep.won()
 
 

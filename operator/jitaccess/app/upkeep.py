@@ -195,8 +195,8 @@ class Upkeep:
             await asyncio.sleep(next_retirement(failures))
 
     async def _retire(self) -> bool:
-        now, retention = self._clock.now(), self._habits.retention
-        removals = [remove_old(self._cluster, kind.resource, retention, now) for kind in REQUEST_KINDS]
+        now, retention, exported = self._clock.now(), self._habits.retention, self._tools.audit.exported
+        removals = [remove_old(self._cluster, kind.resource, retention, now, exported) for kind in REQUEST_KINDS]
         return all([await _put_off("removal of settled requests", removal) for removal in removals])
 
 

@@ -32,6 +32,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "policies": ("explaining", "What you may ask for here, and who decides."),
         "explain": ("explaining", "May they? Under which policy? Who decides? Why not?"),
         "export": ("exporting", "Write out the record, for auditors."),
+        "audit": ("auditing", "Verify and sample the record that the operator has exported."),
     },
     "Use": {
         "as": ("being", "Run one kubectl command as the temporary identity of a grant."),
@@ -56,7 +57,7 @@ _SUGGESTIONS = {
     **dict.fromkeys(("terminate", "kill"), "revoke"),
     **dict.fromkeys(("renew", "prolong", "continue"), "extend"),
     **dict.fromkeys(("whoami", "can-i", "check", "why", "auth"), "explain"),
-    **dict.fromkeys(("audit", "report", "history", "log", "logs", "dump"), "export"),
+    **dict.fromkeys(("report", "history", "log", "logs", "dump"), "export"),
     **dict.fromkeys(("roles", "available"), "policies"),
     **dict.fromkeys(("wait", "follow"), "watch"),
 }

@@ -10,10 +10,11 @@ BINDING_REFUSED = "BindingRefused"
 NAME_TAKEN = "NameTaken"
 NOT_INSTALLED = "NotInstalled"
 IDENTITY_REFUSED = "IdentityRefused"
+AUDIT_AWAY = "AuditUnavailable"
 # How RBAC says it, and managed-objects.jitaccess.dev.
 _MAY_NOT_BIND = ("attempting to grant RBAC permissions not currently held", "the verb bind-cluster-wide")
 OBSTACLES = frozenset(
-    {ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED, IDENTITY_REFUSED}
+    {ROLE_NOT_FOUND, ROLE_UNREADABLE, BIND_FORBIDDEN, BINDING_REFUSED, NAME_TAKEN, NOT_INSTALLED, IDENTITY_REFUSED, AUDIT_AWAY}
 )
 
 
@@ -77,6 +78,11 @@ def sweep_only(kind: str) -> Objection:
     """Why no Job ends such a binding: not in the way of the access, but of its end without the operator."""
     behind = "behind the operator stands the CronJob jitaccess-sweep alone (delivery: Identity has a Job)"
     return Objection("SweepOnly", f"no Job can own a {kind}; {behind}")
+
+
+def audit_away(why: str) -> Objection:
+    """Access begins only once every audit sink has taken the record of it, and one does not."""
+    return Objection(AUDIT_AWAY, f"no access begins unless its record is exported (--audit=required): {why}")
 
 
 def name_taken(kind: str, name: str) -> Objection:

@@ -63,22 +63,36 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """Which policy a request was shown to its approvers under: exactly that object, and its generation then."""
+
+    uid: str
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoleVersion:
+    """The rules of a role as they were: the UID of the role, and the digest of all that it allowed."""
+
+    uid: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the history: what happened, when, to which state it led, and whose decision it was (empty: nobody's)."""
+    """One line of the history: what happened, when, to which state it led, and whose decision it was (empty: nobody's).
+
+    `policy` and `role` say under what, from this entry on; None where the entries before have said it already. So each entry,
+    with those before it, tells what was true then, whatever is recorded later: the audit stream is made of nothing else.
+    """
 
     at: datetime
     state: State
     reason: str
     message: str = ""
     by: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyVersion:
-    """Which policy a request was shown to its approvers under: exactly that object, and its generation then."""
-
-    uid: str
-    generation: int
+    policy: PolicyVersion | None = None
+    role: RoleVersion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +140,11 @@ NOTHING_RECORDED = Recorded()
 def condition_of(conditions: Iterable[Condition], kind: str) -> Condition | None:
     """The condition of that type, if any."""
     return next((c for c in conditions if c.type == kind), None)
+
+
+def said(history: Iterable[Entry]) -> tuple[PolicyVersion | None, RoleVersion | None]:
+    """Which policy, and which rules of the role, a history speaks of at its end."""
+    policy, role = None, None
+    for entry in history:
+        policy, role = entry.policy or policy, entry.role or role
+    return policy, role

@@ -12,7 +12,18 @@ from datetime import datetime
 from jitaccess.domain.lifecycle import Grant, Verdict
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
 from jitaccess.domain.obstacles import OBSTACLES
-from jitaccess.domain.recorded import Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State, condition_of
+from jitaccess.domain.recorded import (
+    Condition,
+    Entry,
+    ObjectRef,
+    PolicyVersion,
+    Recorded,
+    RoleVersion,
+    Signed,
+    State,
+    condition_of,
+    said,
+)
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import Objection, counting_approvals, given_approvals, role_changed
 
@@ -64,23 +75,29 @@ class Step:
 def next_step(request: AccessRequest, outcome: Outcome, now: datetime) -> Step:
     """The record after a look; exactly the recorded one, revision and all, when nothing is new."""
     old, verdict = request.recorded, outcome.verdict
-    news = _news(request, outcome, now)
-    new = replace(
-        old,
-        generation=request.generation,
-        state=verdict.state,
-        conditions=_conditions(request, outcome, now),
-        history=(*old.history, *_kept(old, news)),
-    )
+    new = replace(old, generation=request.generation, state=verdict.state, conditions=_conditions(request, outcome, now))
     if old.state is State.PENDING:
         new = _as_pending(new, request, outcome, now)
     if outcome.role and (_may_show_anew(request) or old.state is State.ACTIVE):
         new = replace(new, role=outcome.role)
+    news = _dated(new, _news(request, outcome, now))
+    new = replace(new, history=(*old.history, *_kept(old, news)))
     if outcome.delivery and verdict.grant:
         new = _as_granted(new, verdict.grant, outcome.delivery)
     if verdict.state.settled:
         new = _as_settled(new, request, now)
     return Step(new if new == old else replace(new, revision=old.revision + 1), tuple(news))
+
+
+def _dated(new: Recorded, news: Sequence[Entry]) -> list[Entry]:
+    """What is new, the first of it with the policy and the role's rules of now, as far as the history has not said so yet."""
+    policy, role = said(new.history)
+    now = RoleVersion(new.role.uid, new.role.digest) if new.role else None
+    dated = (
+        replace(entry, policy=new.policy if new.policy != policy else None, role=now if now != role else None)
+        for entry in news[:1]
+    )
+    return [*dated, *news[1:]]
 
 
 def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: datetime) -> Recorded:

@@ -1,11 +1,21 @@
 """The status of requests and policies as Kubernetes writes it, both ways; what is in it is decided in domain/recording.py."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from jitaccess.domain.model import AccessPolicy, Manifest, OfferedRole, PolicyRecorded, RoleRef
-from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, Entry, ObjectRef, PolicyVersion, Recorded, Signed, State
+from jitaccess.domain.recorded import (
+    NOTHING_RECORDED,
+    Condition,
+    Entry,
+    ObjectRef,
+    PolicyVersion,
+    Recorded,
+    RoleVersion,
+    Signed,
+    State,
+)
 from jitaccess.domain.rules import in_words, selected
 from jitaccess.domain.text import format_time, parse_time
 from jitaccess.manifests.roles import parse_role_status, role_status
@@ -26,11 +36,12 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "pendingUntil": _time(recorded.pending_until),
         "requiredApprovals": recorded.required_approvals,
         "noteRequired": recorded.note_required or None,
-        "policy": recorded.policy and {"uid": recorded.policy.uid, "generation": recorded.policy.generation},
+        "policy": recorded.policy and _policy_version(recorded.policy),
         "role": recorded.role and role_status(recorded.role),
         "grantedAt": _time(recorded.granted_at),
         "expiresAt": _time(recorded.expires_at),
         "settledAt": _time(recorded.settled_at),
+        "settledIn": settled_in(recorded.settled_at) if recorded.settled_at else None,
         "approvals": [_signed(approval) for approval in recorded.approvals] or None,
         "denial": recorded.denial and _signed(recorded.denial),
         "revocation": recorded.revocation and _signed(recorded.revocation),
@@ -48,6 +59,11 @@ def on_top_of(old: Recorded) -> Manifest:
     # A status of version 0.1.0 has no revision yet, as the one that the CRD gives; made before the CRD gave one, there is none.
     path = "/status" if old == NOTHING_RECORDED else "/status/revision"
     return {"op": "test", "path": path, "value": old.revision or None}
+
+
+def settled_in(moment: datetime) -> str:
+    """The hour of a moment, in UTC: what settled requests can be selected by, so that nobody has to list all of them."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H")
 
 
 def _summary(recorded: Recorded) -> dict[str, str]:
@@ -68,7 +84,6 @@ def parse_recorded(status: Manifest | None) -> Recorded:
 
 
 def _parse_recorded(status: Manifest) -> Recorded:
-    policy, role = status.get("policy") or {}, status.get("role") or {}
     return Recorded(
         revision=status.get("revision", 0),
         generation=status.get("observedGeneration", 0),
@@ -76,8 +91,8 @@ def _parse_recorded(status: Manifest) -> Recorded:
         pending_until=_parse_time(status, "pendingUntil"),
         required_approvals=status.get("requiredApprovals"),
         note_required=status.get("noteRequired") is True,
-        policy=PolicyVersion(policy["uid"], policy.get("generation", 0)) if policy.get("uid") else None,
-        role=parse_role_status(role),
+        policy=_parse_policy_version(status.get("policy")),
+        role=parse_role_status(status.get("role") or {}),
         granted_at=_parse_time(status, "grantedAt"),
         expires_at=_parse_time(status, "expiresAt"),
         settled_at=_parse_time(status, "settledAt"),
@@ -127,12 +142,31 @@ def _condition(condition: Condition) -> dict[str, Any]:
 
 def entry_status(entry: Entry) -> dict[str, Any]:
     """One line of the history."""
-    told = {"at": format_time(entry.at), "state": entry.state.value, "reason": entry.reason, "message": entry.message}
-    return told | ({"by": entry.by} if entry.by else {})
+    told: dict[str, Any] = {"at": format_time(entry.at), "state": entry.state.value, "reason": entry.reason}
+    told |= {"message": entry.message} | ({"by": entry.by} if entry.by else {})
+    told |= {"policy": _policy_version(entry.policy)} if entry.policy else {}
+    return told | ({"role": {"uid": entry.role.uid, "hash": entry.role.digest}} if entry.role else {})
 
 
 def _parse_entry(entry: Mapping[str, Any]) -> Entry:
-    return Entry(parse_time(entry["at"]), _state(entry["state"]), entry["reason"], entry.get("message", ""), entry.get("by", ""))
+    role = entry.get("role")
+    return Entry(
+        at=parse_time(entry["at"]),
+        state=_state(entry["state"]),
+        reason=entry["reason"],
+        message=entry.get("message", ""),
+        by=entry.get("by", ""),
+        policy=_parse_policy_version(entry.get("policy")),
+        role=RoleVersion(role["uid"], role["hash"]) if role else None,
+    )
+
+
+def _policy_version(policy: PolicyVersion) -> dict[str, Any]:
+    return {"uid": policy.uid, "generation": policy.generation}
+
+
+def _parse_policy_version(policy: Mapping[str, Any] | None) -> PolicyVersion | None:
+    return PolicyVersion(policy["uid"], policy.get("generation", 0)) if policy and policy.get("uid") else None
 
 
 def _signed(signed: Signed) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import logging
 import os
 from dataclasses import dataclass
 
-from jitaccess.domain.model import API_VERSION, Key
+from jitaccess.domain.model import Key
 from jitaccess.domain.text import format_time
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
 from jitaccess.kube.clock import utcnow
@@ -87,7 +87,7 @@ class Announcer:
                 **({"annotations": {RECORD: news.record}} if news.record else {}),
             },
             "involvedObject": {
-                "apiVersion": API_VERSION,
+                "apiVersion": news.resource.api_version,
                 "kind": news.resource.kind,
                 "namespace": news.key.namespace,
                 "name": news.key.name,

@@ -9,3 +9,7 @@ class Blocked(Exception):
     def __init__(self, obstacle: Objection) -> None:
         super().__init__(obstacle.message)
         self.obstacle = obstacle
+
+
+class NotYet(Exception):
+    """Nothing stands in the way, but something is still on its way that the binding waits for; tried again very soon."""

@@ -97,6 +97,8 @@ class Endings:
         self._recorder.forget(key)
         await self._drop_job(key, known.uid, replace(recorded, job=None))
         self._tools.publisher.deleted(self._kind.resource, key, known.uid, gone, left)
+        if gone:
+            self._tools.audit.deleted(self._kind.resource, gone, left or "its access, if it had any, is ended")
 
     def _ended(self, known: Open, until: datetime) -> None:
         """The access is gone, at its end or later; a Job was to end it too, unless the record says that none is."""

@@ -68,8 +68,16 @@ class Checked:
 class Grants:
     """The bindings and Jobs of one kind of request."""
 
-    def __init__(self, cluster: Cluster, kind: RequestKind, now: Callable[[], datetime], job_image: str = JOB_IMAGE) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: RequestKind,
+        now: Callable[[], datetime],
+        job_image: str = JOB_IMAGE,
+        admit: Callable[[Grant], None] = lambda _: None,
+    ) -> None:
         self._cluster = cluster
+        self._admit = admit  # raises what speaks against access that is about to begin
         self._kind = kind
         self._now = now
         self._job_image = job_image
@@ -114,6 +122,7 @@ class Grants:
     async def _bind(self, grant: Grant, job: ObjectRef | None, identity: Standing) -> Bound | None:
         if self._now() >= grant.expires_at:
             return None
+        self._admit(grant)
         wanted = binding_manifest(self._kind, grant, job)
         try:
             made = await self._cluster.create(self._kind.binding, wanted)

@@ -9,10 +9,11 @@ from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import KNOWN, RiskTable
-from jitaccess.kube.api import Cluster, Conflict
+from jitaccess.kube.api import Cluster, Conflict, Outage
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import JOB_IMAGE
 from jitaccess.manifests.kinds import RequestKind
+from jitaccess.publish.audit.export import NOTHING_EXPORTED, Export
 from jitaccess.publish.publisher import Publisher
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store, facts_of
@@ -30,6 +31,7 @@ class Tools:
     now: Callable[[], datetime]
     job_image: str = JOB_IMAGE
     table: RiskTable = KNOWN
+    audit: Export = NOTHING_EXPORTED
 
 
 class Recorder:
@@ -46,7 +48,11 @@ class Recorder:
         if step.recorded == request.recorded:
             return request
         self._open.expect(replace(request, recorded=step.recorded))
-        written = await self._tools.cluster.record(self._kind.resource, request, step.recorded)
+        try:
+            written = await self._tools.cluster.record(self._kind.resource, request, step.recorded)
+        except Outage:
+            self._tools.audit.doubt(self._kind.resource, request)  # it may have been written
+            raise
         if written is None:
             raise Conflict(f"{self._kind.resource.kind} {request.key} was deleted")
         self._open.remember(written, written.resource_version, written.state)
@@ -54,6 +60,7 @@ class Recorder:
             # Somebody decided between our reading and our writing; the event of that comes late, and would be no news any more.
             self._tools.schedule.soon(self.target(request.key))
         self._tools.publisher.publish(self._kind.resource, written, step.news)
+        self._tools.audit.recorded(self._kind.resource, written, len(request.recorded.history))
         return written
 
     def plan(self, key: Key, verdict: Verdict) -> None:

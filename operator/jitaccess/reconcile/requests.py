@@ -6,6 +6,7 @@ binding; at the end the binding, then the record, then the Job.
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 from jitaccess.domain.lifecycle import Grant, Verdict, blocked, decide, guard_gone
 from jitaccess.domain.model import AccessRequest, Key, RoleRef
@@ -18,7 +19,8 @@ from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.identity import account_name
 from jitaccess.manifests.kinds import COMPONENTS, RequestKind
 from jitaccess.reconcile.ahead import JobsAhead
-from jitaccess.reconcile.blocked import Blocked
+from jitaccess.reconcile.auditing import must_be_exported, sinks_must_work
+from jitaccess.reconcile.blocked import Blocked, NotYet
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts, Reader, role_obstacle
 from jitaccess.reconcile.grants import Checked, Grants, Guard
@@ -36,12 +38,15 @@ class RequestReconciler:
         self._schedule = tools.schedule
         self._now = tools.now
         self._open = tools.store.requests[kind.resource]
-        self._grants = Grants(tools.cluster, kind, tools.now, tools.job_image)
+        self._grants = Grants(
+            tools.cluster, kind, tools.now, tools.job_image, partial(must_be_exported, tools.audit, kind.resource)
+        )
         self._reader = Reader(tools.cluster, tools.table.for_access(everywhere=kind.everywhere))
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
         self._ahead = JobsAhead(self._grants, tools.now)
         self._proven: set[tuple[str, RoleRef, DeliveredAs]] = set()  # what could be bound where
+        self._held: dict[str, Guard] = {}  # by the UID of a request: its grant is on record, and the binding waits for the sinks
 
     async def reconcile(self, key: Key) -> None:
         """Make the cluster agree with what should be true of that request now."""
@@ -58,7 +63,7 @@ class RequestReconciler:
             raise ahead
         try:
             await self._look(key, known, facts)
-        except Conflict:
+        except (Conflict, NotYet):
             # Somebody decided, or another replica acted, since we read: what is true now is for a fresh look to say.
             self._schedule.retry(self._recorder.target(key))
             return
@@ -126,6 +131,7 @@ class RequestReconciler:
         """Everything that can be made sure of before the grant is on record; Blocked says what is in the way."""
         if obstacle := self._not_installed() or role_obstacle(facts.request, facts.role):
             raise Blocked(obstacle)
+        sinks_must_work(self._tools.audit)
         if (grant.request.namespace, grant.role, grant.delivered_as) not in self._proven or obstructed(facts.request):
             await self._grants.rehearse(grant)
         return await self._ahead.guard(grant)
@@ -149,14 +155,23 @@ class RequestReconciler:
         self._ahead.used(request)
         if decide(request, facts.policy, self._now(), facts.role.shown).grant is None:
             return self._schedule.soon(self._recorder.target(request.key))  # somebody decided otherwise meanwhile
+        await self._give(replace(facts, request=request), verdict, verdict.grant, guard)
+
+    async def _give(self, facts: Facts, verdict: Verdict, grant: Grant, guard: Guard) -> None:
+        """Make the binding of a grant that is on record."""
+        request = facts.request
         try:
-            bound = await self._grants.bind(verdict.grant, guard.job)
+            bound = await self._grants.bind(grant, guard.job)
+        except NotYet:
+            self._held[request.uid] = guard
+            raise
         except Blocked as block:
-            return await self._obstructed_by(replace(facts, request=request), verdict, block)
+            return await self._obstructed_by(facts, verdict, block)
         if bound:
-            self._bound(verdict.grant, bound.uid)
+            self._bound(grant, bound.uid)
             if bound.unguarded:
-                await self._recorder.record(request, Outcome(verdict, delivery=replace(delivery, unguarded=bound.unguarded)))
+                delivery = _delivery(grant, guard.job, bound.unguarded)
+                await self._recorder.record(request, Outcome(verdict, delivery=delivery))
         self._recorder.plan(request.key, verdict)
 
     # --- while it lasts
@@ -165,8 +180,11 @@ class RequestReconciler:
         request, job, known = facts.request, facts.request.recorded.job, self._open.get(facts.request.key)
         self._ahead.used(request)  # where the answer to the record got lost
         verdict = decide(request, facts.policy, self._now(), facts.role.shown)
+        held = self._held.pop(request.uid, None)
         if verdict.grant is None:
             return await self._endings.end(facts, verdict)
+        if held:
+            return await self._give(facts, verdict, verdict.grant, held)
         try:
             checked = await self._grants.check(verdict.grant, job, known.binding if known else "")
         except Blocked as block:

@@ -198,3 +198,12 @@ def test_the_deployment_uses_names_that_exist() -> None:
     twins = {f"JITACCESS_{option.name.upper()}" for option in options("run") if option.name}
     assert {entry["name"] for entry in container["env"]} <= twins
     assert container["args"][0] in COMMANDS
+
+
+def test_audit_required_needs_a_sink(tmp_path: Path) -> None:
+    done = invoke("run", "--audit", "required")
+    assert (done.exit_code, "needs at least one sink" in done.output) == (2, True), done.output
+    wrong = tmp_path / "sinks.yaml"
+    wrong.write_text("sinks:\n- name: a\n")
+    done = invoke("run", "--audit-sinks", str(wrong))
+    assert (done.exit_code, "line 2" in done.output) == (2, True), done.output

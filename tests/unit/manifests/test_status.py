@@ -96,6 +96,7 @@ def test_a_fresh_request_is_recorded_as_asked() -> None:
                 "reason": "Requested",
                 "message": "INC-42 pods crash looping",
                 "by": ALICE,
+                "policy": {"uid": "p-prod-debug", "generation": 3},
             }
         ],
     }
