@@ -50,6 +50,7 @@ GROUPS = (
     "test_the_story_comes_out_right",  # alone in its group, like every test that brings a control plane of its own
     "test_chaos",
     "test_outages",
+    "test_audit",
     "test_alive",
     "stamped",
     "attack",

@@ -12,6 +12,15 @@ import standardwebhooks
 SECRET = "whsec_" + base64.b64encode(b"a key of tests, 32 bytes in all.").decode()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    hung_up = 0
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A sender that was killed: counted, where the base class prints a traceback."""
+        self.hung_up += 1
+
+
 class Receiver:
     """`answer` is the status of its answers, 0 for none at all; `taken` are the events, `lines` the same as lines of a file."""
 
@@ -22,8 +31,7 @@ class Receiver:
         self.forged = 0
         self.hanging = 0
         self.released = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
