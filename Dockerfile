@@ -1,4 +1,4 @@
-# The operator and what it needs, without the extra `cli`. Build: docker build -t jitaccess:0.1.0 .
+# The operator and what it needs, with the extra `notify`, without `cli`. Build: docker build -t jitaccess:0.1.0 .
 FROM python:3.13-slim AS build
 WORKDIR /src
 RUN python -m venv --without-pip /opt/jitaccess
@@ -6,7 +6,7 @@ COPY pyproject.toml requirements-dev.txt README.md LICENSE ./
 COPY operator operator
 # The versions that the tests ran with; hashes cannot be had for the project itself, so they are left out here.
 RUN sed -n 's/^\([A-Za-z0-9._-]*==[^ ;\\]*\).*/\1/p' requirements-dev.txt > /tmp/constraints.txt \
-    && pip --python /opt/jitaccess/bin/python install --no-cache-dir --constraint /tmp/constraints.txt .
+    && pip --python /opt/jitaccess/bin/python install --no-cache-dir --constraint /tmp/constraints.txt '.[notify]'
 
 FROM python:3.13-slim
 # Nothing writes at run time, not even bytecode: the root filesystem may be read-only.

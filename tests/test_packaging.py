@@ -287,6 +287,7 @@ IDENTITIES: frozenset[Right] = frozenset(
     for verb in verbs.split()
 )
 AUDIT: frozenset[Right] = frozenset(("jitaccess-system", "/configmaps named", verb) for verb in ("get", "update"))
+NOTIFICATIONS: frozenset[Right] = frozenset(("jitaccess-system", "/configmaps named", verb) for verb in ("get", "update"))
 CLUSTER_WIDE: frozenset[Right] = frozenset(
     ("everywhere", f"rbac.authorization.k8s.io/{resource}", verb)
     for resource, verbs in (
@@ -334,6 +335,11 @@ def _rights(folder: Path, *components: str) -> set[Right]:
             ("cluster-wide",),
             NAMESPACED_KINDS_ONLY | CLUSTER_KINDS | IDENTITIES | CLUSTER_WIDE,
             id="cluster-wide: ClusterRoleBindings too, of named roles",
+        ),
+        pytest.param(
+            ("notifications",),
+            NAMESPACED_KINDS_ONLY | CLUSTER_KINDS | NOTIFICATIONS,
+            id="notifications: one ConfigMap, its memory",
         ),
     ],
 )

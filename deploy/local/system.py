@@ -74,6 +74,11 @@ class System:
         command = self._command(*words)
         return subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
 
+    def jitaccess_bare(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of `jitaccess` that asks nothing of the cluster."""
+        command = [sys.executable, *self._module, *words]
+        return subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+
     def _command(self, *words: str) -> list[str]:
         kubeconfig = self.plane.service_account_kubeconfig("jitaccess-system", "jitaccess")
         return [sys.executable, *self._module, words[0], "--kubeconfig", str(kubeconfig), *words[1:]]

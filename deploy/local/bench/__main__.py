@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--repeats", type=int, help="how often each thing is measured")
     top.add_argument("--sizes", type=int, nargs="+", help="how many are active, one size after the other (part growth)")
     top.add_argument("--dead-sinks", action="store_true", help="with three audit sinks that take nothing")
+    top.add_argument("--dead-channels", action="store_true", help="with notifications over channels of which none answers")
     top.add_argument("--json", type=Path, default=JSON, help=f"where the figures go (default {JSON})")
     top.add_argument("--picture", type=Path, help="draw the growth curves of the figures in --json there, and measure nothing")
     return top
@@ -47,10 +48,10 @@ def effort_of(options: argparse.Namespace) -> Effort:
     return replace(FULL if options.full else USUAL, **asked, **sizes)
 
 
-async def run_part(name: str, effort: Effort, *, dead: bool = False) -> dict[str, Any]:
+async def run_part(name: str, effort: Effort, *, sinks: bool = False, channels: bool = False) -> dict[str, Any]:
     """Measure one part on a control plane of its own; its rows, how long it took, and what else the machine did meanwhile."""
     start, mark, before = time.monotonic(), Mark.now(), load()
-    async with staged(audit=PARTS[name].audit, dead=dead) as stage:
+    async with staged(audit=PARTS[name].audit, sinks=sinks, channels=channels) as stage:
         rows = await PARTS[name].measure(stage, effort)
         others = mark.others()
     state = {"loadBefore": before, "loadAfter": load(), "coresUsedByOthers": others}
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     effort, results = effort_of(options), {}
     print(f"{report.HEAD}\n(medians of the repeats, from-to; `!` where a goal is missed)", flush=True)
     for name in chosen(options.parts, full=options.full):
-        results[name] = asyncio.run(run_part(name, effort, dead=options.dead_sinks))
+        results[name] = asyncio.run(run_part(name, effort, sinks=options.dead_sinks, channels=options.dead_channels))
         say(name, results[name])
         report.write(options.json, report.document(results, effort))
     missed = [row.name for result in results.values() for row in result["rows"] if row.missed]

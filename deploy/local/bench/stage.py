@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.calls import Client, at_once, client
+from bench.dead import dead_channels
 from bench.machine import cpu_seconds, megabytes
 from bench.sinks import dead_sinks
 from controlplane.process import Process
@@ -93,8 +94,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(*, audit: bool = False, dead: bool = False) -> AsyncIterator[Stage]:
-    """A fresh control plane with jitaccess installed, its namespace prepared, and the operator running; `dead`: its sinks are."""
+async def staged(*, audit: bool = False, sinks: bool = False, channels: bool = False) -> AsyncIterator[Stage]:
+    """A fresh control plane with jitaccess, its namespace prepared, and the operator running; with dead `sinks` or `channels`."""
     async with AsyncExitStack() as stack:
         system = System(audit=audit, as_in_image=True)
         await asyncio.to_thread(system.start)
@@ -106,9 +107,11 @@ async def staged(*, audit: bool = False, dead: bool = False) -> AsyncIterator[St
         shown = (await read_role(Cluster(admin.session, ""), ROLE, "")).shown
         assert shown, f"{ROLE} cannot be read"
         stage = Stage(system, alice, bob, admin, bare, shown)
-        if dead:
+        if sinks:
             silent, stage.flags = dead_sinks(system.plane)
             stack.enter_context(silent)
+        if channels:
+            stage.flags += await asyncio.to_thread(dead_channels, system)
         await stage.start()
         await stage.prepare([HOME])
         yield stage

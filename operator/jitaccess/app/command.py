@@ -5,16 +5,16 @@ import logging
 import re
 import secrets
 import socket
-import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import click
-from pythonjsonlogger.json import JsonFormatter
 
 from jitaccess import __version__
 from jitaccess.app.audit_sinks import read_audit_sinks
+from jitaccess.app.logs import configure_logging
+from jitaccess.app.notify_command import notification_secrets_option, notifications_option, notify
 from jitaccess.app.operator import CALL_TIMEOUT, Operator, Options, sweep_once
 from jitaccess.app.risk_rules import read_risk_rules
 from jitaccess.app.supervise import Ended, Termination
@@ -103,6 +103,9 @@ def main() -> None:
     """
 
 
+main.add_command(notify)
+
+
 @main.command(context_settings=SETTINGS)
 @kubeconfig_option
 @log_level_option
@@ -174,6 +177,8 @@ def main() -> None:
     show_envvar=True,
     help="With `required`, no access begins unless every sink has taken the record of it. Ending never waits.",
 )
+@notifications_option
+@notification_secrets_option
 def run(
     kubeconfig: Path | None,
     log_level: str,
@@ -186,17 +191,20 @@ def run(
     risk_rules: RiskTable,
     audit_sinks: AuditOptions,
     audit: str,
+    notifications: Path | None,
+    notification_secrets: Path,
 ) -> None:
     """Run the operator until SIGTERM or SIGINT."""
     export = replace(audit_sinks, required=audit == "required")
     if export.required and not export.sinks:
         raise click.UsageError("--audit=required needs at least one sink: name a file with --audit-sinks")
-    _configure_logging(log_level)
+    configure_logging(log_level)
     if unconfined:
         log.warning("--unconfined: the admission policies may not confine this account; never run it so for good")
     host, port = health_address
     connection = replace(_connection(kubeconfig), agent=f"jitaccess/{identity}")
-    options = Options(identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules, export)
+    settings = (identity, retention, sweep_every, host, port, job_image, unconfined, risk_rules, export)
+    options = Options(*settings, notifications, notification_secrets)
     try:
         with Termination() as termination:
             asyncio.run(_run(connection, options, termination))
@@ -216,7 +224,7 @@ def sweep(kubeconfig: Path | None, log_level: str) -> None:
 
     The second line behind the operator, for a CronJob: bindings whose time is up, whose request is settled or gone.
     """
-    _configure_logging(log_level)
+    configure_logging(log_level)
     try:
         ended = asyncio.run(sweep_once(_connection(kubeconfig)))
     except (Outage, Refused) as error:
@@ -235,16 +243,3 @@ def _connection(kubeconfig: Path | None) -> Connection:
         return connect(kubeconfig)
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
-
-
-def _configure_logging(level: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter(
-            "%(levelname)s %(name)s %(message)s", timestamp=True, rename_fields={"levelname": "level", "name": "logger"}
-        )
-    )
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    # Kopf tells of every object and every reconnect; what matters to us it raises as a warning.
-    logging.getLogger("kopf").setLevel(max(logging.WARNING, logging.getLogger().level))
-    logging.getLogger("aiohttp").setLevel(logging.WARNING)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import aiohttp
 from prometheus_client import ProcessCollector
@@ -14,6 +15,7 @@ from jitaccess.app.gauges import Gauges, Replica
 from jitaccess.app.health import HealthServer, probes
 from jitaccess.app.leader import Leader
 from jitaccess.app.metrics_page import MetricsPage, measure_lag
+from jitaccess.app.notifying import NOTIFICATION_SECRETS, Configuration
 from jitaccess.app.supervise import Ended, ForEver, Termination
 from jitaccess.app.unreadable import Unreadable
 from jitaccess.app.upkeep import Habits, Upkeep, skew_in_words
@@ -32,6 +34,9 @@ from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.audit.export import NO_AUDIT, AuditOptions, make_export
 from jitaccess.publish.events import Announcer
 from jitaccess.publish.metrics import Metrics
+from jitaccess.publish.notify.child import Child
+from jitaccess.publish.notify.notifier import Notifier
+from jitaccess.publish.notify.sending import Senders
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.directory import Directory
 from jitaccess.reconcile.leftovers import sweep_identities
@@ -65,6 +70,8 @@ class Options:
     unconfined: bool = False
     risk: RiskTable = KNOWN
     audit: AuditOptions = NO_AUDIT
+    notifications: Path | None = None
+    notification_secrets: Path = NOTIFICATION_SECRETS
 
 
 class Operator:
@@ -88,6 +95,10 @@ class Operator:
         self._export = make_export(
             options.audit, self._cluster, self._leader.leads, self._clock.now, self._announcer, self._metrics
         )
+        self._child = Child()
+        self._notifier = self._make_notifier()
+        file, secrets = options.notifications, options.notification_secrets
+        self._configuration = Configuration(file, secrets, self._child) if file else None
         tools = self._tools()
         self._reconcilers = self._make_reconcilers(tools)
         self._upkeep = Upkeep(tools, self._clock, self._leader.leads, Habits(options.retention, options.sweep_every))
@@ -114,8 +125,14 @@ class Operator:
         self._metrics.waits("looks", lambda: self._schedule.waiting)
         self._metrics.waits("events", lambda: self._announcer.waiting)
 
+    def _make_notifier(self) -> Notifier:
+        senders = Senders(self._child, self._store.policy)
+        sinks = (self._announcer, self._metrics, senders)
+        expected = self._options.notifications is not None
+        return Notifier(self._cluster, self._store, *sinks, self._leader.leads, self._clock.now, expected=expected)
+
     def _tools(self) -> Tools:
-        publisher = Publisher(self._announcer, self._metrics)
+        publisher = Publisher(self._announcer, self._metrics, self._notifier.hear)
         cluster, now, options = self._cluster, self._clock.now, self._options
         shared = (cluster, self._store, self._schedule, publisher, self._installation, now)
         return Tools(*shared, options.job_image, options.risk, self._export)
@@ -162,9 +179,13 @@ class Operator:
             for exporter in self._export.exporters:
                 for_ever.start(f"the export to {exporter.name}", exporter.run())
             for_ever.start("the retirement", self._upkeep.retire_for_ever())
+            if self._configuration:
+                for_ever.start("the channels", self._configuration.keep(self._notifier.configure))
+                for_ever.start("the notifier", self._notifier.run())
             await self._termination.begun.wait()
             for_ever.expect_end()
             await self._schedule.stop(PATIENCE_SECONDS)
+            await self._notifier.close()
             await self._announcer.flush(2.0)
         finally:
             await for_ever.stop()  # which releases the Lease: nothing of ours is under way any more
@@ -189,7 +210,9 @@ class Operator:
 
     def _remarks(self) -> tuple[str, ...]:
         skew = skew_in_words(self._clock.skew)
-        return ("" if self._leader.leads() else " (standby)", f"; {skew}" if skew else "", *self._export.remarks())
+        untold = self._configuration and (self._configuration.problem or (self._leader.leads() and self._notifier.problem))
+        standby = "" if self._leader.leads() else " (standby)"
+        return (standby, f"; {skew}" if skew else "", f"; notifications: {untold}" if untold else "", *self._export.remarks())
 
     async def _stand(self) -> None:
         await self._watchers.watching.wait()  # who leads must see

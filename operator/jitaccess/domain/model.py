@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from jitaccess.domain.notices import Notify
 from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, DeliveredAs, Recorded, State
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.selector import Selector
@@ -159,6 +160,7 @@ class AccessPolicy:
     allow_persistent_risk: bool = False
     note_required: bool = False
     delivery: DeliveredAs = DeliveredAs.BINDING
+    notify: tuple[Notify, ...] | None = None  # None: as the administrator has it for policies that say nothing
     scope: Scope = Scope.OWN
     selector: Selector | None = None  # of namespaces
     unreached: str = ""  # why it is not for the namespace that it was read for (rules.seen_from); empty where it is, or may be

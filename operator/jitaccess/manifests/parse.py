@@ -18,6 +18,7 @@ from jitaccess.domain.recorded import DeliveredAs
 from jitaccess.domain.selector import OPERATORS, Requirement, Selector
 from jitaccess.domain.text import parse_duration, parse_time, printable
 from jitaccess.manifests.kinds import policy_ref, request_kind
+from jitaccess.manifests.notices import parse_notify
 from jitaccess.manifests.status import parse_policy_recorded, parse_recorded
 
 
@@ -111,6 +112,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         allow_persistent_risk=spec.get("allowPersistentRisk") is True,
         note_required=spec.get("noteRequired") is True,
         delivery=DeliveredAs.IDENTITY if delivery == DeliveredAs.IDENTITY else DeliveredAs.BINDING,
+        notify=parse_notify(spec),
         scope=scope,
         selector=selector,
         invalid=invalid or unclear,

@@ -1,11 +1,13 @@
 """Publishing: each transition to every sink, behind the writes. A new sink is called from here."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import Entry, State
 from jitaccess.domain.text import format_time
+from jitaccess.kube.clock import utcnow
 from jitaccess.manifests.gone import last_record
 from jitaccess.manifests.resources import Resource
 from jitaccess.publish.events import Announcer, News
@@ -16,10 +18,16 @@ log = logging.getLogger(__name__)
 
 
 class Publisher:
-    """Tells the log, the Events of a cluster and the metrics what has been recorded."""
+    """Tells the log, the Events of a cluster, the metrics and whoever notifies what has been recorded."""
 
-    def __init__(self, announcer: Announcer, metrics: Metrics | None = None) -> None:
+    def __init__(
+        self,
+        announcer: Announcer,
+        metrics: Metrics | None = None,
+        hear: Callable[[Transition], None] = lambda _: None,
+    ) -> None:
         self._announcer = announcer
+        self._hear = hear  # whoever tells people; it only queues
         self.metrics = metrics or Metrics()  # for what is no transition
 
     def publish(self, resource: Resource, request: AccessRequest, news: Iterable[Entry]) -> None:
@@ -27,6 +35,7 @@ class Publisher:
         for transition in transitions(resource, request, news):
             _log(transition)
             self.metrics.happened(transition)
+            self._hear(transition)
             if transition.entry.reason != "Requested":  # which the requester knows
                 words = _words(transition.entry)
                 self.tell(News(resource, request.key, request.uid, transition.entry.reason, words, transition.warning))
@@ -42,6 +51,10 @@ class Publisher:
         log.warning("request deleted: %s", words, extra=facts | (_facts(gone) if gone else {}))
         message, left = f"the record of this request was deleted: {words}", last_record(gone) if gone else ""
         self.tell(News(resource, key, uid, "RequestDeleted", message, warning=True, record=left))
+        if gone:
+            state = State.REVOKED if gone.state is State.ACTIVE else State.WITHDRAWN
+            end = Entry(utcnow(), state, "RequestDeleted", "the request, and with it the record, was deleted")
+            self._hear(Transition(resource, replace(gone, recorded=replace(gone.recorded, state=state)), end))
 
 
 def _log(transition: Transition) -> None:
