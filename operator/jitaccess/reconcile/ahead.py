@@ -8,7 +8,7 @@ from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.kube.api import Conflict
 from jitaccess.manifests.grant import GRACE
-from jitaccess.reconcile.grants import Grants, Guard
+from jitaccess.reconcile.guards import Guard, Guards
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Ahead:
 class JobsAhead:
     """The Jobs that were made for grants that have not begun, one a request."""
 
-    def __init__(self, grants: Grants, now: Callable[[], datetime]) -> None:
-        self._grants = grants
+    def __init__(self, guards: Guards, now: Callable[[], datetime]) -> None:
+        self._guards = guards
         self._now = now
         self._waiting: dict[Key, Ahead] = {}
 
@@ -32,7 +32,7 @@ class JobsAhead:
         """Make the Job of a grant that is foreseen; Blocked if its name is taken."""
         if grant.request not in self._waiting:
             since = self._now()
-            self._waiting[grant.request] = Ahead(grant, await self._grants.guard(grant), since)
+            self._waiting[grant.request] = Ahead(grant, await self._guards.make(grant), since)
 
     async def guard(self, grant: Grant) -> Guard:
         """The Job for a grant that is about to begin: the one that waits for it, or one made now."""
@@ -57,7 +57,7 @@ class JobsAhead:
         """Remove the Job of a grant that did not begin, if one waits."""
         if request in self._waiting:
             waiting = self._waiting[request]
-            await self._grants.unguard(waiting.grant, waiting.guard)
+            await self._guards.unmake(waiting.grant, waiting.guard)
             del self._waiting[request]
 
     def _age(self, waiting: Ahead) -> timedelta:

@@ -131,7 +131,7 @@ class Endings:
     async def _drop_job(self, key: Key, uid: str, recorded: Recorded) -> None:
         """The Job, and with it whatever is left of an identity."""
         try:
-            await self._grants.end_job(key, uid, recorded.job, recorded.delivered_as)
+            await self._grants.guards.end(key, uid, recorded.job, recorded.delivered_as)
         except (Outage, Refused, Conflict, NotEnded) as error:
             # It gives no access, and goes by itself; the sweep looks for it too.
             log.warning("the Job of an ended grant is left behind: %s", error, extra={"request": str(key), "uid": uid})

@@ -1,11 +1,10 @@
-"""The binding and the Job of one grant: made (Job, then binding), checked, and ended (binding, then Job).
+"""The access of one grant: made (Job, then binding), checked, and ended (binding, then Job).
 
 Names are deterministic, what is there is compared exactly, and deletes carry UIDs, so nothing rests on being the only replica.
 The record of a grant is written between its Job and its binding (requests.py): there is never access without a record.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,38 +12,26 @@ from functools import partial
 
 from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key, Manifest
-from jitaccess.domain.obstacles import binding_altered, binding_refused, name_taken, sweep_only
+from jitaccess.domain.obstacles import binding_altered, binding_refused
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.grant import (
-    GRACE,
     JOB_IMAGE,
     Object,
     binding_manifest,
     gives_the_same,
     grant_key,
-    is_managed,
     is_of,
     is_same,
-    job_fault,
     kept_by,
 )
-from jitaccess.manifests.identity import job_key, job_of
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.manifests.parse import key_of
-from jitaccess.manifests.resources import JOBS, Resource
-from jitaccess.reconcile.blocked import Blocked
+from jitaccess.reconcile.blocked import Blocked, must_be_ours
+from jitaccess.reconcile.guards import Guards
 from jitaccess.reconcile.identities import Identities, Standing
 from jitaccess.reconcile.removal import remove
-
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """The Job behind a grant, or why there is none."""
-
-    job: ObjectRef | None
-    missing: Objection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +53,7 @@ class Checked:
 
 
 class Grants:
-    """The bindings and Jobs of one kind of request."""
+    """The grants of one kind of request; `guards` are the Jobs behind them."""
 
     def __init__(
         self,
@@ -80,28 +67,9 @@ class Grants:
         self._admit = admit  # raises what speaks against access that is about to begin
         self._kind = kind
         self._now = now
-        self._job_image = job_image
+        self.guards = Guards(cluster, kind, now, job_image)
         self._identities = Identities(cluster, kind)
         self.end_identity = self._identities.end
-
-    async def guard(self, grant: Grant) -> Guard:
-        """Make the Job behind a grant, or take up the one that is there; Blocked if its name is taken."""
-        if not self._kind.job_guard and grant.delivered_as is DeliveredAs.BINDING:
-            return Guard(None, sweep_only(self._kind.binding.kind))
-        wanted = job_of(self._kind, grant, grant.expires_at - self._now(), self._job_image)
-        try:
-            made = await self._cluster.create(JOBS, wanted)
-        except Refused as error:
-            return Guard(None, Objection("JobRefused", f"the Job that would end it without the operator was refused: {error}"))
-        except Conflict:
-            return await self._existing_guard(grant, wanted)
-        return await self._as_asked(made, wanted)
-
-    async def unguard(self, grant: Grant, guard: Guard) -> None:
-        """Delete a Job whose grant is not to be; one that another replica has replaced is gone already."""
-        if guard.job:
-            with contextlib.suppress(Conflict):
-                await self._cluster.delete(JOBS, _job_key(grant), guard.job.uid)
 
     async def rehearse(self, grant: Grant) -> None:
         """Ask the API server whether the binding could be made, without making anything; Blocked says what is in the way."""
@@ -113,7 +81,7 @@ class Grants:
         except Conflict:
             found = await self._cluster.find(self._kind.binding, _key(grant))
             if found:
-                self._must_be_ours(self._kind.binding, found, grant)
+                must_be_ours(self._kind.binding, found, grant)
 
     async def bind(self, grant: Grant, job: ObjectRef | None) -> Bound | None:
         """Make the access exist, for what is left of its time; None if nothing is. Blocked says what is in the way."""
@@ -137,7 +105,7 @@ class Grants:
 
         A binding of the UID that we know is ours whatever somebody made of its labels.
         """
-        found, guard = await asyncio.gather(self._cluster.find(self._kind.binding, _key(grant)), self._find_guard(grant, job))
+        found, guard = await asyncio.gather(self._cluster.find(self._kind.binding, _key(grant)), self.guards.find(grant, job))
         if job and (guard is None or guard["metadata"]["uid"] != job.uid):
             return Checked(over=f"the Job {job.name} behind it is gone")
         if self._now() >= grant.expires_at:
@@ -145,7 +113,7 @@ class Grants:
         identity = await self._identities.check(grant, job)
         bound, restored = await self._check_binding(grant, job, found, known_uid, identity)
         if bound and not bound.unguarded and not restored:
-            bound = replace(bound, unguarded=self._guard_fault(guard, grant))
+            bound = replace(bound, unguarded=self.guards.fault(guard, grant))
         return Checked(bound, restored, identity.restored)
 
     async def _check_binding(
@@ -158,48 +126,15 @@ class Grants:
         if is_same(found, wanted):
             return _as_delivered(grant, _bound(found), identity), ""
         if found["metadata"]["uid"] != known_uid:
-            self._must_be_ours(self._kind.binding, found, grant)
+            must_be_ours(self._kind.binding, found, grant)
         return _as_delivered(grant, await self._put_right(found, wanted, grant), identity), "changed by somebody"
-
-    async def end_job(self, request: Key, uid: str, job: ObjectRef | None, delivered_as: DeliveredAs) -> None:
-        """Remove the Job of a grant whose binding is gone; its time to live would do it too."""
-        if self._kind.job_guard or delivered_as is DeliveredAs.IDENTITY:
-            key = job_key(request, uid, delivered_as)
-            await remove(self._cluster, JOBS, key, partial(is_of, request_uid=uid), job.uid if job else "")
-
-    async def _find_guard(self, grant: Grant, job: ObjectRef | None) -> Manifest | None:
-        return await self._cluster.find(JOBS, _job_key(grant)) if job else None
-
-    def _guard_fault(self, job: Manifest | None, grant: Grant) -> Objection | None:
-        if job is None:
-            return None
-        fault = job_fault(job, job_of(self._kind, grant, grant.expires_at - grant.granted_at), grant.expires_at)
-        return _job_changed(fault) if fault else None
-
-    async def _existing_guard(self, grant: Grant, wanted: Object) -> Guard:
-        """The Job that is there already: begun before a crash or by another replica, or a leftover in the way."""
-        found = await self._cluster.find(JOBS, _job_key(grant))
-        if found is None:
-            raise Conflict(f"Job {_job_key(grant)} came and went")
-        self._must_be_ours(JOBS, found, grant)
-        # With room to spare: the grant's time counts from its record, a little later.
-        if not job_fault(found, wanted, grant.expires_at + GRACE / 2):
-            return Guard(_ref(found))
-        await self._cluster.delete(JOBS, _job_key(grant), found["metadata"]["uid"])
-        return await self._as_asked(await self._cluster.create(JOBS, wanted), wanted)
-
-    async def _as_asked(self, made: Manifest, wanted: Object) -> Guard:
-        if not (fault := job_fault(made, wanted)):
-            return Guard(_ref(made))
-        await self._cluster.delete(JOBS, key_of(made), made["metadata"]["uid"])
-        return Guard(None, _job_changed(fault))
 
     async def _existing_binding(self, grant: Grant, wanted: Object) -> Manifest:
         """The binding that is there already: ours, whose answer was lost, or something in the way."""
         found = await self._cluster.find(self._kind.binding, _key(grant))
         if found is None:
             raise Conflict(f"{self._kind.binding.kind} {_key(grant)} came and went")
-        self._must_be_ours(self._kind.binding, found, grant)
+        must_be_ours(self._kind.binding, found, grant)
         if is_same(found, wanted):
             return found
         await self._cluster.delete(self._kind.binding, _key(grant), found["metadata"]["uid"])
@@ -226,24 +161,11 @@ class Grants:
         right = {**wanted, "metadata": {**wanted["metadata"], **kept}}
         return _bound(await self._cluster.replace(self._kind.binding, _key(grant), right))
 
-    def _must_be_ours(self, resource: Resource, found: Manifest, grant: Grant) -> None:
-        if not is_managed(found, grant.request_uid):
-            raise Blocked(name_taken(resource.kind, found["metadata"]["name"]))
-
 
 def _bound(found: Manifest, fault: Objection | None = None) -> Bound:
     keepers = kept_by(found)
     held = Objection("FinalizerAdded", f"finalizers keep the binding from going by itself: {keepers}") if keepers else None
     return Bound(found["metadata"]["uid"], held or fault)
-
-
-def _job_changed(fault: str) -> Objection:
-    why = "something in the cluster changes Jobs; look for a mutating admission policy or webhook"
-    return Objection("JobChanged", f"the Job that would end it without the operator is not as asked: {fault} ({why})")
-
-
-def _ref(found: Manifest) -> ObjectRef:
-    return ObjectRef(found["metadata"]["name"], found["metadata"]["uid"])
 
 
 def _as_delivered(grant: Grant, bound: Bound, identity: Standing) -> Bound:
@@ -253,7 +175,3 @@ def _as_delivered(grant: Grant, bound: Bound, identity: Standing) -> Bound:
 
 def _key(grant: Grant) -> Key:
     return grant_key(grant.request, grant.request_uid)
-
-
-def _job_key(grant: Grant) -> Key:
-    return job_key(grant.request, grant.request_uid, grant.delivered_as)

@@ -23,7 +23,8 @@ from jitaccess.reconcile.auditing import must_be_exported, sinks_must_work
 from jitaccess.reconcile.blocked import Blocked, NotYet
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts, Reader, role_obstacle
-from jitaccess.reconcile.grants import Checked, Grants, Guard
+from jitaccess.reconcile.grants import Checked, Grants
+from jitaccess.reconcile.guards import Guard
 from jitaccess.reconcile.recorder import Recorder, Tools
 from jitaccess.workqueue.store import Open
 
@@ -44,7 +45,7 @@ class RequestReconciler:
         self._reader = Reader(tools.cluster, tools.table.for_access(everywhere=kind.everywhere))
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
-        self._ahead = JobsAhead(self._grants, tools.now)
+        self._ahead = JobsAhead(self._grants.guards, tools.now)
         self._proven: set[tuple[str, RoleRef, DeliveredAs]] = set()  # what could be bound where
         self._held: dict[str, Guard] = {}  # by the UID of a request: its grant is on record, and the binding waits for the sinks
 

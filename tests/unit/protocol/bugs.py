@@ -25,7 +25,8 @@ from jitaccess.reconcile import identities, recorder, removal
 from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts
-from jitaccess.reconcile.grants import Checked, Grants, Guard
+from jitaccess.reconcile.grants import Checked, Grants
+from jitaccess.reconcile.guards import Guard
 from jitaccess.reconcile.requests import RequestReconciler
 from unit.protocol.plans import BINDING, IDENTITY
 

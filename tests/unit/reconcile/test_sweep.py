@@ -54,7 +54,7 @@ def woken(schedule: Schedule) -> set[Target]:
 
 async def granted(cluster: Cluster, what: Grant) -> None:
     grants = Grants(cluster, ACCESS_REQUEST, lambda: what.granted_at)
-    guard = await grants.guard(what)
+    guard = await grants.guards.make(what)
     await grants.bind(what, guard.job)
 
 
