@@ -1,7 +1,6 @@
 """Telling, from the transition to the message: apart from the reconciling, bounded, and only while this replica leads.
 
-Each round: what happened and what is due is routed to its places, what is about to be told is marked, then it is sent. A place
-that does not answer is put off; what has waited too long is given up, which an Event on the request says.
+Each round routes what happened and what is due, marks what is about to be told, and sends it; what waits too long is given up.
 """
 
 import asyncio
