@@ -88,6 +88,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: GROUPS.index(group) if (group := group_of(item)) in GROUPS else len(GROUPS))
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """No group is torn apart: else each process starts every control plane, which no test would notice."""
+    if session.config.getoption("loadgroup", default=False) and not all("@" in item.nodeid for item in session.items):
+        raise pytest.UsageError("pytest-xdist does not group tests with this pytest; take the versions of requirements-dev.txt")
+
+
 @pytest.fixture(scope="session")
 def stamped_system() -> Iterator[System]:
     """Shared by the whole run: as on Kubernetes 1.36+, with stamping."""
