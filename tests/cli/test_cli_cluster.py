@@ -105,9 +105,9 @@ def test_cluster_wide_access_from_asking_to_the_record(jit: Plugin, wide: str) -
 def test_everywhere_is_every_namespace_and_the_whole_cluster(jit: Plugin, wide: str, fleet: str) -> None:
     name = jit.ok("request", wide, "--cluster", "--reason", REASON).split()[0].partition("/")[2]
     eventually(lambda: jit.team.status(name, CLUSTER_REQUESTS).get("state") == "Pending", "it waits")
-    mine = jit.ok("ls", "-A")
+    mine = jit.ok("ls", "-A", "--limit", "0")
     assert re.search(rf"{name} +\(cluster\) +Pending", mine), mine
-    assert name in jit.ok("ls", "-A", "--reviewable", user="bob")
+    assert name in jit.ok("ls", "-A", "--reviewable", "--limit", "0", user="bob")
     policies = jit("policies", "-A")
     assert re.search(rf"{wide} +\(cluster\) +may ask", policies.out), policies.out
     assert fleet not in policies.out

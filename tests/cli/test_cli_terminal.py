@@ -33,6 +33,7 @@ COMMANDS = [
     "policies",
     "explain",
     "export",
+    "audit",
     "as",
     "kubeconfig",
     "credential",

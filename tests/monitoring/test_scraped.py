@@ -152,7 +152,11 @@ def test_all_is_well(recorded: Recorded) -> None:
     assert (after.value("leader"), after.value("watching"), after.value("installation_problems")) == (1, 1, 0)
     assert after.value("leaderships_total") >= 1
     assert grown(recorded, "dead_mans_switch_total") == 0
-    assert {dict(labels)["queue"] for name, labels in after.samples if name == "jitaccess_queue_depth"} == {"looks", "events"}
+    assert {dict(labels)["queue"] for name, labels in after.samples if name == "jitaccess_queue_depth"} == {
+        "looks",
+        "events",
+        "notifications",
+    }
 
 
 def test_the_times_are_of_this_world(recorded: Recorded) -> None:
