@@ -93,7 +93,8 @@ class System:
         """What the operator, or another replica, has logged since it was last started, as objects."""
         process = replica or self.operator
         output = process.output() if process else ""
-        return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        whole = [line for line in output.splitlines(keepends=True) if line.endswith("\n")]  # the last may be half written
+        return [json.loads(line) for line in whole if line.startswith("{")]
 
     def health(self, path: str, replica: Process | None = None) -> tuple[int, str]:
         """The status and body of a health endpoint; (0, "") while it does not answer."""
