@@ -48,7 +48,7 @@ def audit() -> None:
     """
 
 
-@audit.command(cls=options.Command)
+@audit.command(cls=options.Command, short_help="Find what was removed, changed or invented in files.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE...")
 @click.option("--checkpoint", metavar="HASH", help="The hash of a checkpoint that must be there: one that you kept.")
 def verify(files: tuple[Path, ...], checkpoint: str | None) -> int:
@@ -67,7 +67,7 @@ def verify(files: tuple[Path, ...], checkpoint: str | None) -> int:
     return ExitCode.NO if report.findings or lost else ExitCode.DONE
 
 
-@audit.command(cls=options.Command)
+@audit.command(cls=options.Command, short_help="Print one line a grant, of files or of the cluster.")
 @_FILES
 @click.option("--since", "back", metavar="TIME", default="30d", show_default=True, help="How far back: 30d, 12h, or a date.")
 @click.option("--until", "end", metavar="TIME", help="Only what had begun before this: 7d (ago), or a date.")
