@@ -33,7 +33,7 @@ def record_after_binding() -> None:
     begin = REQUESTS.RequestReconciler._begin
 
     async def bind_first(self: Any, facts: Any, guard: Any) -> None:
-        verdict = REQUESTS.decide(facts.request, facts.policy, self._now(), facts.role.shown)
+        verdict = REQUESTS.decide(facts.request, facts.policy, self._now(), facts.around)
         if verdict.grant:
             await self._grants.bind(verdict.grant, guard.job)
         await begin(self, facts, guard)

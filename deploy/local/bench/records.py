@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bench.calls import Client, Object
+from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import Grant, decide, grant_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.recorded import ObjectRef, Recorded
@@ -25,7 +26,7 @@ class Rules:
 
     def record(self, request: AccessRequest, now: datetime, job: ObjectRef | None = None) -> Recorded:
         """The record that the operator would write at that moment."""
-        verdict = decide(request, self.policy, now, self.role)
+        verdict = decide(request, self.policy, now, Circumstances(self.role))
         name = ObjectRef(grant_name(request.key, request.uid))
         delivery = Delivery(name, job) if verdict.grant else None
         return next_step(request, Outcome(verdict, self.policy, self.role, delivery), now).recorded

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import DeliveredAs, State
-from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import Objection, awaited, counting_approvals, missing_approvals, objection
 from jitaccess.domain.text import format_time
 
@@ -74,14 +74,14 @@ class Verdict:
         return self.state is State.ACTIVE or self.reason in OBSTACLES
 
 
-def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime, role: ShownRole | None = None) -> Verdict:
-    """Decide what should be true of the request at that moment, under the policy and the role as they are now.
+def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances = NOTHING_AROUND) -> Verdict:
+    """Decide what should be true of the request at that moment, under the policy and with all around it as it is now.
 
-    Total, and without effects. `role` is None where it was not read: it speaks against nothing then.
+    Total, and without effects.
     """
     if request.state.settled:
         return Verdict(request.state, "Settled", "this request is settled")
-    return _active(request, policy, now, role) if request.state is State.ACTIVE else _pending(request, policy, now, role)
+    return (_active if request.state is State.ACTIVE else _pending)(request, policy, now, around)
 
 
 def granted(grant: Grant, approvals: tuple[Decision, ...]) -> Verdict:
@@ -105,13 +105,13 @@ def guard_gone(what: str) -> Verdict:
     return Verdict(State.REVOKED, "GuardGone", f"{what}: its time is up by the cluster's clock, or somebody deleted it")
 
 
-def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime, role: ShownRole | None) -> Verdict:
+def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
     ended = _withdrawn_or_denied(request)
     if ended:
         return ended
     if request.invalid:
         return Verdict(State.FAILED, "InvalidSpec", request.invalid)
-    against = objection(request, policy, role)
+    against = objection(request, policy, now, around)
     if policy is None or against:
         refusal = against or Objection("PolicyNotFound", "")
         return Verdict(State.DENIED, refusal.reason, refusal.message)
@@ -126,14 +126,14 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
     return granted(grant, approvals)
 
 
-def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, role: ShownRole | None) -> Verdict:
+def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
     granted_at, expires_at = request.recorded.granted_at, request.recorded.expires_at
     if granted_at is None or expires_at is None or now >= expires_at:
         return Verdict(State.EXPIRED, "DurationElapsed", _time_is_up(request))
     ended = _revoked(request)
     if ended:
         return ended
-    against = objection(request, policy, role)
+    against = objection(request, policy, now, around)
     if against:
         return Verdict(State.REVOKED, against.reason, against.message)
     approvals = counting_approvals(request)

@@ -10,6 +10,7 @@ from jitaccess.domain.notices import Notify
 from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, DeliveredAs, Recorded, State
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.selector import Selector
+from jitaccess.domain.terms import NO_LIMITS, Limits, TicketRule, Window
 
 GROUP = "jitaccess.dev"
 VERSION = "v1alpha1"
@@ -92,6 +93,8 @@ class AccessRequest:
     duration: timedelta
     reason: str
     requester: str
+    ticket: str = ""
+    start: datetime | None = None  # when the access is to begin; None for as soon as it is approved
     groups: tuple[str, ...] = ()  # the requester's, as the API server knew them; empty where it did not say
     approvals: tuple[Decision, ...] = ()
     denials: tuple[Decision, ...] = ()
@@ -142,6 +145,24 @@ NOTHING_RECORDED_OF_A_POLICY = PolicyRecorded()
 
 
 @dataclass(frozen=True, slots=True)
+class Stage:
+    """One of several groups of approvers that must all approve, and how many of it."""
+
+    name: str
+    approvers: tuple[Subject, ...]
+    required: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """Access without approval that is owed a review: by whom, and within what time of its end."""
+
+    review_within: timedelta
+    reviewers: tuple[Subject, ...]
+    block_until_reviewed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AccessPolicy:
     """Who may ask for which roles, for how long, and who decides."""
 
@@ -160,6 +181,14 @@ class AccessPolicy:
     allow_persistent_risk: bool = False
     note_required: bool = False
     delivery: DeliveredAs = DeliveredAs.BINDING
+    windows: tuple[Window, ...] = ()  # when access may begin; none: at any time
+    end_with_window: bool = False
+    allow_scheduling: bool = False
+    limits: Limits = NO_LIMITS
+    ticket: TicketRule | None = None
+    stages: tuple[Stage, ...] = ()  # instead of approvers
+    emergency: Emergency | None = None
+    suspended: bool = False
     notify: tuple[Notify, ...] | None = None  # None: as the administrator has it for policies that say nothing
     scope: Scope = Scope.OWN
     selector: Selector | None = None  # of namespaces

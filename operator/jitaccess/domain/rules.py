@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Scope, Subject
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.roles import ShownRole
@@ -20,18 +22,22 @@ class Objection:
     message: str
 
 
-Rule = Callable[[AccessRequest, AccessPolicy, ShownRole | None], Objection | None]
+Rule = Callable[[Case], Objection | None]
 
 
-def objection(request: AccessRequest, policy: AccessPolicy | None, role: ShownRole | None = None) -> Objection | None:
-    """What speaks against the request under the policy and the role as they are now, approvals aside; None when nothing does."""
+def objection(
+    request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances = NOTHING_AROUND
+) -> Objection | None:
+    """What speaks against the request as things are now, approvals aside; None when nothing does."""
     if policy is None or policy.deleting or policy.ref != request.policy:
         where = f" in namespace {request.policy.key.namespace}" if request.policy.key.namespace else ""
         return Objection("PolicyNotFound", f"there is no {request.policy}{where}")
-    return next((against for rule in RULES if (against := rule(request, policy, role))), None)
+    case = Case(request, policy, now, around)
+    return next((against for rule in RULES if (against := rule(case))), None)
 
 
-def _recreated(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
+def _recreated(case: Case) -> Objection | None:
+    request, policy = case.request, case.policy
     under = request.recorded.policy.uid if request.recorded.policy else request.asked_under
     if policy.uid == under if under else policy.created < request.created:
         return None
@@ -41,44 +47,50 @@ def _recreated(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None
     return Objection("PolicyRecreated", f"{policy.ref} was deleted and recreated since this was asked: ask again")
 
 
-def _unreadable(_: AccessRequest, policy: AccessPolicy, __: ShownRole | None) -> Objection | None:
+def _unreadable(case: Case) -> Objection | None:
+    policy = case.policy
     return Objection("PolicyInvalid", f"{policy.ref} cannot be read: {policy.invalid}") if policy.invalid else None
 
 
-def _out_of_reach(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
-    if (policy.scope is Scope.CLUSTER) is bool(request.key.namespace):
+def _out_of_reach(case: Case) -> Objection | None:
+    policy = case.policy
+    if (policy.scope is Scope.CLUSTER) is bool(case.request.key.namespace):
         given = "cluster-wide access" if policy.scope is Scope.CLUSTER else "access in namespaces"
         return Objection("OutOfReach", f"{policy.ref} is for {given}, and this request is not")
     return Objection("NamespaceNotSelected", policy.unreached) if policy.unreached else None
 
 
-def _not_offered(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
-    if request.role in policy.roles:
+def _not_offered(case: Case) -> Objection | None:
+    role, policy = case.request.role, case.policy
+    if role in policy.roles:
         return None
-    return Objection("RoleNotOffered", f"{policy.ref} does not offer {request.role}; it offers {in_words(policy.roles)}")
+    return Objection("RoleNotOffered", f"{policy.ref} does not offer {role}; it offers {in_words(policy.roles)}")
 
 
-def _too_long(request: AccessRequest, policy: AccessPolicy, _: ShownRole | None) -> Objection | None:
+def _too_long(case: Case) -> Objection | None:
+    request, policy = case.request, case.policy
     if request.duration <= policy.max_duration:
         return None
     longest, asked = format_duration(policy.max_duration), format_duration(request.duration)
     return Objection("DurationTooLong", f"{policy.ref} allows at most {longest}, not {asked}")
 
 
-def _risky(request: AccessRequest, policy: AccessPolicy, role: ShownRole | None) -> Objection | None:
-    risks = role.risks if role else ()
-    if policy.allow_persistent_risk or not (risks or request.role in policy.risky):
+def _risky(case: Case) -> Objection | None:
+    role, policy = case.request.role, case.policy
+    risks = case.around.role.risks if case.around.role else ()
+    if policy.allow_persistent_risk or not (risks or role in policy.risky):
         return None
     what = f" ({', '.join(risks)})" if risks else ""
     return Objection(
         "PersistentRisk",
-        f"{request.role} allows what outlives the grant{what}, and {policy.ref} does not say allowPersistentRisk: true",
+        f"{role} allows what outlives the grant{what}, and {policy.ref} does not say allowPersistentRisk: true",
     )
 
 
-def _changed(request: AccessRequest, _: AccessPolicy, role: ShownRole | None) -> Objection | None:
+def _changed(case: Case) -> Objection | None:
     """What was approved is what was shown; access that has begun goes on, with the change on record."""
-    if request.state is State.ACTIVE or not given_approvals(request) or not role_changed(request, role):
+    request = case.request
+    if request.state is State.ACTIVE or not given_approvals(request) or not role_changed(request, case.around.role):
         return None
     return Objection("RoleChanged", f"{request.role} was changed after it was shown for approval: ask again")
 

@@ -12,7 +12,6 @@ from jitaccess.domain.model import (
     PolicyRef,
     RoleRef,
     Scope,
-    Subject,
 )
 from jitaccess.domain.recorded import DeliveredAs
 from jitaccess.domain.selector import OPERATORS, Requirement, Selector
@@ -20,6 +19,8 @@ from jitaccess.domain.text import parse_duration, parse_time, printable
 from jitaccess.manifests.kinds import policy_ref, request_kind
 from jitaccess.manifests.notices import parse_notify
 from jitaccess.manifests.status import parse_policy_recorded, parse_recorded
+from jitaccess.manifests.subjects import parse_subjects
+from jitaccess.manifests.terms import parse_terms
 
 
 def key_of(manifest: Manifest) -> Key:
@@ -56,6 +57,10 @@ def parse_request(manifest: Manifest) -> AccessRequest:
         duration = parse_duration(str(spec.get("duration", "")))
     except ValueError as error:
         duration, invalid = timedelta(0), f"spec.duration: {error}"
+    try:
+        start = parse_time(spec["startTime"]) if "startTime" in spec else None
+    except ValueError as error:
+        start, invalid = None, f"spec.startTime: {error}"
     invalid = invalid or _missing(spec, "requester", "policyRef", "roleRef")
     return AccessRequest(
         key=key,
@@ -68,6 +73,8 @@ def parse_request(manifest: Manifest) -> AccessRequest:
         role=_parse_role(spec.get("roleRef") or {}),
         duration=duration,
         reason=spec.get("reason", ""),
+        ticket=spec.get("ticket", ""),
+        start=start,
         requester=spec.get("requester", ""),
         groups=tuple(spec.get("requesterGroups") or ()),
         approvals=parse_ledger(annotations.get(Ledger.APPROVALS, "")),
@@ -95,6 +102,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         longest, pending, invalid = timedelta(0), timedelta(hours=24), invalid or str(error)
     key = key_of(manifest)
     scope, selector, unclear = _parse_scope(key, spec)
+    terms = parse_terms(spec)
     return AccessPolicy(
         ref=PolicyRef(manifest.get("kind") or request_kind(key.namespace).policies.kind, key),
         uid=metadata["uid"],
@@ -103,8 +111,8 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         created=parse_time(metadata["creationTimestamp"]),
         deleting="deletionTimestamp" in metadata,
         roles=tuple(_parse_role(role) for role in spec.get("roles") or []),
-        requesters=tuple(_parse_subject(subject) for subject in spec.get("requesters") or []),
-        approvers=tuple(_parse_subject(subject) for subject in spec.get("approvers") or []),
+        requesters=parse_subjects(spec.get("requesters")),
+        approvers=parse_subjects(spec.get("approvers")),
         required_approvals=required if isinstance(required, int) else 0,
         max_duration=longest,
         pending_timeout=pending,
@@ -112,10 +120,18 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         allow_persistent_risk=spec.get("allowPersistentRisk") is True,
         note_required=spec.get("noteRequired") is True,
         delivery=DeliveredAs.IDENTITY if delivery == DeliveredAs.IDENTITY else DeliveredAs.BINDING,
+        windows=terms.windows,
+        end_with_window=spec.get("endWithWindow") is True,
+        allow_scheduling=spec.get("allowScheduling") is True,
+        limits=terms.limits,
+        ticket=terms.ticket,
+        stages=terms.stages,
+        emergency=terms.emergency,
+        suspended=spec.get("suspend") is True,
         notify=parse_notify(spec),
         scope=scope,
         selector=selector,
-        invalid=invalid or unclear,
+        invalid=invalid or unclear or terms.invalid,
         recorded=parse_policy_recorded(manifest.get("status")),
     )
 
@@ -152,10 +168,6 @@ def parse_selector(selector: Manifest) -> Selector | None:
 
 def _parse_role(role: Manifest) -> RoleRef:
     return RoleRef(role.get("kind", ""), role.get("name", ""))
-
-
-def _parse_subject(subject: Manifest) -> Subject:
-    return Subject(subject.get("kind", ""), subject.get("name", ""), subject.get("namespace", ""))
 
 
 def _missing(spec: Manifest, *fields: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import Grant, decide, grant_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
@@ -150,7 +151,7 @@ async def _is_quiet(request: AccessRequest, reads: LiveReads, now: datetime) -> 
     """Whether a look at the request, with its policy and role as they are, would find nothing to do or to record."""
     namespace = request.key.namespace
     policy, role = await reads.policy(request.policy, namespace), await reads.role(request.role, namespace)
-    verdict = decide(request, policy, now, role)
+    verdict = decide(request, policy, now, Circumstances(role))
     begins_or_ends = verdict.state is not request.state or (verdict.grant is not None and request.state is State.PENDING)
     return not begins_or_ends and next_step(request, Outcome(verdict, policy, role), now).recorded == request.recorded
 

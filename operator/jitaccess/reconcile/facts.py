@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import role_not_found, role_unreadable
 from jitaccess.domain.risk import KNOWN, RiskTable
@@ -34,6 +35,11 @@ class Facts:
     request: AccessRequest
     policy: AccessPolicy | None
     role: RoleFacts
+
+    @property
+    def around(self) -> Circumstances:
+        """What a decision rests on beside the two."""
+        return Circumstances(self.role.shown)
 
 
 class Reader:

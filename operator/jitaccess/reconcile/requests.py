@@ -116,7 +116,7 @@ class RequestReconciler:
 
     async def _look_at_pending(self, facts: Facts) -> None:
         request = facts.request
-        verdict = decide(request, facts.policy, self._now(), facts.role.shown)
+        verdict = decide(request, facts.policy, self._now(), facts.around)
         if verdict.state.settled:
             return await self._endings.end(facts, verdict)
         if verdict.grant is None:
@@ -147,14 +147,14 @@ class RequestReconciler:
     async def _begin(self, facts: Facts, guard: Guard) -> None:
         """Record the grant with its end, then make the binding."""
         request = facts.request
-        verdict = decide(request, facts.policy, self._now(), facts.role.shown)  # its time counts from here
+        verdict = decide(request, facts.policy, self._now(), facts.around)  # its time counts from here
         if verdict.grant is None:
             return self._schedule.soon(self._recorder.target(request.key))
         self._ahead.still_in_time(request.key)
         delivery = _delivery(verdict.grant, guard.job, guard.missing)
         request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
         self._ahead.used(request)
-        if decide(request, facts.policy, self._now(), facts.role.shown).grant is None:
+        if decide(request, facts.policy, self._now(), facts.around).grant is None:
             return self._schedule.soon(self._recorder.target(request.key))  # somebody decided otherwise meanwhile
         await self._give(replace(facts, request=request), verdict, verdict.grant, guard)
 
@@ -180,7 +180,7 @@ class RequestReconciler:
     async def _look_at_active(self, facts: Facts) -> None:
         request, job, known = facts.request, facts.request.recorded.job, self._open.get(facts.request.key)
         self._ahead.used(request)  # where the answer to the record got lost
-        verdict = decide(request, facts.policy, self._now(), facts.role.shown)
+        verdict = decide(request, facts.policy, self._now(), facts.around)
         held = self._held.pop(request.uid, None)
         if verdict.grant is None:
             return await self._endings.end(facts, verdict)

@@ -94,8 +94,12 @@ def test_all_free_text_in_the_crds_is_held_to_it() -> None:
         "accesspolicies.spec.roles[].name",
         "accesspolicies.spec.requesters[].name",
         "accesspolicies.spec.approvers[].name",
+        "accesspolicies.spec.stages[].approvers[].name",
+        "accesspolicies.spec.emergency.reviewers[].name",
+        "accesspolicies.spec.ticket.pattern",
         "accessrequests.spec.roleRef.name",
         "accessrequests.spec.reason",
+        "accessrequests.spec.ticket",
         "accessrequests.spec.requester",
         "accessrequests.spec.requesterGroups[]",
     }

@@ -13,6 +13,7 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from jsonschema import Draft202012Validator
 
+from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.model import AccessRequest
 from jitaccess.domain.recording import Incident, Outcome, next_step
@@ -32,7 +33,7 @@ HOSTILE = 'x" }\\n{"id": "forged"} \u202eevil <!here> \u00e9\U0001f600 \x7f'
 
 def looked_at(asked: AccessRequest, at: Any, role: ShownRole | None = ROLE, **outcome: Any) -> AccessRequest:
     """The request after a look, as it comes back from the API server."""
-    verdict = decide(asked, policy(), at, role)
+    verdict = decide(asked, policy(), at, Circumstances(role))
     delivery = DELIVERY if verdict.grant else None
     step = next_step(asked, Outcome(verdict, policy(), role, delivery, **outcome), at)
     return replace(asked, recorded=parse_request(request_manifest(status=request_status(step.recorded))).recorded)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import END_REFUSED, Verdict, blocked, decide
 from jitaccess.domain.model import AccessPolicy, AccessRequest, OfferedRole, PolicyRecorded
 from jitaccess.domain.obstacles import OBSTACLES
@@ -250,9 +251,10 @@ def test_a_role_that_changes_after_an_approval_without_its_note_is_not_shown_ane
     shown = ShownRole("u-view", "0123456789abcdef", (Rule(("get",), ("",), ("pods",)),))
     other = replace(shown, digest="fedcba9876543210")
     strict = policy(noteRequired=True, requiredApprovals=2)
-    first = status_of(request(), Outcome(decide(request(), strict, T0, shown), strict, shown), T0)
+    first = status_of(request(), Outcome(decide(request(), strict, T0, Circumstances(shown)), strict, shown), T0)
     asked = after(first, approvals=lines((BOB, "")))
-    assert decide(asked, strict, LATER, other).reason == "RoleChanged", "the line may count yet, for what it was written under"
+    verdict = decide(asked, strict, LATER, Circumstances(other))
+    assert verdict.reason == "RoleChanged", "the line may count yet, for what it was written under"
 
 
 def test_approvals_keep_the_time_of_their_first_record() -> None:

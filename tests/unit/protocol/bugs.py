@@ -33,7 +33,7 @@ from unit.protocol.plans import BINDING, IDENTITY
 
 async def _bind_first(self: RequestReconciler, facts: Facts, guard: Guard) -> None:
     request = facts.request
-    verdict = decide(request, facts.policy, self._now(), facts.role.shown)
+    verdict = decide(request, facts.policy, self._now(), facts.around)
     assert verdict.grant
     await self._grants.bind(verdict.grant, guard.job)
     delivery = Delivery(ObjectRef(grant_name(request.key, request.uid)), guard.job)

@@ -95,7 +95,7 @@ def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
     manifest = completed(read, client.namespace, session.namespace_given, client.me)
     wanted = as_request(manifest)
     policy = client.policy_if_any(wanted.policy)
-    against = objection(wanted, policy) if policy and not wanted.invalid else None
+    against = objection(wanted, policy, client.now()) if policy and not wanted.invalid else None
     if against:
         raise Refused(against.message)
     return _report(client, client.create(manifest, manner.dry_run), policy, manner)
@@ -188,7 +188,7 @@ def _needed_reason(ask: bool) -> str:
 def _created(client: Client, namespace: str, choice: Choice, length: timedelta, why: str, dry_run: bool) -> Manifest:
     (policy, role), now = choice, client.now()
     wanted = AccessRequest(Key(namespace, ""), "", "", now, policy.ref, role, length, why, client.me)
-    against = objection(wanted, policy)
+    against = objection(wanted, policy, now)
     if against:
         raise Refused(against.message)
     for attempt in range(_NAMES):

@@ -1,0 +1,80 @@
+"""What a policy says beyond who and what, as Kubernetes writes it; a policy of which any of it cannot be read is not in force."""
+
+import re
+import zoneinfo
+from dataclasses import dataclass
+
+from jitaccess.domain.model import Emergency, Manifest, Stage
+from jitaccess.domain.terms import DAYS, NO_LIMITS, Limits, TicketRule, Window
+from jitaccess.domain.text import parse_duration
+from jitaccess.manifests.subjects import parse_subjects
+
+_TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of a policy, and why they cannot be read, if they cannot."""
+
+    windows: tuple[Window, ...] = ()
+    limits: Limits = NO_LIMITS
+    ticket: TicketRule | None = None
+    stages: tuple[Stage, ...] = ()
+    emergency: Emergency | None = None
+    invalid: str = ""
+
+
+def parse_terms(spec: Manifest) -> Terms:
+    """Read the terms of a policy's spec."""
+    try:
+        return Terms(
+            tuple(_window(each, f"spec.windows[{place}]") for place, each in enumerate(spec.get("windows") or ())),
+            _limits(spec.get("limits") or {}),
+            _ticket(spec["ticket"]) if "ticket" in spec else None,
+            tuple(_stage(each) for each in spec.get("stages") or ()),
+            _emergency(spec["emergency"]) if "emergency" in spec else None,
+        )
+    except _Unreadable as error:
+        return Terms(invalid=str(error))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return Terms(invalid=f"it cannot be read: {type(error).__name__}: {error}")
+
+
+class _Unreadable(Exception):
+    """A field of a policy that says something it cannot say."""
+
+
+def _window(window: Manifest, path: str) -> Window:
+    days = frozenset(DAYS.index(day) for day in window.get("days") or DAYS)
+    opens, closes = _minutes(window["from"], f"{path}.from"), _minutes(window["to"], f"{path}.to")
+    zone = window["timeZone"]
+    try:
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        why = f"{path}.timeZone: there is no time zone {zone!r}: write an IANA name like Europe/Berlin or Etc/UTC"
+        raise _Unreadable(why) from None
+    return Window(days, opens, closes, zone)
+
+
+def _minutes(text: str, path: str) -> int:
+    if not _TIME_OF_DAY.fullmatch(text):
+        raise _Unreadable(f"{path}: {text!r} is no time of day: write it like 08:00")
+    hours, _, minutes = text.partition(":")
+    return int(hours) * 60 + int(minutes)
+
+
+def _limits(limits: Manifest) -> Limits:
+    return Limits(limits.get("activePerRequester"), limits.get("requestsPerDay"), limits.get("activeInTotal"))
+
+
+def _ticket(ticket: Manifest) -> TicketRule:
+    return TicketRule(ticket["pattern"], ticket.get("required") is not False)
+
+
+def _stage(stage: Manifest) -> Stage:
+    return Stage(stage["name"], parse_subjects(stage["approvers"]), stage.get("required", 1))
+
+
+def _emergency(emergency: Manifest) -> Emergency:
+    within = parse_duration(str(emergency["reviewWithin"]))
+    return Emergency(within, parse_subjects(emergency["reviewers"]), emergency.get("blockUntilReviewed") is True)
