@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -115,6 +116,8 @@ def test_everywhere_is_every_namespace_and_the_whole_cluster(jit: Plugin, wide: 
     beside = jit.team.request("alice", policyRef={"kind": "ClusterAccessPolicy", "name": fleet})
     rows = {row["name"]: row for row in csv.DictReader(io.StringIO(jit.ok("export", "-A", user="admin")))}
     assert {each: rows[each]["namespace"] for each in (name, beside)} == {name: "", beside: jit.team.namespace}
+    sampled = {row["name"] for row in json.loads(jit.ok("audit", "show", "-A", "--all", "-o", "json", user="admin"))}
+    assert {name, beside} <= sampled
 
 
 @pytest.mark.parametrize(

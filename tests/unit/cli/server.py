@@ -21,6 +21,7 @@ class Server:
     namespace: str = "team-a"
     allows: bool = False
     policies: list[dict[str, Any]] = field(default_factory=list)
+    wide: list[dict[str, Any]] = field(default_factory=list)  # requests of the whole cluster
     patched: list[tuple[str, Any, bool]] = field(default_factory=list)
 
     def get(self, path: str, **query: Any) -> Any:
@@ -32,8 +33,9 @@ class Server:
         kind = path.rpartition("/")[2]
         if kind == "jitaccess.dev":
             return {"versions": [{"groupVersion": "jitaccess.dev/v1alpha1"}, {"groupVersion": "jitaccess.dev/v1"}]}
-        if kind in ("accessrequests", "accesspolicies", "events"):
-            items = {"accessrequests": self.requests, "events": self.events}.get(kind, [])
+        if kind in ("accessrequests", "clusteraccessrequests", "accesspolicies", "events"):
+            lists = {"accessrequests": self.requests, "clusteraccessrequests": self.wide, "events": self.events}
+            items = lists.get(kind, [])
             return {"items": items, "metadata": {"resourceVersion": "1"}}
         named = {"accessrequests": self.requests, "accesspolicies": self.policies}
         found = [

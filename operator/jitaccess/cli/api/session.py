@@ -65,6 +65,11 @@ class Session:
             raise UsageError("--cluster and --all-namespaces exclude each other")
         return "" if everywhere else self.client.namespace
 
+    def scopes(self, everywhere: bool) -> list[tuple[Client, str]]:
+        """What a whole record is read from: one namespace, or the whole cluster and all namespaces."""
+        namespace = self.scope(everywhere)
+        return [(self.client.of_the_cluster, "")] * everywhere + [(self.client, namespace)]
+
     @property
     def namespace_given(self) -> str:
         """The namespace of the command line, if any."""

@@ -45,10 +45,8 @@ def export(session: Session, back: str, end: str | None, everywhere: bool, outpu
     start, stop = since(back, now), since(end, now) if end else now
     if start > stop:
         raise UsageError(f"the period ends before it begins: {format_time(start)} to {format_time(stop)}")
-    namespace, client = session.scope(everywhere), session.client
     # The cluster first: what is refused is refused before anything is written.
-    scopes = [(client.of_the_cluster, "")] * everywhere + [(client, namespace)]
-    record_of = Record(scopes, start, stop)
+    record_of = Record(session.scopes(everywhere), start, stop)
     try:
         _WRITERS[output](record_of.lines(in_order=output != "jsonl"))
     except CliError:

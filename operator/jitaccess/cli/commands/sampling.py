@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
 from jitaccess.cli.api.errors import Unreadable
 from jitaccess.cli.api.reading import read_requests
@@ -69,7 +70,8 @@ class ClusterStory:
 
 def cluster_stories(session: Session, everywhere: bool, left_out: LeftOut) -> Iterator[ClusterStory]:
     """The requests of the cluster that are on record, page by page."""
-    for page in session.client.requests_in_pages(session.scope(everywhere)):
+    pages = (client.requests_in_pages(namespace) for client, namespace in session.scopes(everywhere))
+    for page in chain.from_iterable(pages):
         found, unreadable = read_requests(page)
         left_out(unreadable)
         yield from (ClusterStory(request) for request, _ in found if request.recorded.history)

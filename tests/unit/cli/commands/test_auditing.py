@@ -186,5 +186,19 @@ def test_missing_says_what_of_the_cluster_is_not_in_the_files(
     assert audit("show", "--missing") == 2
 
 
+def test_everywhere_is_the_whole_cluster_too(
+    audit: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = recorded("three", ago=timedelta(hours=3))
+    del wide["metadata"]["namespace"]
+    monkeypatch.setattr(Session, "client", Client(cast(Connection, Server(ALICE, [ONE, TWO], wide=[wide]))))
+    Path("x").write_text("\n".join(lines(ONE, TWO)) + "\n")
+    assert audit("show", "--missing", "x") == 0
+    assert audit("show", "--missing", "-A", "x") == 3
+    assert "clusteraccessrequests/three: nothing of it is in the files" in capsys.readouterr().out
+    assert audit("show", "-A", "-o", "json") == 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["one", "three"]
+
+
 def test_a_period_that_ends_before_it_begins_is_refused(audit: Callable[..., int]) -> None:
     assert audit("show", "--since", "1d", "--until", "2d") == 2
