@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
-import yaml
 
 import crds
 from controlplane.binaries import ensure_binaries
+from fast_yaml import documents
 from jitaccess.kube.installation import MANIFESTS_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -212,7 +212,7 @@ def _installs() -> list[dict[str, Any]]:
     """What an overlay with every component installs."""
     with tempfile.TemporaryDirectory(prefix="jitaccess-overlay-") as folder:
         overlay = _overlay(Path(folder), "base", "stamping", "cluster-wide")  # which brings sweep
-        return list(yaml.safe_load_all(_kustomize(overlay)))
+        return documents(_kustomize(overlay))
 
 
 def _installed_kind(kind: str) -> list[dict[str, Any]]:
@@ -300,7 +300,7 @@ CLUSTER_WIDE: frozenset[Right] = frozenset(
 
 def _rights(folder: Path, *components: str) -> set[Right]:
     """What is bound to the operator's account with these components."""
-    built = list(yaml.safe_load_all(_kustomize(_overlay(folder, "base", *components))))
+    built = documents(_kustomize(_overlay(folder, "base", *components)))
     roles = {
         (each["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]): each for each in built if "rules" in each
     }
@@ -453,7 +453,7 @@ def test_the_first_output_of_the_plugin_is_whole_and_fits() -> None:
 
 
 def test_what_is_scraped_is_what_runs(tmp_path: Path) -> None:
-    built = list(yaml.safe_load_all(_kustomize(_overlay(tmp_path, "base", "monitoring"))))
+    built = documents(_kustomize(_overlay(tmp_path, "base", "monitoring")))
     by_kind = {each["kind"]: each for each in built if each["metadata"]["name"].startswith("jitaccess")}
     [monitored] = [each for each in built if each["kind"] == "PodMonitor"]
     template = next(each for each in built if each["kind"] == "Deployment")["spec"]["template"]

@@ -6,7 +6,7 @@ longer fits must be looked at for the other too.
 
 from pathlib import Path
 
-import yaml
+from fast_yaml import document
 
 CRDS = Path(__file__).resolve().parents[2] / "crds"
 DIFFERENCES = Path(__file__).with_suffix(".yaml")
@@ -14,7 +14,7 @@ DIFFERENCES = Path(__file__).with_suffix(".yaml")
 
 def written(folder: Path = CRDS) -> dict[str, str]:
     """The texts of these CRDs by file name; ValueError where the other file no longer has what is to be replaced."""
-    differences = yaml.safe_load(DIFFERENCES.read_text())
+    differences = document(DIFFERENCES.read_text())
     return {name: _changed((folder / each["source"]).read_text(), name, each["changes"]) for name, each in differences.items()}
 
 

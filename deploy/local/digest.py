@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+from fast_yaml import documents
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("crds", "deploy/base/admission")
@@ -28,7 +28,7 @@ def _documents(root: Path) -> Iterator[Any]:
     for folder in FOLDERS:
         for file in (root / folder).glob("*.yaml"):
             if file.name != "kustomization.yaml":
-                yield from yaml.safe_load_all(file.read_text())
+                yield from documents(file.read_text())
 
 
 def written(root: Path = ROOT) -> dict[str, list[str]]:

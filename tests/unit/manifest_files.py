@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from fast_yaml import document, documents
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ADMISSION = REPOSITORY / "deploy" / "base" / "admission"
@@ -18,7 +18,7 @@ TYPES: Mapping[str, type] = {"object": dict, "array": list, "string": str, "bool
 @cache
 def crd_schema(plural: str) -> Mapping[str, Any]:
     """The openAPIV3Schema of a CRD of ours."""
-    crd = yaml.safe_load((REPOSITORY / "crds" / f"{plural}.yaml").read_text())
+    crd = document((REPOSITORY / "crds" / f"{plural}.yaml").read_text())
     schema: Mapping[str, Any] = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return schema
 
@@ -81,9 +81,10 @@ def rules(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, list
         yield from rules(schema["items"], f"{path}[]")
 
 
+@cache
 def raw_strings(file: Path) -> list[str]:
     """Every string r"..." in the CEL expressions of a manifest: its regular expressions."""
-    return [found for text in _texts(list(yaml.safe_load_all(file.read_text()))) for found in raw_strings_in(text)]
+    return [found for text in _texts(documents(file.read_text())) for found in raw_strings_in(text)]
 
 
 def raw_strings_in(expression: str) -> list[str]:

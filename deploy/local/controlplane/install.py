@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from controlplane.binaries import MODULE
 from controlplane.errors import ControlPlaneError
 from controlplane.plane import ControlPlane
 from controlplane.sentinel import policies_in_force
+from fast_yaml import documents
 from jitaccess.kube.installation import FORGED, proves
 
 Probe = Callable[[ControlPlane], str]  # what is still wrong; empty when nothing is
@@ -61,7 +60,7 @@ def install(
 
 def _rendered(plane: ControlPlane, overlay: Path) -> list[dict[str, Any]]:
     rendered = plane.kubectl("kustomize", str(overlay)).stdout
-    return [document for document in yaml.safe_load_all(rendered) if document]
+    return [document for document in documents(rendered) if document]
 
 
 def _names(objects: list[dict[str, Any]], kind: str) -> list[str]:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 import yaml
 
+import fast_yaml
 from jitaccess.domain.model import Key
 from jitaccess.kube.api import Cluster, Outage
 from jitaccess.kube.installation import CONFINED, CRD_NAMES, MANIFESTS_VERSION, POLICY_NAMES, VERSION_LABEL, Installation
@@ -38,7 +39,7 @@ def _read_documents() -> Iterator[dict[str, Any]]:
     for folder in (REPOSITORY / "crds", ADMISSION):
         labels = yaml.safe_load((folder / "kustomization.yaml").read_text())["labels"][0]["pairs"]
         for file in sorted(folder.glob("*.yaml")):
-            for document in yaml.safe_load_all(file.read_text()):
+            for document in fast_yaml.documents(file.read_text()):
                 if document["kind"] in KINDS:
                     yield {**document, "metadata": {**document["metadata"], "labels": dict(labels)}}
 
