@@ -67,7 +67,7 @@ class Gauges(Collector):
             count = Count(known, now)
             oldest.add_metric([resource.kind], count.oldest)
             overdue.add_metric([resource.kind], count.overdue)
-            for policy_kind, state in ((each, state) for each in _POLICY_KINDS for state in (State.PENDING, State.ACTIVE)):
+            for policy_kind, state in ((each, state) for each in _POLICY_KINDS for state in _OPEN_STATES):
                 requests.add_metric([resource.kind, policy_kind, state.value], count.open[policy_kind, state])
             for delivery, number in count.active.items():
                 active.add_metric([resource.kind, delivery], number)
@@ -98,6 +98,7 @@ class Gauges(Collector):
 
 
 _POLICY_KINDS = (*(kind.resource.kind for kind in POLICY_KINDS), OTHER)
+_OPEN_STATES = tuple(state for state in State if not state.settled)
 
 
 class Count:
@@ -114,7 +115,7 @@ class Count:
 
     def _add(self, request: Open, now: datetime) -> None:
         kind = request.policy.kind if request.policy.kind in _POLICY_KINDS else OTHER
-        self.open[kind, State.ACTIVE if request.active else State.PENDING] += 1
+        self.open[kind, _state(request)] += 1
         if not request.active:
             waited = (now - request.asked).total_seconds() if request.asked else 0.0
             self.oldest = max(self.oldest, waited)
@@ -123,6 +124,12 @@ class Count:
             self.overdue += request.stuck or (request.until is not None and request.until + OVERDUE_AFTER <= now)
             if request.unguarded:
                 self.unguarded[request.unguarded if request.unguarded in UNGUARDED else OTHER] += 1
+
+
+def _state(request: Open) -> State:
+    if request.active:
+        return State.ACTIVE
+    return State.SCHEDULED if request.scheduled else State.PENDING
 
 
 def _why_not_ready(policy: AccessPolicy) -> str:

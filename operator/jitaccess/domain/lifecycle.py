@@ -1,19 +1,24 @@
 """The state machine of a request: one table, and one pure function that says what should be true now."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
+from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import DeliveredAs, State
 from jitaccess.domain.rules import Objection, awaited, counting_approvals, missing_approvals, objection
 from jitaccess.domain.text import format_time
+from jitaccess.domain.waits import WAITING, awaits
+from jitaccess.domain.windows import closing
 
 # Settled states lead nowhere: never access again. docs/lifecycle.md draws this table.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.PENDING: frozenset({State.ACTIVE, State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED}),
+    State.PENDING: frozenset(
+        {State.SCHEDULED, State.ACTIVE, State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED}
+    ),
+    State.SCHEDULED: frozenset({State.ACTIVE, State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED}),
     State.ACTIVE: frozenset({State.EXPIRED, State.REVOKED}),
     State.EXPIRED: frozenset(),
     State.REVOKED: frozenset(),
@@ -52,7 +57,7 @@ class Verdict:
     """What should be true of a request now, and why.
 
     `grant` is the access that should exist (None: none should); `wake_at` is when to look again though nothing happens;
-    `by` is whose decision it was, empty where it was nobody's.
+    `by` is whose decision it was, empty where it was nobody's; `starts_at` is when approved access is to begin, if later.
     """
 
     state: State
@@ -62,6 +67,7 @@ class Verdict:
     approvals: tuple[Decision, ...] = ()
     grant: Grant | None = None
     wake_at: datetime | None = None
+    starts_at: datetime | None = None
 
     @property
     def troubled(self) -> bool:
@@ -70,8 +76,11 @@ class Verdict:
 
     @property
     def approved(self) -> bool:
-        """Whether the approvals suffice, even if something still stands in the way of the binding."""
-        return self.state is State.ACTIVE or self.reason in OBSTACLES
+        """Whether the approvals suffice, even if the access is to begin later, or something still stands in its way."""
+        return self.state in (State.SCHEDULED, State.ACTIVE) or self.reason in OBSTACLES | WAITING
+
+
+_NO_POLICY = Verdict(State.DENIED, "PolicyNotFound", "")
 
 
 def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances = NOTHING_AROUND) -> Verdict:
@@ -81,7 +90,13 @@ def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime, a
     """
     if request.state.settled:
         return Verdict(request.state, "Settled", "this request is settled")
-    return (_active if request.state is State.ACTIVE else _pending)(request, policy, now, around)
+    return _DECIDED[request.state](request, policy, now, around)
+
+
+def deadline_of(request: AccessRequest, policy: AccessPolicy, state: State) -> datetime:
+    """Until when a request may be pending, or scheduled: the pending time counts from asking, and anew from the start."""
+    since = request.start if state is State.SCHEDULED and request.start else request.created
+    return since + policy.pending_timeout
 
 
 def granted(grant: Grant, approvals: tuple[Decision, ...]) -> Verdict:
@@ -106,24 +121,50 @@ def guard_gone(what: str) -> Verdict:
 
 
 def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
-    ended = _withdrawn_or_denied(request)
-    if ended:
-        return ended
-    if request.invalid:
-        return Verdict(State.FAILED, "InvalidSpec", request.invalid)
-    against = objection(request, policy, now, around)
+    against = _against(request, policy, now, around)
     if policy is None or against:
-        refusal = against or Objection("PolicyNotFound", "")
-        return Verdict(State.DENIED, refusal.reason, refusal.message)
-    deadline = request.created + policy.pending_timeout
+        return against or _NO_POLICY
+    deadline = deadline_of(request, policy, State.PENDING)
     if now >= deadline:
         return _timed_out(request, policy, deadline)
     approvals = counting_approvals(request, policy)
     if len(approvals) < policy.required_approvals:
         missing = missing_approvals(request, policy)
         return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
-    grant = grant_of(request, now, now + request.duration, policy.delivery)
-    return granted(grant, approvals)
+    return _beginning(Case(request, policy, now, around), approvals, deadline)
+
+
+def _scheduled(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
+    """What was approved is on record, and counts as it was; everything else is asked anew."""
+    against = _against(request, policy, now, around)
+    if policy is None or against:
+        return against or _NO_POLICY
+    approvals = tuple(Decision(signed.by, signed.note) for signed in request.recorded.approvals)
+    if len(approvals) < policy.required_approvals:
+        return Verdict(State.DENIED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, len(approvals))}")
+    deadline = deadline_of(request, policy, State.SCHEDULED)
+    if now >= deadline:
+        return _timed_out(request, policy, deadline)
+    return _beginning(Case(request, policy, now, around), approvals, deadline)
+
+
+def _beginning(case: Case, approvals: tuple[Decision, ...], deadline: datetime) -> Verdict:
+    """The verdict on a request whose approvals suffice: its access begins now, at its time, or when what it waits for is over."""
+    request, now, start = case.request, case.now, case.request.start
+    if start and now < start:
+        message = f"begins {format_time(start)}"
+        return Verdict(State.SCHEDULED, "Scheduled", message, approvals=approvals, wake_at=start, starts_at=start)
+    wait = awaits(case)
+    if wait:
+        wake_at = min(wait.until or deadline, deadline)
+        return Verdict(request.state, wait.reason, wait.message, "", approvals, None, wake_at, wait.until)
+    return granted(grant_of(request, now, _end(case), case.policy.delivery), approvals)
+
+
+def _end(case: Case) -> datetime:
+    """When access that begins now ends, by the policy as it is now: that never moves afterwards."""
+    latest = case.now + case.request.duration
+    return closing(case.policy.windows, case.now, latest) if case.policy.end_with_window and case.policy.windows else latest
 
 
 def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
@@ -141,6 +182,17 @@ def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, 
         return Verdict(State.REVOKED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, len(approvals))}")
     grant = grant_of(request, granted_at, expires_at)
     return granted(grant, approvals)
+
+
+def _against(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict | None:
+    """What ends a request before its access begins, approvals and time aside; None where nothing does."""
+    ended = _withdrawn_or_denied(request)
+    if ended:
+        return ended
+    if request.invalid:
+        return Verdict(State.FAILED, "InvalidSpec", request.invalid)
+    refusal = objection(request, policy, now, around)
+    return Verdict(State.DENIED, refusal.reason, refusal.message) if refusal else None
 
 
 def _withdrawn_or_denied(request: AccessRequest) -> Verdict | None:
@@ -168,8 +220,9 @@ def _revoked(request: AccessRequest) -> Verdict | None:
 
 def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime) -> Verdict:
     before, approvals = request.recorded.condition("Granted"), counting_approvals(request, policy)
-    if before and before.reason in OBSTACLES:
-        return Verdict(State.FAILED, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
+    if before and before.reason in OBSTACLES | WAITING:
+        state = State.FAILED if before.reason in OBSTACLES else State.TIMED_OUT
+        return Verdict(state, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
     if len(approvals) >= policy.required_approvals:
         message = f"approved, but not granted until {format_time(deadline)}"
     else:
@@ -186,3 +239,10 @@ def _time_is_up(request: AccessRequest) -> str:
 
 def _said(decision: Decision) -> str:
     return f"{decision.by or 'somebody'}: {decision.note}" if decision.note else f"{decision.by or 'somebody'}"
+
+
+_DECIDED: Mapping[State, Callable[[AccessRequest, AccessPolicy | None, datetime, Circumstances], Verdict]] = {
+    State.PENDING: _pending,
+    State.SCHEDULED: _scheduled,
+    State.ACTIVE: _active,
+}

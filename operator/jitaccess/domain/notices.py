@@ -15,6 +15,7 @@ class Occasion(StrEnum):
 
     REQUESTED = "Requested"
     APPROVED = "Approved"
+    SCHEDULED = "Scheduled"
     GRANTED = "Granted"
     ENDED = "Ended"
     DENIED = "Denied"
@@ -42,6 +43,7 @@ _ENDS: Mapping[State, Occasion] = {
 _STEPS: Mapping[str, Occasion] = {
     "Requested": Occasion.REQUESTED,
     "Approved": Occasion.APPROVED,
+    "Scheduled": Occasion.SCHEDULED,
     "Granted": Occasion.GRANTED,
 }
 

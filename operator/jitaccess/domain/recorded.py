@@ -12,6 +12,7 @@ class State(StrEnum):
     """Where a request stands, in one word."""
 
     PENDING = "Pending"
+    SCHEDULED = "Scheduled"  # decided, and to begin at the time that was asked for
     ACTIVE = "Active"
     EXPIRED = "Expired"
     REVOKED = "Revoked"
@@ -23,7 +24,7 @@ class State(StrEnum):
     @property
     def settled(self) -> bool:
         """Whether a request in this state can never give access again."""
-        return self not in (State.PENDING, State.ACTIVE)
+        return self not in (State.PENDING, State.SCHEDULED, State.ACTIVE)
 
 
 class DeliveredAs(StrEnum):
@@ -106,6 +107,7 @@ class Recorded:
     expires_at: datetime | None = None
     settled_at: datetime | None = None
     pending_until: datetime | None = None
+    starts_at: datetime | None = None  # when the access is to begin, while that is known and ahead
     required_approvals: int | None = None
     note_required: bool = False
     policy: PolicyVersion | None = None
@@ -128,6 +130,13 @@ class Recorded:
     def delivered_as(self) -> DeliveredAs:
         """How the access on record is given."""
         return DeliveredAs.IDENTITY if self.identity else DeliveredAs.BINDING
+
+    @property
+    def due(self) -> datetime | None:
+        """When something is due though nobody does anything: an end, a beginning, or the end of waiting; None if not known."""
+        if self.state is State.ACTIVE or self.pending_until is None:
+            return self.expires_at
+        return min(self.pending_until, self.starts_at or self.pending_until)
 
     def condition(self, kind: str) -> Condition | None:
         """The condition of that type, if any."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jitaccess.domain.lifecycle import Grant, Verdict
+from jitaccess.domain.lifecycle import Grant, Verdict, deadline_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import (
@@ -76,8 +76,11 @@ def next_step(request: AccessRequest, outcome: Outcome, now: datetime) -> Step:
     """The record after a look; exactly the recorded one, revision and all, when nothing is new."""
     old, verdict = request.recorded, outcome.verdict
     new = replace(old, generation=request.generation, state=verdict.state, conditions=_conditions(request, outcome, now))
+    new = replace(new, starts_at=verdict.starts_at)
     if old.state is State.PENDING:
         new = _as_pending(new, request, outcome, now)
+    if verdict.state is State.SCHEDULED and outcome.policy:
+        new = replace(new, pending_until=deadline_of(request, outcome.policy, State.SCHEDULED))
     if outcome.role and (_may_show_anew(request) or old.state is State.ACTIVE):
         new = replace(new, role=outcome.role)
     news = _dated(new, _news(request, outcome, now))
@@ -110,7 +113,7 @@ def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: da
         policy=new.policy if new.policy and new.policy.uid == policy.uid else PolicyVersion(policy.uid, policy.generation),
         required_approvals=policy.required_approvals,
         note_required=policy.note_required,
-        pending_until=request.created + policy.pending_timeout,
+        pending_until=deadline_of(request, policy, State.PENDING),
     )
 
 
@@ -210,7 +213,7 @@ def _conditions(request: AccessRequest, outcome: Outcome, now: datetime) -> tupl
 
 def _health(verdict: Verdict) -> dict[str, tuple[str, str, str]]:
     """What kstatus and `kubectl wait` go by: whether something is awaited, and whether it came to nothing."""
-    awaits = verdict.state is State.PENDING or (verdict.state is State.ACTIVE and verdict.troubled)
+    awaits = verdict.state in (State.PENDING, State.SCHEDULED) or (verdict.state is State.ACTIVE and verdict.troubled)
     if awaits:
         return {"Reconciling": ("True", verdict.reason, verdict.message)}
     stalled = {"Stalled": ("True", verdict.reason, verdict.message)} if verdict.state in _IN_VAIN else {}

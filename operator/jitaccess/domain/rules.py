@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Scope, Subject
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.roles import ShownRole
-from jitaccess.domain.text import format_duration, lower_ascii
+from jitaccess.domain.text import format_duration, format_time, lower_ascii
 
 # More approvals than the CRD lets a policy ask for are not worth recording.
 MOST_APPROVALS = 16
+# How far ahead access can be asked for, from the making of the request; requesters.yaml says the same.
+FURTHEST_START = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +90,29 @@ def _risky(case: Case) -> Objection | None:
 
 
 def _changed(case: Case) -> Objection | None:
-    """What was approved is what was shown; access that has begun goes on, with the change on record."""
+    """What was decided is what was shown; access that has begun goes on, with the change on record."""
     request = case.request
-    if request.state is State.ACTIVE or not given_approvals(request) or not role_changed(request, case.around.role):
+    decided = request.state is State.SCHEDULED or bool(given_approvals(request))
+    if request.state is State.ACTIVE or not decided or not role_changed(request, case.around.role):
         return None
     return Objection("RoleChanged", f"{request.role} was changed after it was shown for approval: ask again")
 
 
+def _not_schedulable(case: Case) -> Objection | None:
+    """Scheduling is about the beginning: access that has begun goes on."""
+    start = case.request.start
+    if start is None or case.request.state is State.ACTIVE:
+        return None
+    if not case.policy.allow_scheduling:
+        return Objection("SchedulingNotAllowed", f"{case.policy.ref} does not allow scheduling: leave spec.startTime out")
+    if start - case.request.created > FURTHEST_START:
+        furthest = format_time(case.request.created + FURTHEST_START)
+        return Objection("StartTooFar", f"spec.startTime is more than 30 days ahead: at the latest {furthest}")
+    return None
+
+
 # Each speaks for itself; the first that objects is told. A new rule is a function here, and a row in its test.
-RULES: tuple[Rule, ...] = (_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed)
+RULES: tuple[Rule, ...] = (_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed, _not_schedulable)
 
 
 def seen_from(policy: AccessPolicy, namespace: str, labels: Mapping[str, str] | None) -> AccessPolicy:

@@ -47,6 +47,8 @@ class _Unreadable(Exception):
 def _window(window: Manifest, path: str) -> Window:
     days = frozenset(DAYS.index(day) for day in window.get("days") or DAYS)
     opens, closes = _minutes(window["from"], f"{path}.from"), _minutes(window["to"], f"{path}.to")
+    if opens == closes:
+        raise _Unreadable(f"{path}: this window has no length: a whole day is from 00:00 to 24:00")
     zone = window["timeZone"]
     try:
         zoneinfo.ZoneInfo(zone)

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
+from jitaccess.domain.waits import WAITING
 from jitaccess.kube.calls import OUTCOMES
 from jitaccess.manifests.grant import GRACE
 from jitaccess.manifests.kinds import REQUEST_KINDS
@@ -20,7 +21,7 @@ from jitaccess.publish.transitions import Transition
 
 OTHER = "Other"
 # The reasons of all that is ever recorded of a request (docs/lifecycle.md); one that is not here is counted as `Other`.
-REASONS = OBSTACLES | {
+REASONS = OBSTACLES | WAITING | {
     END_REFUSED,
     "Requested",
     "Approved",
@@ -31,6 +32,7 @@ REASONS = OBSTACLES | {
     "RevokedByRequester",
     "RevokedByApprover",
     "PendingTimeout",
+    "Scheduled",
     "ApprovalsMissing",
     "RequestDeleted",
     "InvalidSpec",
@@ -41,6 +43,8 @@ REASONS = OBSTACLES | {
     "NamespaceNotSelected",
     "RoleNotOffered",
     "DurationTooLong",
+    "SchedulingNotAllowed",
+    "StartTooFar",
     "PersistentRisk",
     "RoleChanged",
     "GuardGone",

@@ -12,6 +12,7 @@ _ROUTINE = frozenset(
     {
         "Requested",
         "Approved",
+        "Scheduled",
         "Granted",
         "DurationElapsed",
         "DeniedByApprover",

@@ -1,8 +1,7 @@
 """Jobs that are made ahead of their grants, while everything is read anew: used by the grant, or taken back."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import AccessRequest, Key
@@ -13,39 +12,36 @@ from jitaccess.reconcile.guards import Guard, Guards
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """A Job that waits for its grant; `since` is when its time to live was counted from."""
+    """A Job that waits for its grant, which is the one that was foreseen when it was made."""
 
     grant: Grant
     guard: Guard
-    since: datetime
 
 
 class JobsAhead:
     """The Jobs that were made for grants that have not begun, one a request."""
 
-    def __init__(self, guards: Guards, now: Callable[[], datetime]) -> None:
+    def __init__(self, guards: Guards) -> None:
         self._guards = guards
-        self._now = now
         self._waiting: dict[Key, Ahead] = {}
 
     async def make(self, grant: Grant) -> None:
         """Make the Job of a grant that is foreseen; Blocked if its name is taken."""
         if grant.request not in self._waiting:
-            since = self._now()
-            self._waiting[grant.request] = Ahead(grant, await self._guards.make(grant), since)
+            self._waiting[grant.request] = Ahead(grant, await self._guards.make(grant))
 
     async def guard(self, grant: Grant) -> Guard:
         """The Job for a grant that is about to begin: the one that waits for it, or one made now."""
         waiting = self._waiting.get(grant.request)
-        if waiting and (waiting.grant.request_uid != grant.request_uid or self._age(waiting) > GRACE / 2):
+        if waiting and (waiting.grant.request_uid != grant.request_uid or abs(_behind(waiting, grant)) > GRACE / 2):
             await self.take_back(grant.request)
         await self.make(grant)
         return self._waiting[grant.request].guard
 
-    def still_in_time(self, request: Key) -> None:
-        """Conflict where the Job would go before a grant that begins now ends: everything took too long, so begin anew."""
-        if self._age(self._waiting[request]) > GRACE * 0.8:
-            raise Conflict(f"the Job for {request} was made too long ago")
+    def still_in_time(self, grant: Grant) -> None:
+        """Conflict where the Job would go before the grant, as it begins now, ends: then begin anew."""
+        if _behind(self._waiting[grant.request], grant) > GRACE * 0.8:
+            raise Conflict(f"the Job for {grant.request} was made for an earlier end")
 
     def used(self, request: AccessRequest) -> None:
         """The grant of that request is on record: the Job that it names is the grant's now."""
@@ -60,5 +56,7 @@ class JobsAhead:
             await self._guards.unmake(waiting.grant, waiting.guard)
             del self._waiting[request]
 
-    def _age(self, waiting: Ahead) -> timedelta:
-        return self._now() - waiting.since
+
+def _behind(waiting: Ahead, grant: Grant) -> timedelta:
+    """How much too early a Job that waits would go for the grant: it took long, or ends with another window now."""
+    return grant.expires_at - waiting.grant.expires_at

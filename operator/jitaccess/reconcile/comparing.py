@@ -105,7 +105,7 @@ async def compare(
     async for request in _open_requests(cluster, kind):
         difference.uids[request.key] = request.uid
         recorded = request.recorded
-        due = recorded.expires_at if request.state is State.ACTIVE else recorded.pending_until
+        due = recorded.due
         if due is None or (reads and not await _is_quiet(request, reads, now())):
             difference.look.add(request.key)
         if due:
@@ -152,7 +152,7 @@ async def _is_quiet(request: AccessRequest, reads: LiveReads, now: datetime) -> 
     namespace = request.key.namespace
     policy, role = await reads.policy(request.policy, namespace), await reads.role(request.role, namespace)
     verdict = decide(request, policy, now, Circumstances(role))
-    begins_or_ends = verdict.state is not request.state or (verdict.grant is not None and request.state is State.PENDING)
+    begins_or_ends = verdict.state is not request.state or (verdict.grant is not None and request.state is not State.ACTIVE)
     return not begins_or_ends and next_step(request, Outcome(verdict, policy, role), now).recorded == request.recorded
 
 

@@ -45,7 +45,7 @@ class RequestReconciler:
         self._reader = Reader(tools.cluster, tools.table.for_access(everywhere=kind.everywhere))
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
-        self._ahead = JobsAhead(self._grants.guards, tools.now)
+        self._ahead = JobsAhead(self._grants.guards)
         self._proven: set[tuple[str, RoleRef, DeliveredAs]] = set()  # what could be bound where
         self._held: dict[str, Guard] = {}  # by the UID of a request: its grant is on record, and the binding waits for the sinks
 
@@ -83,7 +83,7 @@ class RequestReconciler:
             return await self._reader.facts(resource, key, known)
         policy = self._tools.store.policy(hint.policy)
         verdict = decide(hint, policy, self._now())
-        waits = verdict.grant is None and not verdict.state.settled
+        waits = verdict.grant is None and verdict.state is hint.state
         return await (self._reader.shown(hint, policy) if policy and waits else self._reader.around(resource, hint))
 
     async def _look(self, key: Key, known: Open | None, facts: Facts | None) -> None:
@@ -150,7 +150,7 @@ class RequestReconciler:
         verdict = decide(request, facts.policy, self._now(), facts.around)  # its time counts from here
         if verdict.grant is None:
             return self._schedule.soon(self._recorder.target(request.key))
-        self._ahead.still_in_time(request.key)
+        self._ahead.still_in_time(verdict.grant)
         delivery = _delivery(verdict.grant, guard.job, guard.missing)
         request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
         self._ahead.used(request)

@@ -30,7 +30,8 @@ class Open:
     binding: str = ""
     gone: bool = False  # its binding is gone, and the record of that is still to come
     waits: bool = False  # it may wait for us, by what is on it
-    asked: datetime | None = None  # when it was made, while it is pending
+    asked: datetime | None = None  # when it was made, while it waits for people
+    scheduled: bool = False  # it is decided, and begins later
     # When (time.monotonic) the watch last had news of it while it was pending; 0.0 if it never had.
     heard: float = field(default=0.0, compare=False)
     unguarded: str = ""  # why nothing but the operator ends its access, by the record; empty where something does
@@ -104,7 +105,8 @@ class Requests:
             same.binding if same else "",
             gone=same.gone if same else False,
             waits=waits_for_us(request),
-            asked=None if state is State.ACTIVE else request.created,
+            asked=request.created if state is State.PENDING and not request.recorded.starts_at else None,
+            scheduled=state is State.SCHEDULED,
             heard=same.heard if same else 0.0,
             unguarded=_reason(request, "ExpiryGuarded"),
             stuck=_reason(request, "Granted") == END_REFUSED,
