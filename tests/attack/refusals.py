@@ -37,6 +37,7 @@ def hidden(place: int) -> str:
 
 MARKS = ": has more than 4 combining marks in a row: remove some"
 OWN_BOOKKEEPING = denied("requesters", "an AccessRequest is made without metadata.managedFields: leave it to the API server")
+TOO_FAR_AHEAD = denied("requesters", "spec.startTime is at most 30 days ahead: ask nearer to the time")
 OPERATOR_ASKS = denied("requesters", "the jitaccess operator asks for nothing itself")
 NO_OWNERS_YET = denied(
     "requesters",

@@ -168,6 +168,7 @@ class Theatre(Stage):
             self.policy("crowd", ready=False, requiredApprovals=6),
             self.policy("noted", ready=False, requiredApprovals=2, noteRequired=True),
             self.policy("robots", ready=False, requesters=[robot], approvers=[as_user, leads], requiredApprovals=2),
+            self.policy("scheduling", ready=False, allowScheduling=True),
             self.policy("other", ready=False, approvers=[{"kind": "User", "name": "erin@example.com"}]),
             self.policy(
                 "power", ready=False, roles=[admin], requesters=[{"kind": "User", "name": "ada"}], allowPersistentRisk=True

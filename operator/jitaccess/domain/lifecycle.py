@@ -15,9 +15,7 @@ from jitaccess.domain.windows import closing
 
 # Settled states lead nowhere: never access again. docs/lifecycle.md draws this table.
 TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.PENDING: frozenset(
-        {State.SCHEDULED, State.ACTIVE, State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED}
-    ),
+    State.PENDING: frozenset({State.SCHEDULED, State.ACTIVE, State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED}),
     State.SCHEDULED: frozenset({State.ACTIVE, State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED}),
     State.ACTIVE: frozenset({State.EXPIRED, State.REVOKED}),
     State.EXPIRED: frozenset(),

@@ -87,6 +87,7 @@ def _data(resource: Resource, request: AccessRequest, index: int, previous: str 
         "transition": _transition(past[-1]),
         "decisions": [_decision(entry) for entry in past if entry.by and entry.reason != _ASKED],
     }
+    data |= {"startTime": format_time(request.start)} if request.start else {}
     return data | ({"grant": _grant(request)} if any(entry.state is State.ACTIVE for entry in past) else {})
 
 

@@ -7,6 +7,7 @@ from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.rules import approvals_from, awaited, counting_approvals
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import request_kind
+from jitaccess.wording.beginnings import begins
 from jitaccess.wording.history import end_refused, ends, timeline
 from jitaccess.wording.times import clock, relative, span
 from jitaccess.wording.unseen import not_acted_on, policy_unseen, request_unseen
@@ -57,6 +58,8 @@ def when(request: AccessRequest, now: datetime) -> str:
     """The one time that matters now: until when, since when, or how long ago it ended."""
     if request.state is State.ACTIVE and request.recorded.expires_at:
         return ends(request, now) + (", unguarded" if _unguarded(request) else "")
+    if starts := request.recorded.starts_at:
+        return f"begins {relative(starts, now)}" if starts > now else f"should have begun {relative(starts, now)}"
     settled = request.recorded.settled_at
     if request.state.settled and settled:
         return f"ended {relative(settled, now)}"
@@ -72,7 +75,7 @@ def outcome(request: AccessRequest, policy: AccessPolicy | None, now: datetime) 
     awaits = still_awaited(request, policy)
     if unseen := request_unseen(request, now):
         return f"{unseen} ({awaits})" if awaits else unseen
-    return not_acted_on(request) or _condition_message(request) or awaits or "not looked at yet"
+    return not_acted_on(request) or begins(request, now) or _condition_message(request) or awaits or "not looked at yet"
 
 
 def still_awaited(request: AccessRequest, policy: AccessPolicy | None) -> str:
@@ -94,8 +97,11 @@ def how_long(request: AccessRequest, now: datetime) -> str:
     text = format_duration(request.duration)
     since, until = request.recorded.granted_at, request.recorded.expires_at
     if since is None or until is None:
-        return text if request.state.settled else f"{text} from the moment it is granted"
+        start = f"{clock(request.start, now)} on" if request.start and request.start > now else "the moment it is granted"
+        return text if request.state.settled else f"{text} from {start}"
     end = min(until, request.recorded.settled_at or until)
+    if until - since < request.duration:
+        text = f"{format_duration(until - since)} of {text}"
     return f"{text}, {clock(since, now)} to {clock(end, now)} ({relative(end, now)})"
 
 

@@ -11,6 +11,7 @@ _NOUNS = {
     Occasion.REMINDER: ("request still waits", "requests still wait"),
     Occasion.ESCALATION: ("undecided request", "undecided requests"),
     Occasion.APPROVED: ("approval", "approvals"),
+    Occasion.SCHEDULED: ("request decided for later", "requests decided for later"),
     Occasion.GRANTED: ("grant", "grants"),
     Occasion.ENDING: ("grant about to end", "grants about to end"),
     Occasion.ENDED: ("grant ended", "grants ended"),

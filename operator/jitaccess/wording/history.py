@@ -78,6 +78,10 @@ def _granted(request: AccessRequest, now: datetime) -> str:
     return f"{request.role} until {clock(until, now)}" if until else ""
 
 
+def _scheduled(request: AccessRequest, now: datetime) -> str:
+    return f"begins {clock(request.start, now)}" if request.start else ""
+
+
 def _unanswered(request: AccessRequest, now: datetime) -> str:
     until, required = request.recorded.pending_until, request.recorded.required_approvals
     if until is None or required is None:
@@ -89,4 +93,8 @@ def _unanswered(request: AccessRequest, now: datetime) -> str:
 
 
 # Reasons whose sentence the record has as fields, times among them, which people want in their own time zone.
-_WORDS: Mapping[str, Callable[[AccessRequest, datetime], str]] = {"Granted": _granted, "PendingTimeout": _unanswered}
+_WORDS: Mapping[str, Callable[[AccessRequest, datetime], str]] = {
+    "Scheduled": _scheduled,
+    "Granted": _granted,
+    "PendingTimeout": _unanswered,
+}

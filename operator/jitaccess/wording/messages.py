@@ -9,6 +9,7 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.notices import Occasion
 from jitaccess.domain.recorded import DeliveredAs, Entry, State
 from jitaccess.domain.text import format_duration
+from jitaccess.domain.waits import WAITING
 from jitaccess.wording.describe import option, place, still_awaited, who_decides
 from jitaccess.wording.history import said, what
 from jitaccess.wording.inert import argument, inert
@@ -95,6 +96,11 @@ def _approved(told: Told, _: datetime) -> str:
     return f"{_wish(told)} was approved by {_by(told) or 'somebody'}"
 
 
+def _scheduled(told: Told, now: datetime) -> str:
+    start = told.request.start
+    return f"{_wish(told)} is decided and begins {in_utc(start, now) if start else 'later'}"
+
+
 def _granted(told: Told, now: datetime) -> str:
     until = told.request.recorded.expires_at
     end = f" until {in_utc(until, now)}" if until else ""
@@ -118,12 +124,14 @@ def _settled(told: Told, _: datetime) -> str:
         Occasion.TIMED_OUT: "was not decided in time",
         Occasion.FAILED: "could not be granted",
     }[told.occasion]
+    if told.entry and told.entry.reason in WAITING:
+        words = "was approved, and not granted in time"
     return f"{_wish(told)} {words}" + (f" by {_by(told)}" if _by(told) else "")
 
 
 def _incident(told: Told, _: datetime) -> str:
     happened = inert(what(told.entry), _SHORT) if told.entry else "Something happened"
-    return f"{happened}: {_wish(told) if told.request.state is State.PENDING else _access(told)}"
+    return f"{happened}: {_access(told) if told.request.recorded.granted_at else _wish(told)}"
 
 
 _TITLES: Mapping[Occasion, Callable[[Told, datetime], str]] = {
@@ -131,6 +139,7 @@ _TITLES: Mapping[Occasion, Callable[[Told, datetime], str]] = {
     Occasion.REMINDER: _reminder,
     Occasion.ESCALATION: _escalation,
     Occasion.APPROVED: _approved,
+    Occasion.SCHEDULED: _scheduled,
     Occasion.GRANTED: _granted,
     Occasion.ENDING: _ending,
     Occasion.ENDED: _ended,
@@ -155,6 +164,7 @@ def _lines(told: Told, now: datetime) -> Iterator[tuple[str, str]]:
         yield "May outlive it", inert(", ".join(role.hints), 200)
     yield "Where", place(request.key.namespace)
     yield "How long", _how_long(request, now)
+    yield "Begins", _begins(request, now)
     yield "Why", inert(request.reason)
     yield from _happened(told, now)
     if told.occasion in _ASKS and request.state is State.PENDING:
@@ -168,9 +178,14 @@ def _how_long(request: AccessRequest, now: datetime) -> str:
     return f"{length}, until {in_utc(until, now)}" if until and request.state is State.ACTIVE else length
 
 
+def _begins(request: AccessRequest, now: datetime) -> str:
+    starts = request.recorded.starts_at or request.start
+    return in_utc(starts, now) if starts and starts > now and not request.state.settled else ""
+
+
 def _happened(told: Told, now: datetime) -> Iterator[tuple[str, str]]:
     """What the entry says, where it is more than the title and the reason for asking."""
-    if told.entry is None or told.occasion in (Occasion.REQUESTED, Occasion.GRANTED):
+    if told.entry is None or told.occasion in (Occasion.REQUESTED, Occasion.SCHEDULED, Occasion.GRANTED):
         return
     words = said(told.entry, told.request, now)
     yield ("Note" if told.entry.by else "What"), inert(words)
@@ -198,6 +213,8 @@ def _commands(told: Told) -> Iterator[tuple[str, str]]:
             "Go on after it" if told.occasion is Occasion.ENDING else "Give it back",
             (f"kubectl jit {'extend' if told.occasion is Occasion.ENDING else 'withdraw'} {end}"),
         )
+    elif request.state is State.SCHEDULED and told.own:
+        yield "Take it back", f"kubectl jit withdraw {end}"
     elif request.state is State.ACTIVE:
         yield "Revoke", f"kubectl jit revoke {end}"
     else:

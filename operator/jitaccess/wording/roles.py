@@ -105,7 +105,7 @@ def _changed(request: AccessRequest, live: Role | None) -> str:
         return f"{request.role} may have changed since: the status of the policy has other rules"
     shown = request.recorded.role
     how = "was deleted and recreated" if shown and shown.uid != live.uid else "was changed"
-    if request.state is State.PENDING:
+    if request.state in (State.PENDING, State.SCHEDULED):
         return f"{request.role} {how} since it was shown, so this is not granted any more: ask again"
     return f"{request.role} {how} since: it allows something else now"
 

@@ -49,8 +49,8 @@ def test_settled_states_and_only_they_lead_nowhere(state: State) -> None:
     assert state.settled is (not TRANSITIONS[state]), f"{state} is settled or leads on, not both and not neither"
 
 
-def test_access_begins_from_pending_only() -> None:
-    assert [state for state, onward in TRANSITIONS.items() if State.ACTIVE in onward] == [State.PENDING]
+def test_access_begins_from_what_waits_only() -> None:
+    assert [state for state, onward in TRANSITIONS.items() if State.ACTIVE in onward] == [State.PENDING, State.SCHEDULED]
 
 
 def test_every_settled_state_can_be_reached() -> None:
@@ -383,7 +383,14 @@ def test_a_settled_request_stays_as_it_is(state: State, fields: dict[str, Any], 
     assert (verdict.state, verdict.grant, verdict.wake_at) == (state, None, None)
 
 
-@pytest.mark.parametrize("status", [pytest.param(None, id="pending"), pytest.param(active_status(), id="active")])
+@pytest.mark.parametrize(
+    "status",
+    [
+        pytest.param(None, id="pending"),
+        pytest.param({"state": "Scheduled", "settled": False}, id="scheduled"),
+        pytest.param(active_status(), id="active"),
+    ],
+)
 @pytest.mark.parametrize("under", [pytest.param({}, id="under-the-policy"), pytest.param(NO_POLICY, id="without-a-policy")])
 def test_no_decision_leads_outside_the_table(status: dict[str, Any] | None, under: dict[str, Any]) -> None:
     ledgers = ["", approved_by(ALICE), approved_by(BOB), "garbage"]

@@ -1,7 +1,7 @@
 """Asking for access: `request` and `extend`."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TextIO
 
 import click
@@ -16,6 +16,7 @@ from jitaccess.cli.commands.choosing import (
     ambiguity,
     checked_reason,
     chosen_duration,
+    chosen_start,
     continued_reason,
     offers,
     parse_length,
@@ -35,6 +36,7 @@ from jitaccess.domain.rules import objection
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import policy_ref
 from jitaccess.manifests.resources import CLUSTER_POLICIES, POLICIES
+from jitaccess.wording.beginnings import foreseen
 from jitaccess.wording.describe import not_ready, option, place, reference, who_decides
 from jitaccess.wording.standing import refusal
 
@@ -48,6 +50,8 @@ _AT_ONCE = 5.0  # seconds that a request which needs no approval is waited for
 @click.option("--role", metavar="ROLE", help="The role, if the policy offers several.", shell_complete=complete_roles)
 @click.option("--for", "duration", metavar="DURATION", help="How long: 30m, 4h. Default: 1h, or the policy's longest if shorter.")
 @click.option("-r", "--reason", metavar="TEXT", help="Why, for the approver and the record.")
+@click.option("--at", metavar="TIME", help="Begin then, if the policy allows it: 2026-07-01T08:00 (local), or RFC 3339.")
+@click.option("--in", "later", metavar="DURATION", help="Begin so much later, likewise: 3h.")
 @click.option("-f", "--file", type=click.File(), metavar="FILE", help="Take the AccessRequest from a file (-: standard input).")
 @options.manner
 @connects
@@ -58,6 +62,8 @@ def request(
     role: str | None,
     duration: str | None,
     reason: str | None,
+    at: str | None,
+    later: str | None,
     file: TextIO | None,
     manner: Manner,
 ) -> int:
@@ -70,19 +76,20 @@ def request(
     kubectl jit request prod-debug --for 1h --reason "INC-42 pods crash looping" --wait
     """
     if file:
-        if policy or role or duration or reason:
-            raise UsageError("-f has all of the request: leave the policy, --role, --for and --reason out")
+        if policy or role or duration or reason or at or later:
+            raise UsageError("-f has all of the request: leave the policy, --role, --for, --reason, --at and --in out")
         return _request_from_file(session, file, manner)
     ask = session.interactive
     given = checked_reason(reason) if reason else _needed_reason(ask)
     if duration:
         parse_length(duration)  # before anybody is asked anything
     client = session.client
+    start = chosen_start(at or "", later or "", client.now())
     chosen, wanted = _choose(client, policy or "", parse_role(role) if role else None, ask)
     length = asked_length(chosen, duration or "", ask=ask, rather_not=bool(reason))
     why = given or prompted("Why", checked_reason)
     try:
-        manifest = _created(client, client.namespace, (chosen, wanted), length, why, manner.dry_run)
+        manifest = _created(client, client.namespace, (chosen, wanted), length, why, manner.dry_run, start)
     except CliError:
         if ask:
             say_again(client.namespace, chosen, wanted, length, why)
@@ -98,6 +105,8 @@ def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
     against = objection(wanted, policy, client.now()) if policy and not wanted.invalid else None
     if against:
         raise Refused(against.message)
+    if policy and not wanted.invalid:
+        _say_foreseen(client, wanted, policy)
     return _report(client, client.create(manifest, manner.dry_run), policy, manner)
 
 
@@ -185,16 +194,26 @@ def _needed_reason(ask: bool) -> str:
     return ""
 
 
-def _created(client: Client, namespace: str, choice: Choice, length: timedelta, why: str, dry_run: bool) -> Manifest:
+def _say_foreseen(client: Client, wanted: AccessRequest, policy: AccessPolicy) -> None:
+    """What access would wait for, which is no reason not to ask."""
+    words, in_vain = foreseen(wanted, policy, client.now())
+    if words:
+        (warn if in_vain else note)(words)
+
+
+def _created(
+    client: Client, namespace: str, choice: Choice, length: timedelta, why: str, dry_run: bool, start: datetime | None = None
+) -> Manifest:
     (policy, role), now = choice, client.now()
-    wanted = AccessRequest(Key(namespace, ""), "", "", now, policy.ref, role, length, why, client.me)
+    wanted = AccessRequest(Key(namespace, ""), "", "", now, policy.ref, role, length, why, client.me, start=start)
     against = objection(wanted, policy, now)
     if against:
         raise Refused(against.message)
+    _say_foreseen(client, wanted, policy)
     for attempt in range(_NAMES):
         key = Key(namespace, request_name(client.me))
         try:
-            return client.create(request_manifest(key, policy.ref, role, length, why, client.me), dry_run)
+            return client.create(request_manifest(key, policy.ref, role, length, why, client.me, start), dry_run)
         except AlreadyExists:
             if attempt == _NAMES - 1:
                 raise

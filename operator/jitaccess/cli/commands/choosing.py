@@ -3,14 +3,14 @@
 import re
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.api.ledger import checked_text
 from jitaccess.domain.model import API_VERSION, AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import in_words
-from jitaccess.domain.text import format_duration, parse_duration
+from jitaccess.domain.text import format_duration, format_time, parse_duration
 from jitaccess.manifests.kinds import request_kind
 
 USUAL_DURATION = timedelta(hours=1)
@@ -89,6 +89,23 @@ def parse_length(text: str) -> timedelta:
         raise UsageError(str(error)) from None
 
 
+def chosen_start(at: str, wait: str, now: datetime) -> datetime | None:
+    """When access is to begin: at a time, local unless it says where, or so much later; None where neither is given."""
+    if at and wait:
+        raise UsageError("--at and --in say the same: leave one out")
+    if wait:
+        return now + parse_length(wait)
+    if not at:
+        return None
+    try:
+        start = datetime.fromisoformat(at)
+    except ValueError:
+        raise UsageError(f"{at!r} is no time: write it like 2026-07-01T08:00 (local time) or 2026-07-01T08:00:00Z") from None
+    if start.astimezone() <= now:
+        raise UsageError(f"{at} is past: leave --at out to begin as soon as it is approved")
+    return start.astimezone()
+
+
 def checked_reason(text: str) -> str:
     """A reason as the API server takes it; UsageError for one that says nothing."""
     if not text.strip():
@@ -96,7 +113,15 @@ def checked_reason(text: str) -> str:
     return checked_text(text, "reason")
 
 
-def request_manifest(key: Key, policy: PolicyRef, role: RoleRef, duration: timedelta, reason: str, requester: str) -> Manifest:
+def request_manifest(
+    key: Key,
+    policy: PolicyRef,
+    role: RoleRef,
+    duration: timedelta,
+    reason: str,
+    requester: str,
+    start: datetime | None = None,
+) -> Manifest:
     """The AccessRequest as the API server gets it."""
     return {
         "apiVersion": API_VERSION,
@@ -108,6 +133,7 @@ def request_manifest(key: Key, policy: PolicyRef, role: RoleRef, duration: timed
             "duration": format_duration(duration),
             "reason": reason,
             "requester": requester,
+            **({"startTime": format_time(start)} if start else {}),
         },
     }
 

@@ -34,7 +34,8 @@ class Effect:
         if isinstance(seen, str):
             return seen
         words = outcome(seen.request, policy, self._client.now())
-        return f": {words}" if seen.request.state is State.ACTIVE else f", but it is {seen.request.state}: {words}"
+        meant = seen.request.state in (State.SCHEDULED, State.ACTIVE)
+        return f": {words}" if meant else f", but it is {seen.request.state}: {words}"
 
     def _of_ending(self, decided: AccessRequest) -> str:
         seen = self._seen(decided, "ended")
@@ -43,7 +44,7 @@ class Effect:
     def _seen(self, decided: AccessRequest, meant: str) -> Seen | str:
         """The request in another state than before; in words why it is not, as far as that is known."""
         try:
-            seen = seen_until(self._client, decided.key, None, self._patience, lambda request: request.state is not decided.state)
+            seen = seen_until(self._client, decided.key, None, self._patience, lambda request: _is_other(request, decided))
         except Outage as outage:
             return f"; what came of it is not known: {outage.message}"
         except CliError as error:  # it was deleted
@@ -54,3 +55,8 @@ class Effect:
         if seen.trouble:
             return f"; what came of it is not known: {seen.trouble}"
         return f", but not {meant} yet: {operator_words(self._client.operator_heard(), self._client.now())}"
+
+
+def _is_other(request: AccessRequest, decided: AccessRequest) -> bool:
+    """Whether a decision has had its effect: another state, or approved and waiting for its window."""
+    return request.state is not decided.state or (request.recorded.starts_at is not None and not decided.recorded.starts_at)

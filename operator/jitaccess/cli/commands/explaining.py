@@ -22,6 +22,7 @@ from jitaccess.cli.terminal.output import Column, command, err, fields, note, sa
 from jitaccess.domain.model import AccessPolicy, RoleRef
 from jitaccess.domain.rules import in_words, selected
 from jitaccess.domain.text import format_duration
+from jitaccess.wording.beginnings import when_it_may_begin
 from jitaccess.wording.describe import option, place, shortened, who_decides
 from jitaccess.wording.history import ends
 from jitaccess.wording.roles import role_now
@@ -92,6 +93,8 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
     if everywhere and (many := [policy for policy in client.for_many() if policy.selector]):
         note(f"Left out: {len(many)} for many namespaces; kubectl jit policies -n NAMESPACE shows those that select it.")
     for one in rights:
+        if one.policy.windows:
+            note(f"{one.policy.key.name}: access begins {when_it_may_begin(one.policy)}")
         if one.not_ready or one.unseen:
             note(f"{one.policy.key.name}{' is not in force' if one.not_ready else ''}: {one.not_ready or one.unseen}")
     return ExitCode.DONE
@@ -188,6 +191,8 @@ def _say_rights(rights: Rights, who: str, wanted: RoleRef | None) -> None:
         [
             ("  Offers", in_words(roles)),
             ("  At most", format_duration(policy.max_duration)),
+            ("  Begins", when_it_may_begin(policy)),
+            ("  Scheduled", "if asked for, up to 30 days ahead: --at, --in" if policy.allow_scheduling else ""),
             ("  Decided by", who_decides(policy)),
             ("  May ask", _reason(rights, who)),
             ("  May decide", f"yes, though not on {who}'s own requests" if rights.may_approve else "no"),

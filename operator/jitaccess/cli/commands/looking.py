@@ -174,7 +174,7 @@ def show(session: Session, name: str | None, output: str | None) -> int:
     _summary(request, dossier.policy, now)
     _timeline(request, now)
     _allows(dossier)
-    if request.state is State.PENDING and err().is_terminal:
+    if request.state is State.PENDING and not request.recorded.starts_at and err().is_terminal:
         note("")
         note("To approve, as somebody who decides:")
         command(f"kubectl jit approve {request.key.name} {option(request.key.namespace)}")

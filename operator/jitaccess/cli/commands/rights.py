@@ -9,6 +9,7 @@ from jitaccess.cli.api.reviews import Person
 from jitaccess.cli.terminal.output import dump_value, say
 from jitaccess.domain.model import AccessPolicy
 from jitaccess.domain.text import format_duration
+from jitaccess.domain.windows import in_words
 from jitaccess.wording.describe import not_ready
 from jitaccess.wording.unseen import change_unseen, policy_unseen
 
@@ -75,6 +76,9 @@ def _value(rights: Rights) -> dict[str, object]:
         "description": policy.description,
         "roles": [{"kind": role.kind, "name": role.name} for role in policy.roles],
         "maxDuration": format_duration(policy.max_duration),
+        "windows": [in_words(window) for window in policy.windows],
+        "endWithWindow": policy.end_with_window,
+        "allowScheduling": policy.allow_scheduling,
         "requiredApprovals": policy.required_approvals,
         "approvers": [str(approver) for approver in policy.approvers],
         "mayRequest": rights.may_request,

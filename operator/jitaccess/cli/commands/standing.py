@@ -9,8 +9,9 @@ from jitaccess.domain.text import lower_ascii
 
 
 def undecided(request: AccessRequest, me: str) -> bool:
-    """Whether a request is pending, another's, and without a decision of mine."""
-    return request.state is State.PENDING and not (_is(me, request.requester) or _in(me, (*request.approvals, *request.denials)))
+    """Whether a request waits for people, is another's, and without a decision of mine."""
+    waits = request.state is State.PENDING and not request.recorded.starts_at
+    return waits and not (_is(me, request.requester) or _in(me, (*request.approvals, *request.denials)))
 
 
 def reviewable(client: Client, requests: Iterable[AccessRequest]) -> list[AccessRequest]:

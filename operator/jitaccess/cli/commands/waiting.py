@@ -16,6 +16,7 @@ from jitaccess.wording.unseen import not_acted_on, operator_words
 
 CODES = {
     State.PENDING: ExitCode.DONE,
+    State.SCHEDULED: ExitCode.DONE,
     State.ACTIVE: ExitCode.DONE,
     State.EXPIRED: ExitCode.DONE,
     State.DENIED: ExitCode.NO,
@@ -38,7 +39,7 @@ class Seen:
 
 
 def wait_for(client: Client, key: Key, policy: AccessPolicy | None, seconds: float | None, output: str | None = None) -> int:
-    """Wait until the request is granted or settled, say so, and return the exit code."""
+    """Wait until the request is granted, scheduled or settled, say so, and return the exit code."""
     started = time.monotonic()
     try:
         seen = seen_until(client, key, policy, seconds, lambda request: request.state is not State.PENDING)

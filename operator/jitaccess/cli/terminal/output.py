@@ -21,6 +21,7 @@ from jitaccess.domain.text import printable
 
 _STYLES = {
     State.PENDING: "yellow",
+    State.SCHEDULED: "cyan",
     State.ACTIVE: "green",
     State.DENIED: "red",
     State.REVOKED: "red",
