@@ -40,6 +40,7 @@ class System:
     ) -> None:
         self._module = ("-c", _WITHOUT_KUBERNETES) if as_in_image else ("-m", "jitaccess")
         self.plane = ControlPlane(users=users, audit=audit)
+        self.environment = dict(_ENVIRONMENT)  # of what is started from here on
         self.overlay = overlay
         self._stack = ExitStack()
         self.operator: Process | None = None
@@ -67,17 +68,17 @@ class System:
 
     def _run(self, name: str, log: str, *flags: str) -> Process:
         command = self._command("run", "--health-address", "127.0.0.1:0", *flags)
-        return self._stack.enter_context(Process(name, command, self.plane.files.root / log, env=_ENVIRONMENT))
+        return self._stack.enter_context(Process(name, command, self.plane.files.root / log, env=self.environment))
 
     def jitaccess(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another command of `jitaccess` as the operator's ServiceAccount."""
         command = self._command(*words)
-        return subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
 
     def jitaccess_bare(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `jitaccess` that asks nothing of the cluster."""
         command = [sys.executable, *self._module, *words]
-        return subprocess.run(command, env=_ENVIRONMENT, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
 
     def _command(self, *words: str) -> list[str]:
         kubeconfig = self.plane.service_account_kubeconfig("jitaccess-system", "jitaccess")

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import currently_in_test_context, event, settings
 from hypothesis import strategies as st
@@ -27,6 +28,16 @@ LINES = st.one_of(
     st.sampled_from(["", BOB, f"{CAROL}:ok", ": ok", f"{BOB}: ok\u2028{CAROL}: ok", f"{DAVE}\t: ok", f" {BOB}: ok\r"]),
 )
 DURATION = timedelta(hours=1)
+# T0 is 04:10 in Berlin, and both windows are a while away; the second is open on one day only.
+WINDOWS = st.sampled_from(
+    [
+        [],
+        [],
+        [{"from": "05:00", "to": "06:30", "timeZone": "Europe/Berlin"}],
+        [{"days": ["Thu"], "from": "00:00", "to": "04:00", "timeZone": "Etc/UTC"}],
+    ]
+)
+STARTS = st.sampled_from([None, None, None, "2026-07-01T03:00:00Z", "2026-07-01T08:00:00.001Z", "2026-07-03T02:30:00Z"])
 MOST_LIVELY = 3  # looks before the first misfortune: stories that end at once tell little
 
 
@@ -42,9 +53,12 @@ class OneRequest(RuleBasedStateMachine):
         self.made: Grant | None = None  # the binding that is in the cluster
         self.looks = 0
 
-    @initialize(required=st.sampled_from([0, 1, 1, 2, 2, 3]))
-    def policy_is_made(self, required: int) -> None:
-        self.policy = policy_manifest(requiredApprovals=required)
+    @initialize(required=st.sampled_from([0, 1, 1, 2, 2, 3]), start=STARTS, windows=WINDOWS, ends=st.booleans())
+    def policy_is_made(self, required: int, start: str | None, windows: list[dict[str, Any]], ends: bool) -> None:
+        self.request = request_manifest(duration="1h", startTime=start)
+        self.policy = policy_manifest(
+            requiredApprovals=required, allowScheduling=True, windows=windows or None, endWithWindow=ends
+        )
 
     # What people do.
 
@@ -62,10 +76,18 @@ class OneRequest(RuleBasedStateMachine):
         longest=st.sampled_from(["1h", "4h"]),
         offered=st.sampled_from([["view"], ["view", "edit"]]),
         noted=st.booleans(),
+        windows=WINDOWS,
     )
-    def policy_changes(self, required: int, longest: str, offered: list[str], noted: bool) -> None:
-        roles = [{"kind": "ClusterRole", "name": role} for role in offered]
-        self.policy = policy_manifest(requiredApprovals=required, maxDuration=longest, roles=roles, noteRequired=noted)
+    def policy_changes(self, required: int, longest: str, offered: list[str], noted: bool, windows: list[dict[str, Any]]) -> None:
+        self.policy = policy_manifest(
+            requiredApprovals=required,
+            maxDuration=longest,
+            roles=[{"kind": "ClusterRole", "name": role} for role in offered],
+            noteRequired=noted,
+            windows=windows or None,
+            endWithWindow=noted,
+            allowScheduling=True,
+        )
 
     @precondition(lambda self: self.looks >= MOST_LIVELY)
     @rule(ledger=st.sampled_from(["denials", "revocations"]), line=LINES)
@@ -87,6 +109,13 @@ class OneRequest(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([0, 1, 29, 59]), milliseconds=st.integers(0, 1))
     def time_passes(self, minutes: int, milliseconds: int) -> None:
         self.now += timedelta(minutes=minutes, milliseconds=milliseconds)
+
+    @precondition(lambda self: "startsAt" in (self.request.get("status") or {}))
+    @rule(milliseconds=st.integers(-1, 1))
+    def the_time_to_begin_comes(self, milliseconds: int) -> None:
+        starts = parse_time(self.request["status"]["startsAt"])
+        self.now = max(self.now, starts + timedelta(milliseconds=milliseconds))
+        self._look(crashes=False)
 
     @precondition(lambda self: self.looks >= MOST_LIVELY)
     @rule(hours=st.sampled_from([1, 24]), milliseconds=st.integers(-1, 1))
@@ -166,9 +195,10 @@ class OneRequest(RuleBasedStateMachine):
             assert again == recorded, f"a second look at once writes nothing, but:\n{again}\nis not\n{recorded}"
 
     def _foresee(self, request: AccessRequest, verdict: Verdict) -> tuple[Verdict, Delivery | None]:
-        if verdict.grant and request.state is State.PENDING and self.obstacle:
+        begins = verdict.grant and request.state is not State.ACTIVE
+        if begins and self.obstacle:
             return blocked(verdict, Objection(self.obstacle, "why"), request.state), None
-        return verdict, DELIVERY if verdict.grant and request.state is State.PENDING else None
+        return verdict, DELIVERY if begins else None
 
     def _end(self, verdict: Verdict) -> None:
         """Access goes before its end is recorded."""
@@ -191,8 +221,21 @@ class OneRequest(RuleBasedStateMachine):
         assert not request.revocations, f"granted though revoked: {request.revocations}"
         assert verdict.grant.requester == ALICE
         assert verdict.grant.expires_at - verdict.grant.granted_at <= DURATION, "more time than was asked for"
+        if request.state is not State.ACTIVE:
+            self._check_beginning(policy, verdict.grant)
         if request.state is State.ACTIVE:
             assert self.now < verdict.grant.expires_at, "active at or after the expiry"
+
+    def _check_beginning(self, policy: AccessPolicy, grant: Grant) -> None:
+        """Not before it was to begin, and inside a window as another reading of the policy has it."""
+        start = self.request["spec"].get("startTime")
+        assert not start or self.now >= parse_time(start), "it begins before its time"
+        assert self.policy
+        windows = self.policy["spec"].get("windows")
+        assert not windows or any(_shows(window, self.now) for window in windows), f"{self.now} is outside of {windows}"
+        if policy.end_with_window and windows:
+            last = grant.expires_at - timedelta(milliseconds=1)
+            assert any(_shows(window, last) for window in windows), f"it lasts until {grant.expires_at}, past {windows}"
 
     def _people(self, ledger: str, *, noted: bool = False) -> set[str]:
         """Who wrote a line in the ledger, or one with a note, by another reading than the operator's."""
@@ -236,6 +279,13 @@ class OneRequest(RuleBasedStateMachine):
     def no_settled_request_has_access(self) -> None:
         status = self.request.get("status") or {}
         assert not status.get("settled") or self.made is None, f"{status['state']}, but still bound"
+
+
+def _shows(window: dict[str, Any], moment: datetime) -> bool:
+    """Whether a clock in the zone of a window shows a time of it; none of these is over midnight."""
+    there = moment.astimezone(ZoneInfo(window["timeZone"]))
+    on_a_day = there.strftime("%a") in window.get("days", [there.strftime("%a")])
+    return on_a_day and window["from"] <= there.strftime("%H:%M") < window["to"]
 
 
 OneRequest.TestCase.settings = settings(max_examples=100, stateful_step_count=25, deadline=None, database=None)

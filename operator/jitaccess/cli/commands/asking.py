@@ -7,7 +7,7 @@ from typing import TextIO
 import click
 
 from jitaccess.cli.api.client import Client
-from jitaccess.cli.api.errors import AlreadyExists, CliError, ExitCode, NotFound, NotInstalled, Outage, Refused, UsageError
+from jitaccess.cli.api.errors import AlreadyExists, CliError, NotFound, NotInstalled, Refused, UsageError
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
@@ -28,21 +28,18 @@ from jitaccess.cli.commands.choosing import (
 from jitaccess.cli.commands.files import as_request, completed, read_manifest
 from jitaccess.cli.commands.options import Manner, connects
 from jitaccess.cli.commands.prompting import Choice, ask_choice, asked_length, prompted, say_again
-from jitaccess.cli.commands.waiting import CODES, say_outcome, seen_until, wait_for
-from jitaccess.cli.terminal.output import command, dump, err, note, say, warn
+from jitaccess.cli.commands.reporting import report
+from jitaccess.cli.terminal.output import note, warn
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
-from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import objection
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import policy_ref
 from jitaccess.manifests.resources import CLUSTER_POLICIES, POLICIES
 from jitaccess.wording.beginnings import foreseen
-from jitaccess.wording.describe import not_ready, option, place, reference, who_decides
+from jitaccess.wording.describe import not_ready, place
 from jitaccess.wording.standing import refusal
 
 _NAMES = 3  # tries for a free name
-
-_AT_ONCE = 5.0  # seconds that a request which needs no approval is waited for
 
 
 @click.command(cls=options.Command)
@@ -94,7 +91,7 @@ def request(
         if ask:
             say_again(client.namespace, chosen, wanted, length, why)
         raise
-    return _report(client, manifest, chosen, manner)
+    return report(client, manifest, chosen, manner)
 
 
 def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
@@ -107,7 +104,7 @@ def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
         raise Refused(against.message)
     if policy and not wanted.invalid:
         _say_foreseen(client, wanted, policy)
-    return _report(client, client.create(manifest, manner.dry_run), policy, manner)
+    return report(client, client.create(manifest, manner.dry_run), policy, manner)
 
 
 @click.command(cls=options.Command)
@@ -141,7 +138,7 @@ def extend(
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
     why = continued_reason(old, checked_reason(reason or old.reason))
     manifest = _created(client, old.key.namespace, (policy, old.role), length, why, manner.dry_run)
-    return _report(client, manifest, policy, manner)
+    return report(client, manifest, policy, manner)
 
 
 def _choose(client: Client, name: str, role: RoleRef | None, ask: bool) -> Choice:
@@ -223,44 +220,3 @@ def _created(
                 Refused(f"{refusal.message}; policy {policy.key.name} is not in force: {reason}") if reason else refusal
             ) from None
     raise AssertionError("unreachable")
-
-
-def _report(client: Client, manifest: Manifest, policy: AccessPolicy | None, manner: Manner) -> int:
-    made = read_request(manifest)
-    if manner.dry_run:
-        return _report_dry_run(made, manifest, policy, manner.output)
-    if manner.wait:
-        return wait_for(client, made.key, policy, manner.seconds, manner.output)
-    if manner.output:
-        dump(manifest, manner.output)
-        return ExitCode.DONE
-    return _report_first_look(client, made, policy)
-
-
-def _report_first_look(client: Client, made: AccessRequest, policy: AccessPolicy | None) -> int:
-    """Say what the operator makes of a new request, which is soon known: as it is then, not as it was made."""
-    awaited = policy is None or policy.required_approvals > 0
-    try:
-        seen = seen_until(
-            client, made.key, policy, _AT_ONCE, lambda r: r.state is not State.PENDING or (awaited and not r.recorded.unseen)
-        )
-    except Outage as outage:
-        say(f"{reference(made.key)}  made; what becomes of it is not known: {outage.message}")
-        return ExitCode.DONE
-    say_outcome(client, seen.request, policy)
-    if seen.request.state is not State.PENDING:
-        return CODES[seen.request.state]
-    if err().is_terminal:
-        note("Follow it:")
-        command(f"kubectl jit watch {made.key.name} {option(made.key.namespace)}")
-    return ExitCode.DONE
-
-
-def _report_dry_run(made: AccessRequest, manifest: Manifest, policy: AccessPolicy | None, output: str | None) -> int:
-    if output:
-        dump(manifest, output)
-    else:
-        say(f"The API server would accept this: {made.role} in {place(made.key.namespace)} for {format_duration(made.duration)}.")
-        if policy:
-            say(f"Then: {who_decides(policy)}.")
-    return ExitCode.DONE
