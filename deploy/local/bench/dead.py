@@ -8,7 +8,7 @@ import yaml
 from system import ROOT, System
 
 _MEMORY = ROOT / "deploy" / "components" / "notifications" / "memory.yaml"
-_ALL = ["Requested", "Approved", "Granted", "Ended", "Denied", "Withdrawn", "TimedOut", "Failed", "Incident"]
+_ALL = ["Requested", "Approved", "Scheduled", "Granted", "Ended", "Denied", "Withdrawn", "TimedOut", "Failed", "Incident"]
 
 
 def dead_channels(system: System) -> tuple[str, ...]:

@@ -86,3 +86,9 @@ def request_uid(binding: Object) -> str:
 def seconds(text: str) -> float:
     """A time of the API as seconds since T0."""
     return (datetime.fromisoformat(text.replace("Z", "+00:00")) - T0) / timedelta(seconds=1)
+
+
+def start_of(request: Object) -> float:
+    """When the access was to begin, as asked; 0 for as soon as it is approved."""
+    start = request["spec"].get("startTime")
+    return seconds(start) if start else 0.0

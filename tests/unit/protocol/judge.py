@@ -17,6 +17,7 @@ from unit.protocol.evidence import (
     request_uid,
     requests,
     seconds,
+    start_of,
     uid_of,
 )
 from unit.protocol.server import ACCOUNTS, BINDINGS, COLLECTED_AFTER, JOBS, REQUESTS, ROLES, Object, Server
@@ -24,6 +25,7 @@ from unit.protocol.server import ACCOUNTS, BINDINGS, COLLECTED_AFTER, JOBS, REQU
 GRACE = 30.0  # seconds after its end at which a grant goes without any operator
 ROUNDING = 2.5  # a Job's time to live counts in whole seconds from a whole second; and the TTL controller's own
 ENDED = ("Expired", "Revoked")
+WAITS = ("Pending", "Scheduled")
 
 
 class Broken(AssertionError):
@@ -154,13 +156,13 @@ class Judge:
 
     def _is_not_kept_waiting(self, request: Object) -> None:
         status, uid = request.get("status") or {}, uid_of(request)
-        cause, served = self._cause(request), status.get("state", "Pending") != "Pending"
+        cause, served = self._cause(request), status.get("state", "Pending") not in WAITS
         if cause:
             self.caused.add(uid)
         if served or cause or not approvals_of(request):
             self.waits.pop(uid, None)
             return
-        since = self.waits.setdefault(uid, self.server.time)
+        since = max(self.waits.setdefault(uid, self.server.time), start_of(request))
         if self.alive_since is not None and self.server.time > max(since, self.alive_since) + self.slack:
             raise Broken(f"4: the request has its approvals, and has waited for {self.server.time - since:.1f} s")
 
@@ -168,6 +170,8 @@ class Judge:
         request = request_of(self.server, binding)
         if request is None:
             return  # it goes with its request: _ends_in_time
+        if self.server.time + self.clock_error < start_of(request):
+            raise Broken(f"2: there is access {start_of(request) - self.server.time:.3f} s before its start")
         status, annotations = request.get("status") or {}, binding["metadata"]["annotations"]
         for field_, annotation in (("grantedAt", "granted-at"), ("expiresAt", "expires-at")):
             if status.get(field_) != annotations[f"jitaccess.dev/{annotation}"]:
@@ -228,7 +232,7 @@ class Judge:
         state = status.get("state")
         if state is None:
             raise Broken(f"4: the request {name} is not recorded")
-        if state == "Pending" and not self._cause(request):
+        if state in WAITS and not self._cause(request):
             raise Broken(f"4: the request {name} has its approvals, and waits for ever")
         if state == "Active":
             self._must_say_why_active(name, status)

@@ -15,6 +15,7 @@ POLICY_SPEC: Object = {
     "requiredApprovals": 1,
     "maxDuration": "1h",
     "pendingTimeout": "24h",
+    "allowScheduling": True,
 }
 GETS_PODS = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
 GETS_MORE = [{"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get"]}]
@@ -55,9 +56,11 @@ def set_up(world: World, delivery: str = "Binding") -> None:
     world.server.make(ROLES, {"kind": "ClusterRole", "metadata": {"name": "view"}, "rules": GETS_PODS})
 
 
-def ask(world: World, name: str = "alice") -> None:
-    """Alice asks for the role."""
+def ask(world: World, name: str = "alice", later: float = 0.0) -> None:
+    """Alice asks for the role, perhaps to begin so many seconds later."""
+    start = {"startTime": world.server.now_in(later)} if later else {}
     spec = {
+        **start,
         "policyRef": {"kind": "AccessPolicy", "name": POLICY[2]},
         "roleRef": {"kind": "ClusterRole", "name": "view"},
         "duration": f"{LASTS}s",
@@ -140,7 +143,7 @@ def _change_request(world: World, what: Act, request: Name) -> None:
         return
     world.server.remove(request)
     if what is Act.RECREATE_REQUEST:
-        ask(world, request[2])
+        ask(world, request[2])  # for as soon as it is approved
 
 
 def _meddle(world: World, what: Act, name: str) -> None:

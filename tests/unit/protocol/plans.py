@@ -3,9 +3,9 @@
 import itertools
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unit.protocol.faults import Fault, deliver
 from unit.protocol.judge import Broken
@@ -27,6 +27,7 @@ class Plan:
     always: tuple[Act, ...] = ()  # before every call
     watch_lag: float = 0.0
     delivery: str = "Binding"
+    later: float = 0.0  # seconds from the asking to the start that is asked for
 
     @property
     def horizon(self) -> float:
@@ -38,6 +39,7 @@ class Plan:
         told += [f"before every call: {what.value}" for what in self.always]
         told += [f"call {n} {what.value}" for n, what in self.faults]
         told += ["access is an identity"] if self.delivery == "Identity" else []
+        told += [f"it is to begin {self.later} s later"] if self.later else []
         lag = f"watches are {self.watch_lag} s behind" if self.watch_lag else ""
         return "; ".join([*told, lag] if lag else told) or "nothing unusual"
 
@@ -49,6 +51,16 @@ CALLS = {BINDING: 13, IDENTITY: 25}  # that a life takes in which nothing unusua
 SPREAD = {delivery: tuple(FIRST + n * 7 % calls for n in range(calls)) for delivery, calls in CALLS.items()}
 LAGS = (0.2, 0.0)  # by which watches may be behind; taken in turn, each meets every call, since the number of calls is odd
 ACTS = tuple(Act)
+
+
+LATER = 4.0  # seconds; decided long before
+# Of a life that is decided for later there are a record and a look more.
+SPREAD_LATER = tuple(FIRST + n * 7 % (CALLS[BINDING] + 6) for n in range(CALLS[BINDING] + 6))
+
+
+def scheduled(plans: Callable[[int], Plan]) -> Iterator[Plan]:
+    """Lives that are decided for later, each with one unusual thing in it."""
+    return (replace(plans(n), later=LATER) for n in SPREAD_LATER)
 
 
 def with_fault(fault: Fault, delivery: str = BINDING) -> Iterator[Plan]:
@@ -89,7 +101,7 @@ def play(plan: Plan, world: World | None = None) -> None:
     with driven(world):
         set_up(world, plan.delivery)
         world.start()
-        world.server.at(0.5, lambda: ask(world))
+        world.server.at(0.5, lambda: ask(world, later=plan.later))
         world.server.at(1.0, lambda: act(world, Act.APPROVE))
         while world.server.time < plan.horizon:
             if call := world.ready_call():

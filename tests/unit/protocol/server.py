@@ -67,6 +67,10 @@ class Server:
         """Its time as people write it."""
         return T0 + timedelta(seconds=self.time)
 
+    def now_in(self, seconds: float) -> str:
+        """A time so many seconds from now, as RFC 3339."""
+        return (self.now() + timedelta(seconds=seconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
     def second(self) -> str:
         """Its time in whole seconds, as in creationTimestamps."""
         return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")

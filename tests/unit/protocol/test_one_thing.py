@@ -7,7 +7,20 @@ import pytest
 
 from unit.protocol.faults import Fault
 from unit.protocol.people import Act
-from unit.protocol.plans import ACTS, BINDING, FIRST, IDENTITY, LAGS, Plan, first_broken, random_pairs, with_act, with_fault
+from unit.protocol.plans import (
+    ACTS,
+    BINDING,
+    FIRST,
+    IDENTITY,
+    LAGS,
+    LATER,
+    Plan,
+    first_broken,
+    random_pairs,
+    scheduled,
+    with_act,
+    with_fault,
+)
 
 DELIVERIES = pytest.mark.parametrize("delivery", [BINDING, IDENTITY])
 
@@ -32,6 +45,20 @@ def test_no_promise_breaks_where(fault: Fault, delivery: str) -> None:
 @pytest.mark.parametrize("what", [pytest.param(what, id=what.value) for what in ACTS])
 def test_no_promise_breaks_when_between_any_two_calls(what: Act, delivery: str) -> None:
     assert not (story := first_broken(with_act(what, delivery))), story
+
+
+def test_nothing_unusual_breaks_no_promise_of_what_begins_later() -> None:
+    assert not (story := first_broken(Plan(watch_lag=lag, later=LATER) for lag in LAGS)), story
+
+
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=f"a call {fault.value}") for fault in Fault])
+def test_no_promise_of_what_begins_later_breaks_where(fault: Fault) -> None:
+    assert not (story := first_broken(scheduled(lambda n: Plan(faults=((n, fault),))))), story
+
+
+@pytest.mark.parametrize("what", [pytest.param(what, id=what.value) for what in ACTS])
+def test_no_promise_of_what_begins_later_breaks_when(what: Act) -> None:
+    assert not (story := first_broken(scheduled(lambda n: Plan(acts=((n, what),), watch_lag=LAGS[n % 2])))), story
 
 
 @pytest.mark.parametrize(
