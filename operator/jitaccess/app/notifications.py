@@ -30,7 +30,9 @@ _CONSOLE = Kind("an https URL with {name} in it, and {namespace}", re.compile(r"
 _OCCASION = Kind(f"one of {', '.join(CHOSEN)}", re.compile("|".join(CHOSEN)))
 _MAIL = re.compile(r"mailtos?://")
 # What became of a request, and no step on the way.
-_OUTCOMES = frozenset({Occasion.GRANTED, Occasion.DENIED, Occasion.TIMED_OUT, Occasion.FAILED, Occasion.ENDED})
+_OUTCOMES = frozenset(
+    {Occasion.SCHEDULED, Occasion.GRANTED, Occasion.DENIED, Occasion.TIMED_OUT, Occasion.FAILED, Occasion.ENDED}
+)
 _WARN_BEFORE = timedelta(minutes=10)
 
 

@@ -110,24 +110,29 @@ def false(kind: str, reason: str) -> tuple[Condition, ...]:
 def test_open_requests_are_counted_by_state_and_kind_of_policy(desk: Desk) -> None:
     elsewhere = replace(named("selected"), policy=PolicyRef("ClusterAccessPolicy", Key("", "prod")))
     odd = replace(named("odd"), policy=PolicyRef(HOSTILE, Key("", "x")))
-    desk.sees(named("one"), named("two"), active(), elsewhere, odd)
+    desk.sees(named("one"), named("two"), active(), elsewhere, odd, named("later", status={"state": "Scheduled"}))
     counted = {
         (policy_kind, state): desk.value("requests", **KIND, policy_kind=policy_kind, state=state)
         for policy_kind in ("AccessPolicy", "ClusterAccessPolicy", OTHER)
-        for state in ("Pending", "Active")
+        for state in ("Pending", "Scheduled", "Active")
     }
     assert counted == {
         ("AccessPolicy", "Pending"): 2,
+        ("AccessPolicy", "Scheduled"): 1,
         ("AccessPolicy", "Active"): 1,
         ("ClusterAccessPolicy", "Pending"): 1,
+        ("ClusterAccessPolicy", "Scheduled"): 0,
         ("ClusterAccessPolicy", "Active"): 0,
         (OTHER, "Pending"): 1,
+        (OTHER, "Scheduled"): 0,
         (OTHER, "Active"): 0,
     }
 
 
 def test_the_oldest_that_waits_is_told_and_grants_do_not_wait(desk: Desk) -> None:
     desk.sees(replace(named("old"), created=T0 - HOUR), named("new"), replace(active(), created=T0 - 9 * HOUR))
+    decided = {"state": "Scheduled"}, {"state": "Pending", "startsAt": "2026-07-01T06:00:00.000Z"}
+    desk.sees(*(replace(named(f"later-{n}", status=status), created=T0 - 9 * HOUR) for n, status in enumerate(decided)))
     desk.now = T0 + timedelta(minutes=1)
     assert desk.value("oldest_pending_seconds", **KIND) == 3660
     desk.store.requests[REQUESTS].forget(Key(NAMESPACE, "old"))

@@ -44,6 +44,7 @@ def test_the_example_is_read_whole(secrets: Path) -> None:
     assert channels.requesters
     assert channels.requesters.notify.warn_before == timedelta(minutes=10)
     assert channels.requesters.notify.when == {
+        Occasion.SCHEDULED,
         Occasion.GRANTED,
         Occasion.DENIED,
         Occasion.TIMED_OUT,

@@ -18,6 +18,8 @@ MINUTE = timedelta(minutes=1)
         (State.PENDING, "Requested", Occasion.REQUESTED),
         (State.PENDING, "Approved", Occasion.APPROVED),
         (State.PENDING, "RoleNotFound", Occasion.INCIDENT),
+        (State.SCHEDULED, "Scheduled", Occasion.SCHEDULED),
+        (State.SCHEDULED, "RoleNotFound", Occasion.INCIDENT),
         (State.ACTIVE, "Granted", Occasion.GRANTED),
         (State.ACTIVE, "BindingRestored", Occasion.INCIDENT),
         (State.ACTIVE, "EndRefused", Occasion.INCIDENT),

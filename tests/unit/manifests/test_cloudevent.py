@@ -157,3 +157,17 @@ def test_whatever_people_write_an_event_stays_one_line() -> None:
     (event,) = events(story(reason=HOSTILE)[0])
     assert b"\n" not in canonical(event)
     assert json.loads(canonical(event))["data"]["reason"] == HOSTILE
+
+
+def test_a_start_that_was_asked_for_is_in_every_event() -> None:
+    under = policy(allowScheduling=True)
+    asked = request(approvals=approved_by(BOB), startTime="2026-07-01T08:00:00Z")
+    recorded = next_step(asked, Outcome(decide(asked, under, T0), under, ROLE), T0).recorded
+    told = events(replace(asked, recorded=recorded))
+    assert [(event["data"]["transition"]["state"], event["data"]["startTime"]) for event in told] == [
+        ("Pending", "2026-07-01T08:00:00.000Z"),
+        ("Pending", "2026-07-01T08:00:00.000Z"),
+        ("Scheduled", "2026-07-01T08:00:00.000Z"),
+    ]
+    for event in told:
+        Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(event["data"])

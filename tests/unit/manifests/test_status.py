@@ -190,6 +190,8 @@ HEALTH = [
     # what was recorded, the verdict on it, and whether something is awaited, and whether it came to nothing
     pytest.param({}, State.PENDING, "WaitingForApproval", "True", "", id="waiting-for-people"),
     pytest.param({}, State.PENDING, "RoleNotFound", "True", "", id="approved-with-something-in-the-way"),
+    pytest.param({}, State.PENDING, "OutsideWindow", "True", "", id="approved-outside-a-window"),
+    pytest.param({}, State.SCHEDULED, "Scheduled", "True", "", id="approved-for-later"),
     pytest.param({}, State.ACTIVE, "Granted", "False", "", id="granted"),
     pytest.param(ACTIVE, State.ACTIVE, "BindingRefused", "True", "", id="granted-and-the-binding-refused"),
     pytest.param(ACTIVE, State.ACTIVE, END_REFUSED, "True", "", id="granted-and-not-to-be-ended"),

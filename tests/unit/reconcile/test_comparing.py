@@ -135,7 +135,7 @@ async def test_jobs_that_are_left(bench: Bench, left: dict[str, Any] | None, rem
 
 
 async def test_a_request_of_a_newer_version_stops_no_comparison(bench: Bench) -> None:
-    bench.api.put(REQUESTS, request_manifest("newer", uid="u4", status={"state": "Scheduled", "settled": False}))
+    bench.api.put(REQUESTS, request_manifest("newer", uid="u4", status={"state": "Suspended", "settled": False}))
     assert (await bench.compared()).look == set()
 
 

@@ -41,12 +41,33 @@ UNGUARDED = condition("JobRefused", "only the operator ends this access: no", "E
 LATE = timedelta(minutes=9, seconds=55)
 
 
+def begins_at(moment: timedelta, state: str, *conditions: dict[str, str]) -> AccessRequest:
+    """A request that is approved, and begins so long after it was made."""
+    status = {"revision": 1, "state": state, "startsAt": format_time(T0 + moment), "conditions": list(conditions)}
+    return (
+        request(status=status, startTime=format_time(T0 + moment), approvals=approved_by(BOB))
+        if state == "Scheduled"
+        else (
+            request(status=status | {"approvals": [{"by": BOB, "note": "ok", "at": format_time(T0)}]}, approvals=approved_by(BOB))
+        )
+    )
+
+
+LATER = begins_at(4 * HOUR, "Scheduled", condition("Scheduled", "begins 2026-07-01T06:10:00.000Z"))
+WAITS = begins_at(4 * HOUR, "Pending", condition("OutsideWindow", "opens Wed 08:10 CEST"))
+LATER_WAITS = begins_at(4 * HOUR, "Scheduled", condition("OutsideWindow", "opens Wed 08:10 CEST"))
+MISSED = begins_at(timedelta(minutes=5), "Scheduled", condition("Scheduled", "begins 2026-07-01T02:15:00.000Z"))
+
+
 @pytest.mark.parametrize(
     ("about", "words"),
     [
         pytest.param(request(status=SEEN), "asked 10m ago", id="pending"),
         pytest.param(request(), "asked 10m ago, not looked at yet", id="an-operator-that-does-not-look"),
         pytest.param(request(created=NOW), "asked 0s ago", id="an-operator-that-still-may"),
+        pytest.param(LATER, "begins in 3h50m", id="scheduled"),
+        pytest.param(WAITS, "begins in 3h50m", id="outside-a-window"),
+        pytest.param(MISSED, "should have begun 5m ago", id="an-operator-that-begins-nothing"),
         pytest.param(active(), "ends in 50m", id="active"),
         pytest.param(active(lasts=LATE), "should have ended 5s ago", id="active-past-its-end"),
         pytest.param(active(REFUSED, lasts=LATE), "should have ended 5s ago", id="an-end-that-is-refused"),
@@ -67,6 +88,9 @@ GONE = {"at": format_time(T0), "state": "Revoked", "reason": "GuardGone", "messa
     ("about", "under", "words"),
     [
         pytest.param(request(created=NOW), None, "not looked at yet", id="before-the-operator"),
+        pytest.param(LATER, None, "begins 06:10:00 (in 3h50m)", id="scheduled"),
+        pytest.param(WAITS, None, "approved, opens Wed 08:10 CEST (in 3h50m)", id="outside-a-window"),
+        pytest.param(LATER_WAITS, None, "approved, opens Wed 08:10 CEST (in 3h50m)", id="scheduled-and-outside-a-window"),
         pytest.param(request(created=NOW), policy(), "needs 1 approval from Group leads", id="foreseen-from-the-policy"),
         pytest.param(request(created=NOW), policy(requiredApprovals=0), "not looked at yet", id="nothing-to-foresee"),
         pytest.param(request(), None, "not looked at yet: is the operator running?", id="the-operator-is-late"),

@@ -58,6 +58,20 @@ def test_an_approver_reads_all_that_the_decision_needs() -> None:
             id="granted",
         ),
         pytest.param(
+            Occasion.SCHEDULED,
+            entry(State.SCHEDULED, "Scheduled"),
+            "Your request for ClusterRole view in namespace team-a is decided and begins 2026-07-01 08:00 UTC (in 5h45m)",
+            "Take it back: kubectl jit withdraw alice-7f3k -n team-a",
+            id="decided-for-later",
+        ),
+        pytest.param(
+            Occasion.TIMED_OUT,
+            entry(State.TIMED_OUT, "OutsideWindow", "approved, but never granted: opens Mon 08:00 CEST"),
+            "Your request for ClusterRole view in namespace team-a was approved, and not granted in time",
+            "What: approved, but never granted: opens Mon 08\u223600 CEST",
+            id="no-window-in-time",
+        ),
+        pytest.param(
             Occasion.ENDING,
             None,
             "Your access (ClusterRole view in namespace team-a) ends in 55m",
@@ -74,7 +88,10 @@ def test_an_approver_reads_all_that_the_decision_needs() -> None:
     ],
 )
 def test_a_requester_reads_what_became_of_it(occasion: Occasion, told: Entry | None, title: str, line: str) -> None:
-    found = message(Told(occasion, request(status=active_status()), policy(), told, own=True), T0 + timedelta(minutes=5))
+    state = told.state if told else State.ACTIVE
+    status = active_status() if state is State.ACTIVE else {"state": state.value}
+    asked = request(status=status, startTime="2026-07-01T08:00:00Z" if state is State.SCHEDULED else None)
+    found = message(Told(occasion, asked, policy(), told, own=True), T0 + timedelta(minutes=5))
     assert found.title == f"jitaccess: {title}"
     assert line in found.body.split("\n")
     assert "Who: " not in found.body

@@ -1,6 +1,7 @@
 """What is inferred when words are left out."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.commands.choosing import (
     ambiguity,
     chosen_duration,
+    chosen_start,
     continued_reason,
     matching,
     offers,
@@ -180,3 +182,51 @@ def test_the_manifest_says_who_asks_so_that_it_works_without_stamping() -> None:
         "reason": "why",
         "requester": "alice",
     }
+
+
+NOW = datetime(2026, 7, 1, 2, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("at", "later", "start"),
+    [
+        pytest.param("", "", None, id="as soon as it is approved"),
+        pytest.param("2026-07-01T08:00:00Z", "", NOW + timedelta(hours=5, minutes=50), id="a time as in RFC 3339"),
+        pytest.param("2026-07-01T08:00+02:00", "", NOW + timedelta(hours=3, minutes=50), id="a time of another zone"),
+        pytest.param("2026-07-01T08:00", "", NOW + timedelta(hours=3, minutes=50), id="a local time"),
+        pytest.param("2026-12-01T08:00", "", NOW + timedelta(days=153, hours=4, minutes=50), id="a local time in winter"),
+        pytest.param("", "3h", NOW + timedelta(hours=3), id="so much later"),
+    ],
+)
+def test_a_start_is_a_time_or_a_while(monkeypatch: pytest.MonkeyPatch, at: str, later: str, start: datetime | None) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        assert chosen_start(at, later, NOW) == start
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("at", "later", "words"),
+    [
+        pytest.param("tonight", "", "'tonight' is no time: write it like 2026-07-01T08:00", id="no time"),
+        pytest.param("2026-07-01T02:10:00Z", "", "2026-07-01T02:10:00Z is past", id="now"),
+        pytest.param("2026-07-01T08:00:00Z", "3h", "--at and --in say the same", id="both"),
+        pytest.param("", "soon", "'soon' is not a duration", id="no while"),
+    ],
+)
+def test_a_start_that_is_none_is_refused(at: str, later: str, words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        chosen_start(at, later, NOW)
+
+
+def test_a_request_says_when_it_is_to_begin() -> None:
+    made = [
+        request_manifest(
+            Key("team-a", "x"), PolicyRef("AccessPolicy", Key("team-a", "p")), VIEW, timedelta(hours=1), "y", "z", start
+        )
+        for start in (None, NOW)
+    ]
+    assert [manifest["spec"].get("startTime") for manifest in made] == [None, "2026-07-01T02:10:00.000Z"]

@@ -146,6 +146,7 @@ def test_a_record_is_what_the_operator_recorded() -> None:
         "roleHints": [],
         "duration": "1h",
         "reason": "INC-42 pods crash looping",
+        "startTime": "",
         "state": "Revoked",
         "message": ALICE,
         "requestedAt": "2026-07-01T02:10:00.000Z",
