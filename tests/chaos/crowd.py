@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from chaos.client import Answer, Person, jit, rbac
@@ -60,15 +61,18 @@ class Crowd:
         """What an administrator does."""
         return self._people["admin"].call(verb, path, body)
 
-    def ask(self, name: str, lasts: str, role: str = "ClusterRole view") -> Answer:
-        """Alice asks."""
+    def ask(self, name: str, lasts: str, role: str = "ClusterRole view", later: str = "") -> Answer:
+        """Alice asks, perhaps to begin so many seconds later."""
         kind, named = role.split(" ")
-        spec = {
+        spec: dict[str, Any] = {
             "policyRef": {"name": POLICY},
             "roleRef": {"kind": kind, "name": named},
             "duration": lasts,
             "reason": "INC-42 pods crash looping",
         }
+        if later:
+            start = datetime.now(UTC) + timedelta(seconds=float(later))
+            spec["startTime"] = start.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         manifest = {"apiVersion": "jitaccess.dev/v1alpha1", "kind": "AccessRequest", "metadata": {"name": name}, "spec": spec}
         return self._people["alice"].call("POST", jit(self.namespace, "accessrequests"), manifest)
 
@@ -153,7 +157,7 @@ class Crowd:
 
     def _do(self, step: Step) -> None:
         acts: dict[str, Callable[[Step], object]] = {
-            "ask": lambda step: self.ask(step.request, step.words[1], step.words[0]),
+            "ask": lambda step: self.ask(step.request, step.words[1], step.words[0], step.words[2]),
             "delete request": lambda step: self.admin("DELETE", self._request(step.request)),
             "narrow policy": lambda step: self.change_policy({step.words[0]: _NARROWER[step.words[0]]}),
             "widen policy": lambda _: self.change_policy(policy_manifest()["spec"]),

@@ -82,6 +82,14 @@ def _approved_under_this_policy(case: Case, request: Request) -> Iterator[Violat
             yield Violation("2", str(request), f"binding {binding.name} was made by {said}")
 
 
+def _not_before_its_start(case: Case, request: Request) -> Iterator[Violation]:
+    start = request.spec.get("startTime")
+    for binding in request.bindings if start and case.clock_is_right else ():
+        early = seconds(str(start)) - binding.created
+        if early > ON_THE_WAY:
+            yield Violation("2", str(request), f"binding {binding.name} was made {early:.3f} s before its start")
+
+
 # --- (3) the end never moves later, no binding is made after its end, what is settled stays as it is
 
 
@@ -220,6 +228,7 @@ _RULES: tuple[Rule, ...] = (
     _told_at_the_end,
     _granted_once,
     _approved_under_this_policy,
+    _not_before_its_start,
     _end_stays,
     _settled_stays,
     _gone_in_time,

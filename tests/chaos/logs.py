@@ -38,6 +38,7 @@ class Log:
     events: list[dict[str, Any]] = field(default_factory=list)
     journal: Journal = field(default_factory=Journal)
     clock_is_right: bool = True
+    spec: Mapping[str, Any] = field(default_factory=lambda: ASKED)
     _versions: Any = field(default_factory=lambda: count(100))
 
     def write(self, at: float, verb: str, resource: str, name: str, came_out: Mapping[str, Any], **more: Any) -> None:
@@ -63,19 +64,20 @@ class Log:
         metadata = {"name": "debug", "namespace": NAMESPACE, "uid": uid}
         self.write(at, verb, "accesspolicies", "debug", {"metadata": metadata, "spec": {**POLICY, **changes}}, user="admin")
 
-    def ask(self, at: float) -> None:
+    def ask(self, at: float, **spec: Any) -> None:
         """Alice asks."""
-        self.write(at, "create", "accessrequests", NAME, _request({}), user="alice")
+        self.spec = {**ASKED, **spec}
+        self.write(at, "create", "accessrequests", NAME, self._request({}), user="alice")
 
     def decide(self, at: float, **ledgers: str) -> None:
         """People decide; the ledgers are given as they are afterwards."""
         annotations = {f"jitaccess.dev/{ledger}": text for ledger, text in ledgers.items()}
-        self.write(at, "patch", "accessrequests", NAME, _request({"annotations": annotations}), user="bob")
+        self.write(at, "patch", "accessrequests", NAME, self._request({"annotations": annotations}), user="bob")
 
     def record(self, at: float, state: str, history: Sequence[Mapping[str, str]], **status: Any) -> None:
         """The operator writes the status."""
-        whole = {"state": state, "settled": state not in ("Pending", "Active"), "history": list(history), **status}
-        self.write(at, "patch", "accessrequests/status", NAME, {**_request({}), "status": whole})
+        whole = {"state": state, "settled": state not in ("Pending", "Scheduled", "Active"), "history": list(history), **status}
+        self.write(at, "patch", "accessrequests/status", NAME, {**self._request({}), "status": whole})
 
     def bind(self, at: float, *, since: float = 3.0, until: float = 13.0, uid: str = "b1", of: str = UID, **more: Any) -> None:
         """A binding is made."""
@@ -99,6 +101,9 @@ class Log:
         """Something is wrong for this request from then until then."""
         self.journal.disturbances.append(Disturbance(START + start, START + end, what, NAMESPACE, NAME))
 
+    def _request(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        return {"metadata": {"name": NAME, "namespace": NAMESPACE, "uid": UID, **metadata}, "spec": self.spec}
+
     def case(self) -> Case:
         """What the judge gets."""
         return Case(read_history(self.events), self.journal, START + FINISHED, self.clock_is_right)
@@ -110,10 +115,6 @@ def binding(since: float, until: float, uid: str, of: str, **metadata: Any) -> d
     labels = {"jitaccess.dev/component": "grant", "jitaccess.dev/request-uid": of}
     own = {"name": "jit-inc-42", "namespace": NAMESPACE, "uid": uid, "labels": labels, "annotations": annotations}
     return {"metadata": {**own, **metadata}, "subjects": ALICE}
-
-
-def _request(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {"metadata": {"name": NAME, "namespace": NAMESPACE, "uid": UID, **metadata}, "spec": ASKED}
 
 
 def begun() -> Log:

@@ -19,6 +19,7 @@ def policy_manifest(**spec: Any) -> dict[str, Any]:
             "requiredApprovals": 1,
             "maxDuration": "1m",
             "pendingTimeout": "20s",
+            "allowScheduling": True,
             **spec,
         },
     }

@@ -60,7 +60,8 @@ def draw(seed: int, number: int, kinds: Sequence[str] = faults.ALL) -> Plan:
     """Schedule `number` of that seed: always the same."""
     dice = random.Random(f"{seed}/{number}")
     names = [f"r{index}" for index in range(1, dice.randint(4, 7))]
-    steps = [step for name in names for step in _life(dice, name)]
+    starts = random.Random(f"{seed}/{number}/starts")  # of its own, so that all else is as it was
+    steps = [step for name in names for step in _life(dice, name, starts.choice(("", "", "", "", "1.5", "4")))]
     wishes = dice.choices(list(WISHES), weights=list(WISHES.values()), k=dice.randint(3, 8))
     steps += [step for wish in wishes for step in _wish(dice, wish, dice.choice(names), steps)]
     drawn = {write: dice.choice(kinds) for write in range(1, MOST_WRITES) if dice.random() < 0.12} if kinds else {}
@@ -75,12 +76,12 @@ def _few_deaths(dice: random.Random, drawn: dict[int, str]) -> dict[int, str]:
     return drawn
 
 
-def _life(dice: random.Random, name: str) -> list[Step]:
+def _life(dice: random.Random, name: str, later: str) -> list[Step]:
     asked = dice.uniform(0, LASTS / 2)
     role = dice.choice(("ClusterRole view", "ClusterRole view", "Role db-reader"))
     lasts = dice.choice(("2s", "3s", "4s", "6s", "1500ms"))
     approvers = dice.sample(APPROVERS, dice.choice((1, 1, 2, 2, 0)))
-    ask = Step(asked, "ask", "alice", name, (role, lasts))
+    ask = Step(asked, "ask", "alice", name, (role, lasts, later))
     return [ask, *(Step(asked + dice.uniform(0.1, 2.5), "approve", who, name) for who in approvers)]
 
 

@@ -35,6 +35,18 @@ def record_without_end() -> Log:
     return ended(log)
 
 
+def begins_at(start: float) -> Log:
+    """A life that was to begin then, and began at 3."""
+    log = Log()
+    log.policy(0)
+    log.ask(1, startTime=stamp(start))
+    log.decide(2, approvals="bob: ok")
+    log.record(2.1, "Scheduled", [REQUESTED])
+    log.record(3, "Active", [REQUESTED, GRANTED], **times())
+    log.bind(3.1)
+    return ended(log)
+
+
 def nobodys_grant() -> Log:
     """A binding with our labels for a request that never was."""
     log = ended(begun())
@@ -335,6 +347,7 @@ def wrong_clock(gone: float) -> Callable[[], Log]:
         pytest.param(nobodys_grant, "1", "nobody made", id="a-grant-for-a-request-that-never-was"),
         pytest.param(untold, "1", "does not tell of it", id="the-history-forgets-that-there-was-access"),
         pytest.param(endless_record, "1", "tells no end", id="the-history-tells-no-end-of-the-access"),
+        pytest.param(lambda: begins_at(4.0), "2", "before its start", id="it-begins-before-its-start"),
         pytest.param(granted_again, "2", "expected one grant", id="one-approval-starts-two-grants"),
         pytest.param(inherited_approval, "2", "0 approvals under this policy", id="an-approval-outlives-its-policy"),
         pytest.param(longer_record, "3", "the end moved", id="the-recorded-end-moves-later"),
@@ -430,6 +443,7 @@ def narrowed_for_a_moment() -> Log:
     "honest",
     [
         pytest.param(lambda: ended(begun()), id="a-plain-life"),
+        pytest.param(lambda: begins_at(3.0), id="a-life-that-begins-at-its-start"),
         pytest.param(lambda: ended(begun(), 13.8), id="less-than-a-second-late"),
         pytest.param(dead_within_bounds, id="a-dead-operator-and-the-second-line"),
         pytest.param(slow_server, id="as-late-as-the-api-server-itself"),

@@ -89,7 +89,7 @@ def request(
         manifest = _created(client, client.namespace, (chosen, wanted), length, why, manner.dry_run, start)
     except CliError:
         if ask:
-            say_again(client.namespace, chosen, wanted, length, why)
+            say_again(client.namespace, chosen, wanted, length, why, start)
         raise
     return report(client, manifest, chosen, manner)
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import click
@@ -11,7 +11,7 @@ from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.commands.choosing import chosen_duration
 from jitaccess.cli.terminal.output import Column, command, complain, err, note, table
 from jitaccess.domain.model import AccessPolicy, RoleRef
-from jitaccess.domain.text import format_duration
+from jitaccess.domain.text import format_duration, format_time
 from jitaccess.wording.describe import option, place, shortened, who_decides
 
 _CHOICES = (Column("#"), Column("POLICY"), Column("ROLE"), Column("AT MOST", keep=2), Column("DECIDED BY", keep=1, wraps=True))
@@ -63,9 +63,12 @@ def _ask_duration(policy: AccessPolicy) -> timedelta:
     return prompted(question, lambda text: chosen_duration(text, policy), default=usual)
 
 
-def say_again(namespace: str, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str) -> None:
+def say_again(
+    namespace: str, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str, start: datetime | None = None
+) -> None:
     """What was answered, as a command: whatever went wrong, nobody has to type it again."""
     note("What you asked for, to ask again:")
     words = ["kubectl", "jit", "request", policy.key.name, *option(namespace).split()]
     words += ["--role", f"{role.kind}/{role.name}", "--for", format_duration(length), "--reason", why]
+    words += ["--at", format_time(start)] if start else []
     command(shlex.join(words))

@@ -30,10 +30,13 @@ def report(client: Client, manifest: Manifest, policy: AccessPolicy | None, mann
 def _report_first_look(client: Client, made: AccessRequest, policy: AccessPolicy | None) -> int:
     """Say what the operator makes of a new request, which is soon known: as it is then, not as it was made."""
     awaited = policy is None or policy.required_approvals > 0
+
+    def known(request: AccessRequest) -> bool:
+        decided = request.state is not State.PENDING or request.recorded.starts_at is not None
+        return decided or (awaited and not request.recorded.unseen)
+
     try:
-        seen = seen_until(
-            client, made.key, policy, _AT_ONCE, lambda r: r.state is not State.PENDING or (awaited and not r.recorded.unseen)
-        )
+        seen = seen_until(client, made.key, policy, _AT_ONCE, known)
     except Outage as outage:
         say(f"{reference(made.key)}  made; what becomes of it is not known: {outage.message}")
         return ExitCode.DONE
