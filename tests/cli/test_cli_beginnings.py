@@ -38,8 +38,9 @@ def test_a_start_of_ones_own_is_decided_now_and_said_everywhere(jit: Plugin, opt
     shown = jit.ok("show", name)
     assert "State    Scheduled: begins " in shown
     assert "1h from " in shown
-    watched = jit("watch", name, "--timeout", "5s")
-    assert (watched.code, "Scheduled: begins " in watched.out) == (0, True), watched
+    watched = jit("watch", name, "--timeout", "3s")
+    assert (watched.code, "Scheduled: begins " in watched.out) == (4, True), watched
+    assert f"{name} is still Scheduled after 3s: begins " in watched.err
     assert name in jit.ok("ls", "--state", "scheduled")
     withdrawn = jit("withdraw", name, "-y", "-m", "not needed")
     assert withdrawn.code == 0, withdrawn
