@@ -4,11 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
+from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import DeliveredAs, State
-from jitaccess.domain.rules import Objection, awaited, counting_approvals, missing_approvals, objection
+from jitaccess.domain.rules import (
+    Objection,
+    awaited,
+    counting_approvals,
+    missing_approvals,
+    objection,
+    objection_to_beginning,
+)
 from jitaccess.domain.text import format_time
 
 # Settled states lead nowhere: never access again. docs/lifecycle.md draws this table.
@@ -122,8 +129,14 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
     if len(approvals) < policy.required_approvals:
         missing = missing_approvals(request, policy)
         return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
-    grant = grant_of(request, now, now + request.duration, policy.delivery)
-    return granted(grant, approvals)
+    return _granted_if_room(Case(request, policy, now, around), approvals)
+
+
+def _granted_if_room(case: Case, approvals: tuple[Decision, ...]) -> Verdict:
+    request, now = case.request, case.now
+    if full := objection_to_beginning(case):
+        return Verdict(State.DENIED, full.reason, full.message, approvals=approvals)
+    return granted(grant_of(request, now, now + request.duration, case.policy.delivery), approvals)
 
 
 def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
