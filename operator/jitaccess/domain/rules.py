@@ -11,8 +11,9 @@ from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.text import format_duration, lower_ascii
 from jitaccess.domain.tickets import matches
+from jitaccess.domain.usage import DAILY_LIMIT_REACHED
 
-LIMIT_REACHED, DAILY_LIMIT_REACHED = "LimitReached", "DailyLimitReached"
+LIMIT_REACHED = "LimitReached"
 # More approvals than the CRD lets a policy ask for are not worth recording.
 MOST_APPROVALS = 16
 

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jitaccess.domain.model import Key
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
+from jitaccess.domain.recorded import State
+from jitaccess.domain.text import lower_ascii
 
 DAY = timedelta(hours=24)
+DAILY_LIMIT_REACHED = "DailyLimitReached"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,25 @@ class Usage:
     of_requester: Taken = Taken()
     in_total: Taken = Taken()
     in_a_day: Taken = Taken()
+
+
+def person(name: str) -> str:
+    """Whose limits a name counts for: two that may be one person's are one, as where approvals are counted."""
+    return lower_ascii(name)
+
+
+def grant_held(request: AccessRequest) -> Held | None:
+    """The room that a request takes; None unless it is active."""
+    until = request.recorded.expires_at
+    return Held(request.key, person(request.requester), until) if request.state is State.ACTIVE and until else None
+
+
+def counted_for_its_day(request: AccessRequest, policy: AccessPolicy) -> bool:
+    """Whether a request, by its record, is one of its day under that very policy: the limit itself has not refused it."""
+    recorded = request.recorded
+    refused = recorded.condition("Denied")
+    under = recorded.policy is not None and recorded.policy.uid == policy.uid
+    return under and not (request.state is State.DENIED and refused and refused.reason == DAILY_LIMIT_REACHED)
 
 
 def held(number: int, limit: int | None, grants: Iterable[Held]) -> Taken:

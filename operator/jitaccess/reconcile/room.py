@@ -11,16 +11,14 @@ from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Scope
-from jitaccess.domain.recorded import State
-from jitaccess.domain.rules import counts_for_the_day
 from jitaccess.domain.terms import NO_LIMITS
-from jitaccess.domain.usage import DAY, Held, Usage
+from jitaccess.domain.usage import DAY, Held, Usage, counted_for_its_day, grant_held
 from jitaccess.kube.api import Cluster, Conflict
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import OPEN_REQUESTS, Resource
 from jitaccess.manifests.status import UnknownState, settled_in
 from jitaccess.reconcile.facts import Facts
-from jitaccess.workqueue.tally import Asked, Tally, as_asked, grant_held
+from jitaccess.workqueue.tally import Asked, Tally, as_asked
 
 HOUR = timedelta(hours=1)
 
@@ -113,7 +111,7 @@ class Room:
                 grants.append(grant)
             if request.recorded.unseen:
                 oldest = min(oldest, request.created)
-            elif _of_that_very(policy, request):
+            elif counted_for_its_day(request, policy):
                 days[request.uid] = as_asked(request)
         return grants, days, max(oldest, self._now() - DAY)
 
@@ -123,7 +121,7 @@ class Room:
         days: dict[str, Asked] = {}
         for hour in (settled_in(since + number * HOUR) for number in range(hours)):
             async for request in self._list(policy, f"status.settledIn={hour}"):
-                if request.created > since and _of_that_very(policy, request) and counts_for_the_day(_refusal(request)):
+                if request.created > since and counted_for_its_day(request, policy):
                     days[request.uid] = as_asked(request)
         return days
 
@@ -136,12 +134,3 @@ class Room:
                 continue  # a newer version's; it says so where it is watched
             if request.policy == policy.ref:
                 yield request
-
-
-def _of_that_very(policy: AccessPolicy, request: AccessRequest) -> bool:
-    return request.recorded.policy is not None and request.recorded.policy.uid == policy.uid
-
-
-def _refusal(request: AccessRequest) -> str:
-    denied = request.recorded.condition("Denied")
-    return denied.reason if denied and request.state is State.DENIED else ""

@@ -11,10 +11,8 @@ from datetime import datetime
 from itertools import chain
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef
-from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import counts_for_the_day
-from jitaccess.domain.text import lower_ascii
-from jitaccess.domain.usage import DAY, Held, Taken, Usage, asked, held
+from jitaccess.domain.usage import DAY, Held, Taken, Usage, asked, grant_held, held, person
 
 KEPT = 2 * DAY  # a request that is looked at late counts what was made up to a day before it
 
@@ -59,10 +57,10 @@ class _Days:
 
     def drop_before(self, moment: datetime) -> None:
         while (uid := next(iter(self.all), "")) and self.all[uid].when <= moment:
-            person = self.all.pop(uid).requester
-            del self.of[person][uid]
-            if not self.of[person]:
-                del self.of[person]
+            who = self.all.pop(uid).requester
+            del self.of[who][uid]
+            if not self.of[who]:
+                del self.of[who]
 
 
 class Tally:
@@ -141,9 +139,9 @@ class Tally:
 
     def usage(self, request: AccessRequest, policy: AccessPolicy, now: datetime) -> Usage:
         """What is taken of the limits of a policy that is known, this request aside."""
-        limits, person, known = policy.limits, _person(request), self._grants[policy.ref]
+        limits, who, known = policy.limits, _person(request), self._grants[policy.ref]
         coming = [one for ref, one in self._beginning.values() if ref == policy.ref and one.request != request.key]
-        mine, others = known.of.get(person, {}), [one for one in coming if one.requester == person]
+        mine, others = known.of.get(who, {}), [one for one in coming if one.requester == who]
         return Usage(
             held(len(mine) + len(others), limits.active_per_requester, chain(mine.values(), others)),
             held(len(known.all) + len(coming), limits.active_in_total, chain(known.all.values(), coming)),
@@ -164,12 +162,5 @@ def as_asked(request: AccessRequest) -> Asked:
     return Asked(_person(request), request.created)
 
 
-def grant_held(request: AccessRequest) -> Held | None:
-    """The room that a request takes; None unless it is active."""
-    until = request.recorded.expires_at
-    return Held(request.key, _person(request), until) if request.state is State.ACTIVE and until else None
-
-
 def _person(request: AccessRequest) -> str:
-    """Whose limits a request counts for: two names that may be one person are one, as where approvals are counted."""
-    return sys.intern(lower_ascii(request.requester))
+    return sys.intern(person(request.requester))

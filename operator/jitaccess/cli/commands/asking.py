@@ -26,12 +26,12 @@ from jitaccess.cli.commands.choosing import (
 )
 from jitaccess.cli.commands.files import as_request, completed, read_manifest
 from jitaccess.cli.commands.options import Manner, connects
-from jitaccess.cli.commands.prompting import Choice, ask_choice, asked_length, prompted, say_again
+from jitaccess.cli.commands.prompting import Choice, ask_choice, asked_length, asked_ticket, prompted, say_again
+from jitaccess.cli.commands.usage import check_wish
 from jitaccess.cli.commands.waiting import CODES, say_outcome, seen_until, wait_for
 from jitaccess.cli.terminal.output import command, dump, err, note, say, warn
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
 from jitaccess.domain.recorded import State
-from jitaccess.domain.rules import objection
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import policy_ref
 from jitaccess.manifests.resources import CLUSTER_POLICIES, POLICIES
@@ -39,7 +39,6 @@ from jitaccess.wording.describe import not_ready, option, place, reference, who_
 from jitaccess.wording.standing import refusal
 
 _NAMES = 3  # tries for a free name
-
 _AT_ONCE = 5.0  # seconds that a request which needs no approval is waited for
 
 
@@ -48,6 +47,7 @@ _AT_ONCE = 5.0  # seconds that a request which needs no approval is waited for
 @click.option("--role", metavar="ROLE", help="The role, if the policy offers several.", shell_complete=complete_roles)
 @click.option("--for", "duration", metavar="DURATION", help="How long: 30m, 4h. Default: 1h, or the policy's longest if shorter.")
 @click.option("-r", "--reason", metavar="TEXT", help="Why, for the approver and the record.")
+@click.option("--ticket", metavar="TICKET", help="The ticket that it is about, where the policy asks for one: INC-42.")
 @click.option("-f", "--file", type=click.File(), metavar="FILE", help="Take the AccessRequest from a file (-: standard input).")
 @options.manner
 @connects
@@ -58,6 +58,7 @@ def request(
     role: str | None,
     duration: str | None,
     reason: str | None,
+    ticket: str | None,
     file: TextIO | None,
     manner: Manner,
 ) -> int:
@@ -70,8 +71,8 @@ def request(
     kubectl jit request prod-debug --for 1h --reason "INC-42 pods crash looping" --wait
     """
     if file:
-        if policy or role or duration or reason:
-            raise UsageError("-f has all of the request: leave the policy, --role, --for and --reason out")
+        if policy or role or duration or reason or ticket:
+            raise UsageError("-f has all of the request: leave the policy, --role, --for, --reason and --ticket out")
         return _request_from_file(session, file, manner)
     ask = session.interactive
     given = checked_reason(reason) if reason else _needed_reason(ask)
@@ -80,12 +81,13 @@ def request(
     client = session.client
     chosen, wanted = _choose(client, policy or "", parse_role(role) if role else None, ask)
     length = asked_length(chosen, duration or "", ask=ask, rather_not=bool(reason))
+    about = asked_ticket(chosen, ticket or "", ask=ask)
     why = given or prompted("Why", checked_reason)
     try:
-        manifest = _created(client, client.namespace, (chosen, wanted), length, why, manner.dry_run)
+        manifest = _created(client, client.namespace, (chosen, wanted), length, why, manner.dry_run, about)
     except CliError:
         if ask:
-            say_again(client.namespace, chosen, wanted, length, why)
+            say_again(client.namespace, chosen, wanted, length, why, about)
         raise
     return _report(client, manifest, chosen, manner)
 
@@ -95,9 +97,8 @@ def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
     manifest = completed(read, client.namespace, session.namespace_given, client.me)
     wanted = as_request(manifest)
     policy = client.policy_if_any(wanted.policy)
-    against = objection(wanted, policy, client.now()) if policy and not wanted.invalid else None
-    if against:
-        raise Refused(against.message)
+    if policy and not wanted.invalid:
+        check_wish(client, wanted, policy)
     return _report(client, client.create(manifest, manner.dry_run), policy, manner)
 
 
@@ -107,6 +108,7 @@ def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
     "--for", "duration", metavar="DURATION", help="How long, from the moment it is granted. Default: as long as before."
 )
 @click.option("-r", "--reason", metavar="TEXT", help="Why. Default: the reason of the request that is continued.")
+@click.option("--ticket", metavar="TICKET", help="The ticket. Default: that of the request that is continued.")
 @options.manner
 @connects
 @pass_session
@@ -115,6 +117,7 @@ def extend(
     name: str,
     duration: str | None,
     reason: str | None,
+    ticket: str | None,
     manner: Manner,
 ) -> int:
     """Ask to go on: a new request for the same role under the same policy, to be approved again.
@@ -131,7 +134,7 @@ def extend(
     policy = client.policy(old.policy)
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
     why = continued_reason(old, checked_reason(reason or old.reason))
-    manifest = _created(client, old.key.namespace, (policy, old.role), length, why, manner.dry_run)
+    manifest = _created(client, old.key.namespace, (policy, old.role), length, why, manner.dry_run, ticket or old.ticket)
     return _report(client, manifest, policy, manner)
 
 
@@ -185,16 +188,16 @@ def _needed_reason(ask: bool) -> str:
     return ""
 
 
-def _created(client: Client, namespace: str, choice: Choice, length: timedelta, why: str, dry_run: bool) -> Manifest:
+def _created(
+    client: Client, namespace: str, choice: Choice, length: timedelta, why: str, dry_run: bool, ticket: str = ""
+) -> Manifest:
     (policy, role), now = choice, client.now()
-    wanted = AccessRequest(Key(namespace, ""), "", "", now, policy.ref, role, length, why, client.me)
-    against = objection(wanted, policy, now)
-    if against:
-        raise Refused(against.message)
+    wanted = AccessRequest(Key(namespace, ""), "", "", now, policy.ref, role, length, why, client.me, ticket)
+    check_wish(client, wanted, policy)
     for attempt in range(_NAMES):
         key = Key(namespace, request_name(client.me))
         try:
-            return client.create(request_manifest(key, policy.ref, role, length, why, client.me), dry_run)
+            return client.create(request_manifest(key, policy.ref, role, length, why, client.me, ticket), dry_run)
         except AlreadyExists:
             if attempt == _NAMES - 1:
                 raise

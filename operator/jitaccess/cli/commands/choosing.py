@@ -11,6 +11,7 @@ from jitaccess.domain.model import API_VERSION, AccessPolicy, AccessRequest, Key
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration, parse_duration
+from jitaccess.domain.tickets import matches
 from jitaccess.manifests.kinds import request_kind
 
 USUAL_DURATION = timedelta(hours=1)
@@ -96,7 +97,9 @@ def checked_reason(text: str) -> str:
     return checked_text(text, "reason")
 
 
-def request_manifest(key: Key, policy: PolicyRef, role: RoleRef, duration: timedelta, reason: str, requester: str) -> Manifest:
+def request_manifest(
+    key: Key, policy: PolicyRef, role: RoleRef, duration: timedelta, reason: str, requester: str, ticket: str = ""
+) -> Manifest:
     """The AccessRequest as the API server gets it."""
     return {
         "apiVersion": API_VERSION,
@@ -108,8 +111,22 @@ def request_manifest(key: Key, policy: PolicyRef, role: RoleRef, duration: timed
             "duration": format_duration(duration),
             "reason": reason,
             "requester": requester,
+            **({"ticket": ticket} if ticket else {}),
         },
     }
+
+
+def chosen_ticket(text: str, policy: AccessPolicy) -> str:
+    """The ticket that was given, as the policy asks for it; UsageError for one that the policy does not take."""
+    rule = policy.ticket
+    if rule is None or (not text and not rule.required):
+        return text
+    if not text or not matches(rule, text):
+        what = f"the ticket {text} is none for it" if text else "no ticket was given"
+        raise UsageError(
+            f"policy {policy.key.name} asks for a ticket that matches {rule.pattern}: {what}", "say it with --ticket"
+        )
+    return text
 
 
 def continued_reason(old: AccessRequest, reason: str) -> str:

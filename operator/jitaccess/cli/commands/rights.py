@@ -75,6 +75,12 @@ def _value(rights: Rights) -> dict[str, object]:
         "description": policy.description,
         "roles": [{"kind": role.kind, "name": role.name} for role in policy.roles],
         "maxDuration": format_duration(policy.max_duration),
+        "ticket": {"pattern": policy.ticket.pattern, "required": policy.ticket.required} if policy.ticket else None,
+        "limits": {
+            "activePerRequester": policy.limits.active_per_requester,
+            "requestsPerDay": policy.limits.requests_per_day,
+            "activeInTotal": policy.limits.active_in_total,
+        },
         "requiredApprovals": policy.required_approvals,
         "approvers": [str(approver) for approver in policy.approvers],
         "mayRequest": rights.may_request,
