@@ -89,18 +89,18 @@ def patterns() -> Iterator[Attempt]:
         ("a pattern with a hidden character", "INC\u200b", refusals.hidden(4)),
     ):
         yield Attempt(
-            words, "pat", offers(ticket={"pattern": pattern}), where if refusal == NO_PATTERN else refusal, good, status=422
+            words, "paul", offers(ticket={"pattern": pattern}), where if refusal == NO_PATTERN else refusal, good, status=422
         )
     yield Attempt(
         "a pattern of 257 characters",
-        "pat",
+        "paul",
         offers(ticket={"pattern": "a" * 257}),
         "spec.ticket.pattern: Too long: may not be more than 256 bytes",
         good,
         status=422,
     )
     yield Attempt(
-        "a ticket rule without a pattern", "pat", offers(ticket={}), "spec.ticket.pattern: Required value", good, status=422
+        "a ticket rule without a pattern", "paul", offers(ticket={}), "spec.ticket.pattern: Required value", good, status=422
     )
     for words, limits, refusal in (
         (
@@ -114,7 +114,7 @@ def patterns() -> Iterator[Attempt]:
         ("no limit at all", {}, "spec.limits in body should have at least 1 properties"),
     ):
         yield Attempt(
-            f"a limit of {words}", "pat", offers(limits=limits), refusal, offers(limits={"activeInTotal": 1}), status=422
+            f"a limit of {words}", "paul", offers(limits=limits), refusal, offers(limits={"activeInTotal": 1}), status=422
         )
 
 
