@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
-from jitaccess.domain.usage import DAY, Held, Taken
-from jitaccess.workqueue.tally import Asked, Tally, as_asked, grant_held
+from jitaccess.domain.usage import DAY, Held, Taken, grant_held
+from jitaccess.workqueue.tally import Asked, Tally, as_asked
 from unit.examples import ALICE, BOB, HOUR, NAMESPACE, T0, active_status, policy, request
 
 LIMITED = policy(limits={"activePerRequester": 2, "activeInTotal": 3, "requestsPerDay": 2})
