@@ -1,8 +1,10 @@
 """Two replicas, one leader: who takes over, how fast, and that whoever was overtaken writes nothing any more."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -205,3 +207,89 @@ def test_a_request_deleted_while_nobody_leads_leaves_no_access(replicas: Replica
 def logged_at(entries: list[dict[str, Any]], message: str) -> datetime:
     """When that was logged first."""
     return datetime.fromisoformat(next(entry["timestamp"] for entry in entries if entry["message"] == message))
+
+
+def asked_at_once(team: Team, count: int) -> list[str]:
+    """So many requests of alice's, from ten connections side by side; in the order in which they were asked for."""
+    people = [replace(team.person("alice")) for _ in range(10)]
+
+    def ask(number: int) -> str:
+        manifest = team.request_manifest(f"burst-{number}")
+        return str(people[number % 10].create(REQUESTS, manifest).sure()["metadata"]["name"])
+
+    with ThreadPoolExecutor(10) as pool:
+        return [name for names in pool.map(lambda n: [ask(n + 10 * k) for k in range(count // 10)], range(10)) for name in names]
+
+
+def outcomes(team: Team) -> Counter[str]:
+    """How many requests have come to what: Active, or the reason for which they were denied."""
+    found = [each.get("status") or {} for each in team.admin.get(REQUESTS).sure()["items"]]
+    return Counter(
+        "Active" if status.get("state") == "Active" else status["history"][-1]["reason"] if status.get("settled") else "open"
+        for status in found
+    )
+
+
+@pytest.mark.parametrize(
+    "limits", [{"activeInTotal": 5}, {"activePerRequester": 5}, {"activePerRequester": 5, "activeInTotal": 50}], ids=str
+)
+def test_fifty_requests_at_once_and_room_for_five_give_exactly_five(replicas: Replicas, limits: dict[str, int]) -> None:
+    replicas.pair()
+    team = new_team(replicas.system)
+    team.policy(requiredApprovals=0, approvers=[], limits=limits)
+    asked_at_once(team, 50)
+    eventually(lambda: not outcomes(team)["open"], "all were looked at")
+    assert outcomes(team) == {"Active": 5, "LimitReached": 45}
+    assert len(eventually(lambda: team.items("rolebindings"), "bindings")) == 5
+
+
+def test_fifty_requests_in_a_day_of_ten_are_exactly_ten(replicas: Replicas) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy(requiredApprovals=0, approvers=[], limits={"requestsPerDay": 10})
+    asked_at_once(team, 50)
+    eventually(lambda: not outcomes(team)["open"], "all were looked at")
+    assert outcomes(team) == {"Active": 10, "DailyLimitReached": 40}
+    active = team.admin.get(REQUESTS, fieldSelector="status.state=Active").sure()["items"]
+    team.decide("alice", "revoke", active[0]["metadata"]["name"])
+    replicas.names[leader].kill()
+    eventually(lambda: replicas.leader() == standby, f"{standby} has taken over")
+    late = team.request("alice")
+    assert team.until(late, "Denied")["status"]["history"][-1]["reason"] == "DailyLimitReached", "what is over counts for its day"
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_the_leader_is_killed_in_the_middle_of_fifty_and_still_five_begin(replicas: Replicas, after: int) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy(requiredApprovals=0, approvers=[], limits={"activeInTotal": 5})
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(asked_at_once, team, 50)
+        eventually(lambda: states(team).count("Active") >= after, f"{after} have begun")
+        replicas.names[leader].kill()
+        asking.result()
+    eventually(lambda: replicas.leader() == standby, f"{standby} has taken over")
+    eventually(lambda: not outcomes(team)["open"], "all were looked at")
+    assert outcomes(team) == {"Active": 5, "LimitReached": 45}
+
+
+def states(team: Team) -> list[str]:
+    """The states of all requests there."""
+    items = team.admin.get(REQUESTS).sure()["items"]
+    return [(each.get("status") or {}).get("state", "") for each in items]
+
+
+def test_who_takes_over_counts_what_began_before(replicas: Replicas) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy(requiredApprovals=0, approvers=[], limits={"activePerRequester": 2})
+    first, second = team.request("alice"), team.request("alice")
+    for name in (first, second):
+        team.until(name, "Active")
+    team.decide("alice", "revoke", first)
+    team.until(first, "Revoked")
+    replicas.names[leader].kill()
+    eventually(lambda: replicas.leader() == standby, f"{standby} has taken over")
+    team.until(team.request("alice"), "Active")
+    fourth = team.request("alice")
+    assert "alice has 2 of 2 grants" in team.until(fourth, "Denied")["status"]["history"][-1]["message"]

@@ -64,6 +64,7 @@ class Upkeep:
         """
         for resource, requests in self._tools.store.requests.items():
             requests.distrust()
+            requests.tally.reset()
             for key, known in requests.all():
                 if known.until:
                     self._tools.schedule.at(Target(resource, key), known.until)

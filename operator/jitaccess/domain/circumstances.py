@@ -5,6 +5,7 @@ from datetime import datetime
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.roles import ShownRole
+from jitaccess.domain.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,7 @@ class Circumstances:
     """What was read around a request; what was not read speaks against nothing."""
 
     role: ShownRole | None = None
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,14 @@ from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import DeliveredAs, State
-from jitaccess.domain.rules import Objection, awaited, counting_approvals, missing_approvals, objection
+from jitaccess.domain.rules import (
+    Objection,
+    awaited,
+    counting_approvals,
+    missing_approvals,
+    objection,
+    objection_to_beginning,
+)
 from jitaccess.domain.text import format_time
 from jitaccess.domain.waits import WAITING, awaits
 from jitaccess.domain.windows import closing
@@ -156,6 +163,8 @@ def _beginning(case: Case, approvals: tuple[Decision, ...], deadline: datetime) 
     if wait:
         wake_at = min(wait.until or deadline, deadline)
         return Verdict(request.state, wait.reason, wait.message, "", approvals, None, wake_at, wait.until)
+    if full := objection_to_beginning(case):
+        return Verdict(State.DENIED, full.reason, full.message, approvals=approvals)
     return granted(grant_of(request, now, _end(case), case.policy.delivery), approvals)
 
 

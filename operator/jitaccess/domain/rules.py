@@ -5,11 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
+from jitaccess.domain.limits import asked_too_often, no_room
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Scope, Subject
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.text import format_duration, format_time, lower_ascii
+from jitaccess.domain.tickets import matches
+from jitaccess.domain.usage import DAILY_LIMIT_REACHED
 
+LIMIT_REACHED = "LimitReached"
 # More approvals than the CRD lets a policy ask for are not worth recording.
 MOST_APPROVALS = 16
 # How far ahead access can be asked for, from the making of the request; requesters.yaml says the same.
@@ -111,8 +115,56 @@ def _not_schedulable(case: Case) -> Objection | None:
     return None
 
 
+def _ticket(case: Case) -> Objection | None:
+    """What a policy asks for later concerns what still waits; access that has begun was asked for as it had to be then."""
+    rule, ticket = case.policy.ticket, case.request.ticket
+    if rule is None or case.request.state is State.ACTIVE or (not ticket and not rule.required):
+        return None
+    if not ticket:
+        return Objection("TicketMissing", f"{case.policy.ref} asks for a ticket: one that matches {rule.pattern}")
+    if matches(rule, ticket):
+        return None
+    return Objection("TicketMismatch", f"the ticket {ticket} is none for {case.policy.ref}: it must match {rule.pattern}")
+
+
+def _too_often(case: Case) -> Objection | None:
+    """Asked once, at the first look: whoever passed it was counted."""
+    if case.around.usage is None or not case.request.recorded.unseen:
+        return None
+    why = asked_too_often(case.request, case.policy, case.around.usage)
+    return Objection(DAILY_LIMIT_REACHED, why) if why else None
+
+
+def _no_room_yet(case: Case) -> Objection | None:
+    """At the first look, so that nobody decides on what would be refused; what is to begin later is asked when it does."""
+    later = case.request.start is not None and case.request.start > case.now
+    return None if later or not case.request.recorded.unseen else _no_room(case)
+
+
+def _no_room(case: Case) -> Objection | None:
+    if case.around.usage is None or case.request.state is State.ACTIVE:
+        return None
+    why = no_room(case.request, case.policy, case.around.usage, case.now)
+    return Objection(LIMIT_REACHED, why) if why else None
+
+
 # Each speaks for itself; the first that objects is told. A new rule is a function here, and a row in its test.
-RULES: tuple[Rule, ...] = (_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed, _not_schedulable)
+RULES: tuple[Rule, ...] = (
+    *(_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed),
+    *(_not_schedulable, _ticket, _too_often, _no_room_yet),
+)
+# What is asked once more when access would begin at that very moment.
+BEGINNING: tuple[Rule, ...] = (_no_room,)
+
+
+def objection_to_beginning(case: Case) -> Objection | None:
+    """What speaks against access that would begin now, where nothing speaks against the request itself."""
+    return next((against for rule in BEGINNING if (against := rule(case))), None)
+
+
+def counts_for_the_day(reason: str) -> bool:
+    """Whether a request is one of its day, by the reason that a look came to: all are but those that the limit itself refused."""
+    return reason not in (DAILY_LIMIT_REACHED, "PolicyRecreated")
 
 
 def seen_from(policy: AccessPolicy, namespace: str, labels: Mapping[str, str] | None) -> AccessPolicy:

@@ -79,6 +79,7 @@ def _data(resource: Resource, request: AccessRequest, index: int, previous: str 
         "request": {"kind": resource.kind, **where, "name": request.key.name, "uid": request.uid},
         "requester": {"name": request.requester} | ({"groups": list(request.groups)} if request.groups else {}),
         "reason": request.reason,
+        **({"ticket": request.ticket} if request.ticket else {}),
         "duration": format_duration(request.duration),
         "role": {"kind": request.role.kind, "name": request.role.name}
         | ({"uid": role.uid, "rulesHash": role.digest} if role else {}),

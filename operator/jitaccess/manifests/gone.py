@@ -10,7 +10,7 @@ from jitaccess.domain.text import format_duration, format_time
 
 RECORD = f"{GROUP}/record"
 _FIELDS = (
-    *("requester", "policyKind", "policy", "roleKind", "role", "duration", "reason", "startTime"),
+    *("requester", "policyKind", "policy", "roleKind", "role", "duration", "reason", "ticket", "startTime"),
     *("requestedAt", "grantedAt", "expiresAt", "binding"),
 )
 _APPROVAL = ("approver", "approvedAt", "approvalNote")
@@ -28,6 +28,7 @@ def last_record(request: AccessRequest) -> str:
         "role": request.role.name,
         "duration": format_duration(request.duration),
         "reason": request.reason,
+        "ticket": request.ticket,
         "startTime": time_fact(request.start),
         "requestedAt": format_time(request.created),
         "grantedAt": time_fact(recorded.granted_at),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jitaccess.domain.model import Emergency, Manifest, Stage
 from jitaccess.domain.terms import DAYS, NO_LIMITS, Limits, TicketRule, Window
 from jitaccess.domain.text import parse_duration
+from jitaccess.domain.tickets import BadPattern, check_pattern
 from jitaccess.manifests.subjects import parse_subjects
 
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
@@ -70,6 +71,10 @@ def _limits(limits: Manifest) -> Limits:
 
 
 def _ticket(ticket: Manifest) -> TicketRule:
+    try:
+        check_pattern(ticket["pattern"])
+    except BadPattern as error:
+        raise _Unreadable(f"spec.ticket.pattern is no RE2 pattern: {error}") from None
     return TicketRule(ticket["pattern"], ticket.get("required") is not False)
 
 

@@ -12,6 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
+from jitaccess.domain.rules import LIMIT_REACHED
+from jitaccess.domain.usage import DAILY_LIMIT_REACHED
 from jitaccess.domain.waits import WAITING
 from jitaccess.kube.calls import OUTCOMES
 from jitaccess.manifests.grant import GRACE
@@ -48,6 +50,10 @@ REASONS = (
         "DurationTooLong",
         "SchedulingNotAllowed",
         "StartTooFar",
+        "TicketMissing",
+        "TicketMismatch",
+        LIMIT_REACHED,
+        DAILY_LIMIT_REACHED,
         "PersistentRisk",
         "RoleChanged",
         "GuardGone",

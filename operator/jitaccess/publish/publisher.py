@@ -68,7 +68,7 @@ def _log(transition: Transition) -> None:
 def _facts(request: AccessRequest) -> dict[str, str]:
     until = request.recorded.expires_at
     facts = {"requester": request.requester, "role": str(request.role), "policy": str(request.policy)}
-    return facts | ({"expires_at": format_time(until)} if until else {})
+    return facts | ({"ticket": request.ticket} if request.ticket else {}) | ({"expires_at": format_time(until)} if until else {})
 
 
 def _words(entry: Entry) -> str:
@@ -78,6 +78,7 @@ def _words(entry: Entry) -> str:
 
 def _last_words(request: AccessRequest) -> str:
     asked = f"{request.requester} asked for {request.role} under {request.policy} because of: {request.reason}"
+    asked += f" (ticket {request.ticket})" if request.ticket else ""
     if request.state is not State.ACTIVE or request.recorded.expires_at is None:
         return f"{asked}; it was {request.state}"
     by = ", ".join(signed.by for signed in request.recorded.approvals) or "the policy"

@@ -11,6 +11,7 @@ from jitaccess.domain.obstacles import role_not_found, role_unreadable
 from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.domain.roles import Role, ShownRole
 from jitaccess.domain.rules import Objection, seen_from
+from jitaccess.domain.usage import Usage
 from jitaccess.kube.api import Cluster, Refused
 from jitaccess.manifests.resources import ROLES, Resource
 from jitaccess.reconcile.provenance import with_provenance
@@ -35,11 +36,12 @@ class Facts:
     request: AccessRequest
     policy: AccessPolicy | None
     role: RoleFacts
+    usage: Usage | None = None  # of its policy's limits, where it has any
 
     @property
     def around(self) -> Circumstances:
         """What a decision rests on beside the two."""
-        return Circumstances(self.role.shown)
+        return Circumstances(self.role.shown, self.usage)
 
 
 class Reader:

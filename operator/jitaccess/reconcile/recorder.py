@@ -56,6 +56,7 @@ class Recorder:
         if written is None:
             raise Conflict(f"{self._kind.resource.kind} {request.key} was deleted")
         self._open.remember(written, written.resource_version, written.state)
+        self._open.tally.see(written)
         if facts_of(written) != facts_of(replace(request, recorded=written.recorded)):
             # Somebody decided between our reading and our writing; the event of that comes late, and would be no news any more.
             self._tools.schedule.soon(self.target(request.key))
@@ -75,6 +76,7 @@ class Recorder:
     def forget(self, key: Key) -> None:
         """The request is settled or gone: nothing of it is remembered or planned any more."""
         self._open.forget(key)
+        self._open.tally.forget(key)
         self._tools.schedule.forget(self.target(key))
 
     def target(self, key: Key) -> Target:

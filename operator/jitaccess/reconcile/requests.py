@@ -26,6 +26,7 @@ from jitaccess.reconcile.facts import Facts, Reader, role_obstacle
 from jitaccess.reconcile.grants import Checked, Grants
 from jitaccess.reconcile.guards import Guard
 from jitaccess.reconcile.recorder import Recorder, Tools
+from jitaccess.reconcile.room import Room
 from jitaccess.workqueue.store import Open
 
 
@@ -43,6 +44,7 @@ class RequestReconciler:
             tools.cluster, kind, tools.now, tools.job_image, partial(must_be_exported, tools.audit, kind.resource)
         )
         self._reader = Reader(tools.cluster, tools.table.for_access(everywhere=kind.everywhere))
+        self._room = Room(tools.cluster, kind.resource, self._open.tally, tools.now)
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
         self._ahead = JobsAhead(self._grants.guards)
@@ -97,6 +99,7 @@ class RequestReconciler:
             return self._recorder.forget(key)
         request = facts.request
         self._open.remember(request, request.resource_version, request.state)
+        self._open.tally.see(request)
         await (self._look_at_active(facts) if request.state is State.ACTIVE else self._look_at_pending(facts))
 
     # --- before a grant
@@ -108,15 +111,18 @@ class RequestReconciler:
         """
         if request is None or request.state is not State.PENDING or self._tools.installation.problems or obstructed(request):
             return None
-        return decide(request, self._tools.store.policy(request.policy), self._now()).grant
+        policy = self._tools.store.policy(request.policy)
+        around = self._room.foreseen(request, policy)
+        return decide(request, policy, self._now(), around).grant if around else None
 
     async def _guard_ahead(self, foreseen: Grant | None) -> None:
         if foreseen:
             await self._ahead.make(foreseen)
 
     async def _look_at_pending(self, facts: Facts) -> None:
-        request = facts.request
+        request, facts = facts.request, await self._room.counted(facts)
         verdict = decide(request, facts.policy, self._now(), facts.around)
+        self._room.looked_at(facts, verdict.reason)
         if verdict.state.settled:
             return await self._endings.end(facts, verdict)
         if verdict.grant is None:
@@ -146,13 +152,14 @@ class RequestReconciler:
 
     async def _begin(self, facts: Facts, guard: Guard) -> None:
         """Record the grant with its end, then make the binding."""
-        request = facts.request
+        request, facts = facts.request, self._room.recounted(facts)
         verdict = decide(request, facts.policy, self._now(), facts.around)  # its time counts from here
         if verdict.grant is None:
             return self._schedule.soon(self._recorder.target(request.key))
         self._ahead.still_in_time(verdict.grant)
         delivery = _delivery(verdict.grant, guard.job, guard.missing)
-        request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
+        with self._room.taken(request, verdict.grant.expires_at):
+            request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
         self._ahead.used(request)
         if decide(request, facts.policy, self._now(), facts.around).grant is None:
             return self._schedule.soon(self._recorder.target(request.key))  # somebody decided otherwise meanwhile

@@ -21,6 +21,7 @@ class Account:
     requester: str
     role: RoleRef
     reason: str
+    ticket: str
     policy: str
     state: State
     why: str
@@ -52,6 +53,7 @@ def account_of(event: Event) -> Account:
         requester=data["requester"]["name"],
         role=RoleRef(role["kind"], role["name"]),
         reason=data["reason"],
+        ticket=data.get("ticket", ""),
         policy=data["policy"]["name"],
         state=State(transition["state"]),
         why=transition["reason"],

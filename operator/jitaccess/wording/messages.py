@@ -166,6 +166,7 @@ def _lines(told: Told, now: datetime) -> Iterator[tuple[str, str]]:
     yield "How long", _how_long(request, now)
     yield "Begins", _begins(request, now)
     yield "Why", inert(request.reason)
+    yield "Ticket", inert(request.ticket)
     yield from _happened(told, now)
     if told.occasion in _ASKS and request.state is State.PENDING:
         yield from _decision(told, now)

@@ -13,6 +13,7 @@ from jitaccess.domain.recorded import State
 from jitaccess.manifests.resources import Resource
 from jitaccess.workqueue.namespaces import Namespaces
 from jitaccess.workqueue.policies import Policies
+from jitaccess.workqueue.tally import Tally
 from jitaccess.workqueue.versions import version_of
 
 
@@ -47,6 +48,7 @@ class Requests:
         self._by_policy: dict[PolicyRef, set[Key]] = {}
         self._hints: dict[Key, AccessRequest] = {}  # as the watch reported it, until somebody looks
         self._deleted: dict[Key, AccessRequest] = {}  # likewise, of open ones that were deleted
+        self.tally = Tally()
 
     def __len__(self) -> int:
         return len(self._open)

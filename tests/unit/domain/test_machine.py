@@ -9,13 +9,15 @@ from hypothesis import currently_in_test_context, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
 from jitaccess.domain.lifecycle import TRANSITIONS, Grant, Verdict, blocked, decide
-from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
 from jitaccess.domain.recording import Delivery, Incident, Outcome, next_step
 from jitaccess.domain.rules import Objection
 from jitaccess.domain.text import parse_time
+from jitaccess.domain.usage import Held, Usage, held
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import request_status
 from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, T0, policy_manifest, request_manifest
@@ -38,6 +40,13 @@ WINDOWS = st.sampled_from(
     ]
 )
 STARTS = st.sampled_from([None, None, None, "2026-07-01T03:00:00Z", "2026-07-01T08:00:00.001Z", "2026-07-03T02:30:00Z"])
+LIMITED: list[dict[str, Any]] = [{"limits": {"activePerRequester": 1}}, {"limits": {"activeInTotal": 2, "requestsPerDay": 1}}]
+NARROWER: list[dict[str, Any] | None] = [
+    None,
+    {"maxDuration": "59m59s"},
+    {"roles": [{"kind": "ClusterRole", "name": "edit"}]},
+    {"ticket": {"pattern": "^CHG-[0-9]+$"}},
+]
 MOST_LIVELY = 3  # looks before the first misfortune: stories that end at once tell little
 
 
@@ -47,15 +56,16 @@ class OneRequest(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now: datetime = T0
-        self.request: dict[str, Any] = request_manifest(duration="1h")
+        self.request: dict[str, Any] = request_manifest(duration="1h", ticket="INC-42")
         self.policy: dict[str, Any] | None = policy_manifest(requiredApprovals=2)
         self.obstacle: str = ""
         self.made: Grant | None = None  # the binding that is in the cluster
         self.looks = 0
+        self.taken = 0  # grants of Alice's other requests
 
     @initialize(required=st.sampled_from([0, 1, 1, 2, 2, 3]), start=STARTS, windows=WINDOWS, ends=st.booleans())
     def policy_is_made(self, required: int, start: str | None, windows: list[dict[str, Any]], ends: bool) -> None:
-        self.request = request_manifest(duration="1h", startTime=start)
+        self.request = request_manifest(duration="1h", ticket="INC-42", startTime=start)
         self.policy = policy_manifest(
             requiredApprovals=required, allowScheduling=True, windows=windows or None, endWithWindow=ends
         )
@@ -77,8 +87,17 @@ class OneRequest(RuleBasedStateMachine):
         offered=st.sampled_from([["view"], ["view", "edit"]]),
         noted=st.booleans(),
         windows=WINDOWS,
+        terms=st.sampled_from([{}, {}, {"ticket": {"pattern": "^INC-[0-9]+$"}}, *LIMITED]),
     )
-    def policy_changes(self, required: int, longest: str, offered: list[str], noted: bool, windows: list[dict[str, Any]]) -> None:
+    def policy_changes(
+        self,
+        required: int,
+        longest: str,
+        offered: list[str],
+        noted: bool,
+        windows: list[dict[str, Any]],
+        terms: dict[str, Any],
+    ) -> None:
         self.policy = policy_manifest(
             requiredApprovals=required,
             maxDuration=longest,
@@ -87,6 +106,7 @@ class OneRequest(RuleBasedStateMachine):
             windows=windows or None,
             endWithWindow=noted,
             allowScheduling=True,
+            **terms,
         )
 
     @precondition(lambda self: self.looks >= MOST_LIVELY)
@@ -95,7 +115,7 @@ class OneRequest(RuleBasedStateMachine):
         self._decide(ledger, line)
 
     @precondition(lambda self: self.looks >= MOST_LIVELY)
-    @rule(change=st.sampled_from([None, {"maxDuration": "59m59s"}, {"roles": [{"kind": "ClusterRole", "name": "edit"}]}]))
+    @rule(change=st.sampled_from(NARROWER))
     def policy_is_deleted_or_narrowed(self, change: dict[str, Any] | None) -> None:
         self.policy = policy_manifest(**change) if change else None
 
@@ -105,6 +125,11 @@ class OneRequest(RuleBasedStateMachine):
         self.request["metadata"]["deletionTimestamp"] = "2026-07-01T02:10:00Z"
 
     # What happens.
+
+    @precondition(lambda self: self.looks > 0)
+    @rule(taken=st.integers(0, 2))
+    def other_requests_of_alice_begin_and_end(self, taken: int) -> None:
+        self.taken = taken
 
     @rule(minutes=st.sampled_from([0, 1, 29, 59]), milliseconds=st.integers(0, 1))
     def time_passes(self, minutes: int, milliseconds: int) -> None:
@@ -168,7 +193,7 @@ class OneRequest(RuleBasedStateMachine):
     def _look(self, *, crashes: bool, incident: Incident | None = None) -> None:
         request = parse_request(json.loads(json.dumps(self.request)))
         policy = parse_policy(self.policy) if self.policy else None
-        verdict, delivery = self._foresee(request, decide(request, policy, self.now))
+        verdict, delivery = self._foresee(request, decide(request, policy, self.now, self._around(policy)))
         self._check_verdict(request, policy, verdict)
         if crashes:
             self._end(verdict)
@@ -189,10 +214,18 @@ class OneRequest(RuleBasedStateMachine):
 
     def _check_quiet(self, policy: AccessPolicy | None, recorded: dict[str, Any]) -> None:
         request = parse_request(self.request)
-        verdict, _ = self._foresee(request, decide(request, policy, self.now))
+        verdict, _ = self._foresee(request, decide(request, policy, self.now, self._around(policy)))
         if verdict.state is request.state:
             again = request_status(next_step(request, Outcome(verdict, policy), self.now).recorded)
             assert again == recorded, f"a second look at once writes nothing, but:\n{again}\nis not\n{recorded}"
+
+    def _around(self, policy: AccessPolicy | None) -> Circumstances:
+        if policy is None:
+            return NOTHING_AROUND
+        others = [Held(Key("team-a", f"other-{n}"), ALICE, self.now + DURATION) for n in range(self.taken)]
+        limits = policy.limits
+        own, total = (held(len(others), most, others) for most in (limits.active_per_requester, limits.active_in_total))
+        return Circumstances(usage=Usage(own, total))
 
     def _foresee(self, request: AccessRequest, verdict: Verdict) -> tuple[Verdict, Delivery | None]:
         begins = verdict.grant and request.state is not State.ACTIVE
@@ -208,6 +241,8 @@ class OneRequest(RuleBasedStateMachine):
     def _check_verdict(self, request: AccessRequest, policy: AccessPolicy | None, verdict: Verdict) -> None:
         if verdict.state is not request.state:
             assert verdict.state in TRANSITIONS[request.state], f"{request.state} -> {verdict.state} is not in the table"
+        if request.state is State.ACTIVE:
+            assert verdict.reason not in ("LimitReached", "DailyLimitReached", "TicketMismatch"), "no such rule ends access"
         if verdict.grant is None:
             return
         assert policy is not None, "no access without a policy"
@@ -215,6 +250,10 @@ class OneRequest(RuleBasedStateMachine):
         noted = status.get("noteRequired", False) if request.state is State.ACTIVE else policy.note_required
         entitled = self._people("approvals", noted=noted) - {ALICE, ""}
         assert len(entitled) >= policy.required_approvals, f"{entitled} are not {policy.required_approvals} people"
+        if request.state is State.PENDING:
+            room = [most for most in (policy.limits.active_per_requester, policy.limits.active_in_total) if most is not None]
+            assert all(self.taken < most for most in room), f"begun with {self.taken} grants of {room}"
+            assert policy.ticket is None or policy.ticket.pattern == "^INC-[0-9]+$", "begun with a ticket that does not fit"
         assert request.role in policy.roles, f"{request.role} is not offered"
         assert request.duration <= policy.max_duration, f"{request.duration} is longer than {policy.max_duration}"
         assert not request.denials, f"granted though denied: {request.denials}"

@@ -1,7 +1,6 @@
 """Asking for access: `request` and `extend`."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import TextIO
 
 import click
@@ -22,16 +21,16 @@ from jitaccess.cli.commands.choosing import (
     parse_length,
     parse_name,
     parse_role,
-    request_manifest,
     request_name,
 )
 from jitaccess.cli.commands.files import as_request, completed, read_manifest
 from jitaccess.cli.commands.options import Manner, connects
-from jitaccess.cli.commands.prompting import Choice, ask_choice, asked_length, prompted, say_again
+from jitaccess.cli.commands.prompting import Choice, ask_choice, asked_length, asked_ticket, prompted, say_again
 from jitaccess.cli.commands.reporting import report
+from jitaccess.cli.commands.usage import check_wish
+from jitaccess.cli.commands.wishes import Wish
 from jitaccess.cli.terminal.output import note, warn
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, RoleRef
-from jitaccess.domain.rules import objection
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import policy_ref
 from jitaccess.manifests.resources import CLUSTER_POLICIES, POLICIES
@@ -49,6 +48,7 @@ _NAMES = 3  # tries for a free name
 @click.option("-r", "--reason", metavar="TEXT", help="Why, for the approver and the record.")
 @click.option("--at", metavar="TIME", help="Begin then, if the policy allows it: 2026-07-01T08:00 (local), or RFC 3339.")
 @click.option("--in", "later", metavar="DURATION", help="Begin so much later, likewise: 3h.")
+@click.option("--ticket", metavar="TICKET", help="The ticket that it is about, where the policy asks for one: INC-42.")
 @click.option("-f", "--file", type=click.File(), metavar="FILE", help="Take the AccessRequest from a file (-: standard input).")
 @options.manner
 @connects
@@ -61,6 +61,7 @@ def request(
     reason: str | None,
     at: str | None,
     later: str | None,
+    ticket: str | None,
     file: TextIO | None,
     manner: Manner,
 ) -> int:
@@ -73,8 +74,8 @@ def request(
     kubectl jit request prod-debug --for 1h --reason "INC-42 pods crash looping" --wait
     """
     if file:
-        if policy or role or duration or reason or at or later:
-            raise UsageError("-f has all of the request: leave the policy, --role, --for, --reason, --at and --in out")
+        if policy or role or duration or reason or at or later or ticket:
+            raise UsageError("-f has all of the request: leave the policy, --role, --for, --reason, --at, --in and --ticket out")
         return _request_from_file(session, file, manner)
     ask = session.interactive
     given = checked_reason(reason) if reason else _needed_reason(ask)
@@ -84,12 +85,14 @@ def request(
     start = chosen_start(at or "", later or "", client.now())
     chosen, wanted = _choose(client, policy or "", parse_role(role) if role else None, ask)
     length = asked_length(chosen, duration or "", ask=ask, rather_not=bool(reason))
+    about = asked_ticket(chosen, ticket or "", ask=ask)
     why = given or prompted("Why", checked_reason)
+    wish = Wish(chosen, wanted, length, why, about, start)
     try:
-        manifest = _created(client, client.namespace, (chosen, wanted), length, why, manner.dry_run, start)
+        manifest = _created(client, client.namespace, wish, manner.dry_run)
     except CliError:
         if ask:
-            say_again(client.namespace, chosen, wanted, length, why, start)
+            say_again(client.namespace, wish)
         raise
     return report(client, manifest, chosen, manner)
 
@@ -99,9 +102,6 @@ def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
     manifest = completed(read, client.namespace, session.namespace_given, client.me)
     wanted = as_request(manifest)
     policy = client.policy_if_any(wanted.policy)
-    against = objection(wanted, policy, client.now()) if policy and not wanted.invalid else None
-    if against:
-        raise Refused(against.message)
     if policy and not wanted.invalid:
         _say_foreseen(client, wanted, policy)
     return report(client, client.create(manifest, manner.dry_run), policy, manner)
@@ -113,6 +113,7 @@ def _request_from_file(session: Session, file: TextIO, manner: Manner) -> int:
     "--for", "duration", metavar="DURATION", help="How long, from the moment it is granted. Default: as long as before."
 )
 @click.option("-r", "--reason", metavar="TEXT", help="Why. Default: the reason of the request that is continued.")
+@click.option("--ticket", metavar="TICKET", help="The ticket. Default: that of the request that is continued.")
 @options.manner
 @connects
 @pass_session
@@ -121,6 +122,7 @@ def extend(
     name: str,
     duration: str | None,
     reason: str | None,
+    ticket: str | None,
     manner: Manner,
 ) -> int:
     """Ask to go on: a new request for the same role under the same policy, to be approved again.
@@ -137,7 +139,8 @@ def extend(
     policy = client.policy(old.policy)
     length = chosen_duration(duration or format_duration(min(old.duration, policy.max_duration)), policy)
     why = continued_reason(old, checked_reason(reason or old.reason))
-    manifest = _created(client, old.key.namespace, (policy, old.role), length, why, manner.dry_run)
+    wish = Wish(policy, old.role, length, why, ticket or old.ticket)
+    manifest = _created(client, old.key.namespace, wish, manner.dry_run)
     return report(client, manifest, policy, manner)
 
 
@@ -192,31 +195,25 @@ def _needed_reason(ask: bool) -> str:
 
 
 def _say_foreseen(client: Client, wanted: AccessRequest, policy: AccessPolicy) -> None:
-    """What access would wait for, which is no reason not to ask."""
+    """Refused where it would be denied; what access would wait for is said, and is no reason not to ask."""
+    check_wish(client, wanted, policy)
     words, in_vain = foreseen(wanted, policy, client.now())
     if words:
         (warn if in_vain else note)(words)
 
 
-def _created(
-    client: Client, namespace: str, choice: Choice, length: timedelta, why: str, dry_run: bool, start: datetime | None = None
-) -> Manifest:
-    (policy, role), now = choice, client.now()
-    wanted = AccessRequest(Key(namespace, ""), "", "", now, policy.ref, role, length, why, client.me, start=start)
-    against = objection(wanted, policy, now)
-    if against:
-        raise Refused(against.message)
-    _say_foreseen(client, wanted, policy)
+def _created(client: Client, namespace: str, wish: Wish, dry_run: bool) -> Manifest:
+    _say_foreseen(client, wish.request(namespace, client.me, client.now()), wish.policy)
     for attempt in range(_NAMES):
         key = Key(namespace, request_name(client.me))
         try:
-            return client.create(request_manifest(key, policy.ref, role, length, why, client.me, start), dry_run)
+            return client.create(wish.manifest(key, client.me), dry_run)
         except AlreadyExists:
             if attempt == _NAMES - 1:
                 raise
         except Refused as refusal:
-            reason = not_ready(policy, client.now())
+            reason = not_ready(wish.policy, client.now())
             raise (
-                Refused(f"{refusal.message}; policy {policy.key.name} is not in force: {reason}") if reason else refusal
+                Refused(f"{refusal.message}; policy {wish.policy.key.name} is not in force: {reason}") if reason else refusal
             ) from None
     raise AssertionError("unreachable")

@@ -34,6 +34,7 @@ _COLUMNS = (
     Column("APPROVED BY", least=10),
     Column("OUTCOME"),
     Column("REQUEST", least=8, keep=1),
+    Column("TICKET", keep=1),
     Column("REASON", least=10, keep=1),
 )
 _FILES = click.argument("files", nargs=-1, type=click.Path(path_type=Path, allow_dash=True), metavar="[FILE]...")
@@ -157,6 +158,7 @@ def _row(account: Account) -> list[Any]:
         ", ".join(account.approved) or ("nobody needed" if account.granted else ""),
         account.state.value if account.state.value in account.why else f"{account.state}: {account.why}",
         account.name,
+        account.ticket,
         account.reason,
     ]
 
@@ -175,6 +177,7 @@ def _facts(account: Account) -> dict[str, Any]:
         "role": account.role.name,
         "policy": account.policy,
         "reason": account.reason,
+        "ticket": account.ticket,
         "approvedBy": list(account.approved),
         "grantedAt": format_time(account.granted) if account.granted else "",
         "endedAt": format_time(account.ended) if account.ended else "",

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.api.ledger import checked_text
-from jitaccess.domain.model import API_VERSION, AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, RoleRef
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import in_words
-from jitaccess.domain.text import format_duration, format_time, parse_duration
-from jitaccess.manifests.kinds import request_kind
+from jitaccess.domain.text import format_duration, parse_duration
+from jitaccess.domain.tickets import matches
 
 USUAL_DURATION = timedelta(hours=1)
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' own: no vowels, nothing that looks like something else
@@ -113,29 +113,17 @@ def checked_reason(text: str) -> str:
     return checked_text(text, "reason")
 
 
-def request_manifest(
-    key: Key,
-    policy: PolicyRef,
-    role: RoleRef,
-    duration: timedelta,
-    reason: str,
-    requester: str,
-    start: datetime | None = None,
-) -> Manifest:
-    """The AccessRequest as the API server gets it."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": request_kind(key.namespace).resource.kind,
-        "metadata": {"name": key.name} | ({"namespace": key.namespace} if key.namespace else {}),
-        "spec": {
-            "policyRef": {"kind": policy.kind, "name": policy.key.name},
-            "roleRef": {"kind": role.kind, "name": role.name},
-            "duration": format_duration(duration),
-            "reason": reason,
-            "requester": requester,
-            **({"startTime": format_time(start)} if start else {}),
-        },
-    }
+def chosen_ticket(text: str, policy: AccessPolicy) -> str:
+    """The ticket that was given, as the policy asks for it; UsageError for one that the policy does not take."""
+    rule = policy.ticket
+    if rule is None or (not text and not rule.required):
+        return text
+    if not text or not matches(rule, text):
+        what = f"the ticket {text} is none for it" if text else "no ticket was given"
+        raise UsageError(
+            f"policy {policy.key.name} asks for a ticket that matches {rule.pattern}: {what}", "say it with --ticket"
+        )
+    return text
 
 
 def continued_reason(old: AccessRequest, reason: str) -> str:

@@ -54,6 +54,7 @@ class Case:
             [
                 ("Request", ", ".join(part for part in state if part)),
                 ("Why", request.reason),
+                ("Ticket", request.ticket),
                 ("For", how_long(request, now)),
                 *background(self._client, request, now),
                 ("Policy", policy_of(request, dossier.policy)),

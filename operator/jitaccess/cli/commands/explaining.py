@@ -18,14 +18,17 @@ from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_rol
 from jitaccess.cli.commands.filters import note_narrowed
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.rights import Rights, dump_rights, of_concern, rights_under
+from jitaccess.cli.commands.usage import usage_seen
 from jitaccess.cli.terminal.output import Column, command, err, fields, note, say, show_table, styled
 from jitaccess.domain.model import AccessPolicy, RoleRef
 from jitaccess.domain.rules import in_words, selected
 from jitaccess.domain.text import format_duration
+from jitaccess.domain.usage import Usage
 from jitaccess.wording.beginnings import when_it_may_begin
 from jitaccess.wording.describe import option, place, shortened, who_decides
 from jitaccess.wording.history import ends
 from jitaccess.wording.roles import role_now
+from jitaccess.wording.terms import limits, terms, ticket_form
 from jitaccess.wording.unseen import change_unseen
 
 _COLUMNS = (
@@ -93,8 +96,8 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
     if everywhere and (many := [policy for policy in client.for_many() if policy.selector]):
         note(f"Left out: {len(many)} for many namespaces; kubectl jit policies -n NAMESPACE shows those that select it.")
     for one in rights:
-        if one.policy.windows:
-            note(f"{one.policy.key.name}: access begins {when_it_may_begin(one.policy)}")
+        if asked := terms(one.policy):
+            note(f"{one.policy.key.name}: {asked}")
         if one.not_ready or one.unseen:
             note(f"{one.policy.key.name}{' is not in force' if one.not_ready else ''}: {one.not_ready or one.unseen}")
     return ExitCode.DONE
@@ -155,7 +158,7 @@ def explain(
     if not rights:
         say(question.nothing(client.namespace))
     for one in rights:
-        _say_rights(one, question.who(client), question.role)
+        _say_rights(one, question, usage_seen(client, one.policy) if question.person is None else None, question.who(client))
     if question.person is None:
         _say_current(client, question)
     _say_next(client, question, allowed)
@@ -181,8 +184,8 @@ def _unanswerable(client: Client, question: Question, refusal: Refused) -> int:
     return ExitCode.NO
 
 
-def _say_rights(rights: Rights, who: str, wanted: RoleRef | None) -> None:
-    policy = rights.policy
+def _say_rights(rights: Rights, question: Question, usage: Usage | None, who: str) -> None:
+    policy, wanted = rights.policy, question.role
     roles = matching(wanted, policy.roles) if wanted else policy.roles
     say("")
     say(styled(policy.key.name, "bold"), f"  {policy.description}" if policy.description else "")
@@ -194,6 +197,8 @@ def _say_rights(rights: Rights, who: str, wanted: RoleRef | None) -> None:
             ("  Begins", when_it_may_begin(policy)),
             ("  Scheduled", "if asked for, up to 30 days ahead: --at, --in" if policy.allow_scheduling else ""),
             ("  Decided by", who_decides(policy)),
+            ("  Ticket", ticket_form(policy)),
+            ("  Limits", "; ".join(limits(policy, usage))),
             ("  May ask", _reason(rights, who)),
             ("  May decide", f"yes, though not on {who}'s own requests" if rights.may_approve else "no"),
             ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),

@@ -69,7 +69,7 @@ _TO_DECIDE = (
     Column("WHEN", keep=2),
     Column("WHY", least=10, keep=4),
 )
-_WIDE = (Column("POLICY"), Column("DECIDED BY"), Column("ASKED"), Column("ENDS"))
+_WIDE = (Column("TICKET"), Column("POLICY"), Column("DECIDED BY"), Column("ASKED"), Column("ENDS"))
 _EVENTS = (Column("TIME"), Column("AGO", keep=1), Column("WHAT"), Column("WHO", least=8))
 
 
@@ -146,6 +146,7 @@ def _row(request: AccessRequest, now: datetime) -> list[str | Text]:
         format_duration(request.duration),
         styled(when(request, now), "bold red" if warnings(request) else ""),
         request.reason,
+        request.ticket,
         request.policy.key.name,
         ", ".join(dict.fromkeys(line.by or "somebody" for line in decisions(request))),
         clock(request.created, now),
@@ -202,6 +203,7 @@ def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
             ("Who", request.requester),
             ("Role", str(request.role)),
             ("Why", request.reason),
+            ("Ticket", request.ticket),
             ("For", how_long(request, now)),
             ("Policy", policy_of(request, policy)),
             ("Binding", f"{kind.binding.kind} {bound.name}" if bound and request.state is State.ACTIVE else ""),

@@ -2,13 +2,15 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 import click
 
 from jitaccess.cli.api.errors import UsageError
-from jitaccess.cli.commands.choosing import chosen_duration
+from jitaccess.cli.api.ledger import checked_text
+from jitaccess.cli.commands.choosing import chosen_duration, chosen_ticket
+from jitaccess.cli.commands.wishes import Wish
 from jitaccess.cli.terminal.output import Column, command, complain, err, note, table
 from jitaccess.domain.model import AccessPolicy, RoleRef
 from jitaccess.domain.text import format_duration, format_time
@@ -63,12 +65,23 @@ def _ask_duration(policy: AccessPolicy) -> timedelta:
     return prompted(question, lambda text: chosen_duration(text, policy), default=usual)
 
 
-def say_again(
-    namespace: str, policy: AccessPolicy, role: RoleRef, length: timedelta, why: str, start: datetime | None = None
-) -> None:
+def asked_ticket(policy: AccessPolicy, ticket: str, *, ask: bool) -> str:
+    """The ticket: as the command line says, else an answer where the policy needs one; what cannot be is asked again."""
+    try:
+        if not ask or ticket or policy.ticket is None or not policy.ticket.required:
+            return chosen_ticket(ticket, policy)
+    except UsageError as error:
+        if not ask:
+            raise
+        complain(error.message)
+    return prompted("Ticket", lambda text: chosen_ticket(checked_text(text, "ticket"), policy))
+
+
+def say_again(namespace: str, wish: Wish) -> None:
     """What was answered, as a command: whatever went wrong, nobody has to type it again."""
     note("What you asked for, to ask again:")
-    words = ["kubectl", "jit", "request", policy.key.name, *option(namespace).split()]
-    words += ["--role", f"{role.kind}/{role.name}", "--for", format_duration(length), "--reason", why]
-    words += ["--at", format_time(start)] if start else []
+    words = ["kubectl", "jit", "request", wish.policy.key.name, *option(namespace).split()]
+    words += ["--role", f"{wish.role.kind}/{wish.role.name}", "--for", format_duration(wish.length), "--reason", wish.reason]
+    words += ["--ticket", wish.ticket] if wish.ticket else []
+    words += ["--at", format_time(wish.start)] if wish.start else []
     command(shlex.join(words))

@@ -31,7 +31,7 @@ _ASKED = (
         "roleKind",
         "role",
     ),
-    *("duration", "reason", "startTime"),
+    *("duration", "reason", "ticket", "startTime"),
 )
 _SHOWN = ("roleUid", "roleHash", "roleAllows", "roleRisks")
 _BECAME = ("state", "message", "requestedAt", "grantedAt", "expiresAt", "settledAt", "endReason", "endedBy", "endNote")
@@ -61,6 +61,7 @@ def record(request: AccessRequest) -> dict[str, Any]:
         **_role_facts(recorded.role),
         "duration": format_duration(request.duration),
         "reason": request.reason,
+        "ticket": request.ticket,
         "startTime": time_fact(request.start),
         "state": str(request.state),
         "message": granted.message if granted else "",

@@ -79,6 +79,12 @@ def _value(rights: Rights) -> dict[str, object]:
         "windows": [in_words(window) for window in policy.windows],
         "endWithWindow": policy.end_with_window,
         "allowScheduling": policy.allow_scheduling,
+        "ticket": {"pattern": policy.ticket.pattern, "required": policy.ticket.required} if policy.ticket else None,
+        "limits": {
+            "activePerRequester": policy.limits.active_per_requester,
+            "requestsPerDay": policy.limits.requests_per_day,
+            "activeInTotal": policy.limits.active_in_total,
+        },
         "requiredApprovals": policy.required_approvals,
         "approvers": [str(approver) for approver in policy.approvers],
         "mayRequest": rights.may_request,

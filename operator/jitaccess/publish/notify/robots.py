@@ -37,6 +37,7 @@ def _by_the_clock(notice: Notice, cluster: str) -> Event:
             "role": {"kind": request.role.kind, "name": request.role.name},
             "state": request.state.value,
             "reason": request.reason,
+            **({"ticket": request.ticket} if request.ticket else {}),
             **({"until": format_time(until)} if until else {}),
         },
     }

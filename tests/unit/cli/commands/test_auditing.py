@@ -155,7 +155,19 @@ def test_the_line_has_who_what_where_why_and_by_whose_approval(
     head, line = capsys.readouterr().out.splitlines()
     began = (NOW - timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
     ended = (NOW - timedelta(days=2) + HOUR).strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert head.split() == ["GRANTED", "ENDED", "WHO", "ROLE", "NAMESPACE", "APPROVED", "BY", "OUTCOME", "REQUEST", "REASON"]
+    assert head.split() == [
+        "GRANTED",
+        "ENDED",
+        "WHO",
+        "ROLE",
+        "NAMESPACE",
+        "APPROVED",
+        "BY",
+        "OUTCOME",
+        "REQUEST",
+        "TICKET",
+        "REASON",
+    ]
     assert line.split()[:6] == [began, ended, ALICE, "edit", "team-a", BOB]
     assert "Expired: DurationElapsed" in line
     assert audit("show", "audit.jsonl", "-n", "team-b") == 0

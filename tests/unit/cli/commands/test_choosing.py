@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,9 +17,9 @@ from jitaccess.cli.commands.choosing import (
     offers,
     parse_name,
     parse_role,
-    request_manifest,
     request_name,
 )
+from jitaccess.cli.commands.wishes import Wish
 from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
 from unit.examples import request
 
@@ -166,15 +167,15 @@ def test_a_request_that_continues_one_that_was_cut_short_says_so(state: str, wor
 
 
 def test_a_request_for_the_whole_cluster_is_of_another_kind_and_in_no_namespace() -> None:
-    under = PolicyRef("ClusterAccessPolicy", Key("", "wide"))
-    manifest = request_manifest(Key("", "r1"), under, VIEW, timedelta(hours=1), "why", "alice")
+    under = replace(policy("wide"), ref=PolicyRef("ClusterAccessPolicy", Key("", "wide")))
+    manifest = Wish(under, VIEW, timedelta(hours=1), "why").manifest(Key("", "r1"), "alice")
     assert manifest["kind"] == "ClusterAccessRequest"
     assert manifest["metadata"] == {"name": "r1"}
     assert manifest["spec"]["policyRef"] == {"kind": "ClusterAccessPolicy", "name": "wide"}
 
 
 def test_the_manifest_says_who_asks_so_that_it_works_without_stamping() -> None:
-    manifest = request_manifest(Key("team-a", "r1"), policy("one").ref, VIEW, timedelta(minutes=90), "why", "alice")
+    manifest = Wish(policy("one"), VIEW, timedelta(minutes=90), "why").manifest(Key("team-a", "r1"), "alice")
     assert manifest["spec"] == {
         "policyRef": {"kind": "AccessPolicy", "name": "one"},
         "roleRef": {"kind": "ClusterRole", "name": "view"},

@@ -123,7 +123,7 @@ def test_a_record_is_what_the_operator_recorded() -> None:
         "conditions": [{"type": "Granted", "status": "False", "reason": "RevokedByRequester", "message": ALICE}],
         "history": [ended],
     }
-    asked = {"requesterGroups": ["developers", "system:authenticated"], "approvals": approved_by(BOB)}
+    asked = {"requesterGroups": ["developers", "system:authenticated"], "approvals": approved_by(BOB), "ticket": "INC-42"}
     whole = record(request(revocations=f"{ALICE}: done", status=active_status(T0, HOUR) | more, **asked))
     assert whole == {
         "namespace": "team-a",
@@ -146,6 +146,7 @@ def test_a_record_is_what_the_operator_recorded() -> None:
         "roleHints": [],
         "duration": "1h",
         "reason": "INC-42 pods crash looping",
+        "ticket": "INC-42",
         "startTime": "",
         "state": "Revoked",
         "message": ALICE,
