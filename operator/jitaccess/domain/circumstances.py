@@ -3,8 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.roles import ShownRole
+
+
+@dataclass(frozen=True, slots=True)
+class Unreviewed:
+    """Emergency access of some person under some policy that is not reviewed yet; it may last still."""
+
+    key: Key
+    requester: str
+    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +21,7 @@ class Circumstances:
     """What was read around a request; what was not read speaks against nothing."""
 
     role: ShownRole | None = None
+    unreviewed: tuple[Unreviewed, ...] = ()  # emergency access of the same person under the same policy
 
 
 @dataclass(frozen=True, slots=True)

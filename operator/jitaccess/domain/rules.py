@@ -95,8 +95,23 @@ def _changed(case: Case) -> Objection | None:
     return Objection("RoleChanged", f"{request.role} was changed after it was shown for approval: ask again")
 
 
+def _owes_a_review(case: Case) -> Objection | None:
+    emergency, first = case.policy.emergency, next(iter(case.around.unreviewed), None)
+    if case.request.state is not State.PENDING or emergency is None or not emergency.block_until_reviewed or first is None:
+        return None
+    what = "emergency access that still lasts" if first.active else "emergency access that is not reviewed yet"
+    reviewers = in_words(emergency.reviewers, "or")
+    then = f"once it is over, {reviewers} may review it" if first.active else f"{reviewers} may review it"
+    where = f" in namespace {first.key.namespace}" if first.key.namespace else ""
+    return Objection(
+        "UnreviewedEmergency",
+        f"{first.requester} has {what}, {first.key.name}{where}, and {case.policy.ref} gives no more before its review: {then}, "
+        "and then ask again",
+    )
+
+
 # Each speaks for itself; the first that objects is told. A new rule is a function here, and a row in its test.
-RULES: tuple[Rule, ...] = (_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed)
+RULES: tuple[Rule, ...] = (_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed, _owes_a_review)
 
 
 def seen_from(policy: AccessPolicy, namespace: str, labels: Mapping[str, str] | None) -> AccessPolicy:

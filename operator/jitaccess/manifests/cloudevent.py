@@ -87,7 +87,9 @@ def _data(resource: Resource, request: AccessRequest, index: int, previous: str 
         "transition": _transition(past[-1]),
         "decisions": [_decision(entry) for entry in past if entry.by and entry.reason != _ASKED],
     }
-    return data | ({"grant": _grant(request)} if any(entry.state is State.ACTIVE for entry in past) else {})
+    granted = any(entry.state is State.ACTIVE for entry in past)
+    emergency = {"emergency": True} if granted and request.recorded.review else {}  # set with the grant, and for ever
+    return data | emergency | ({"grant": _grant(request)} if granted else {})
 
 
 def _transition(entry: Entry) -> dict[str, Any]:

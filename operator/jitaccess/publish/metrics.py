@@ -49,6 +49,12 @@ REASONS = OBSTACLES | {
     "BindingMade",
     "BindingEmptied",
     "ExpiryUnguarded",
+    "Emergency",
+    "UnreviewedEmergency",
+    "ReviewOwed",
+    "ReviewOverdue",
+    "ReviewedAsFine",
+    "ReviewedAsMisuse",
 }
 _DECISIONS = {
     "Approved": "approved",
@@ -56,6 +62,8 @@ _DECISIONS = {
     "WithdrawnByRequester": "withdrawn",
     "RevokedByRequester": "revoked",
     "RevokedByApprover": "revoked",
+    "ReviewedAsFine": "reviewed",
+    "ReviewedAsMisuse": "reviewed",
 }
 _DRIFT = {"BindingRestored": "binding", "IdentityRestored": "identity"}
 _UNGRANTED = frozenset({State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED})

@@ -19,6 +19,7 @@ _ROUTINE = frozenset(
         "RevokedByRequester",
         "RevokedByApprover",
         "PendingTimeout",
+        "ReviewedAsFine",
     }
 )
 

@@ -7,7 +7,8 @@ from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.rules import approvals_from, awaited, counting_approvals
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import request_kind
-from jitaccess.wording.history import end_refused, ends, timeline
+from jitaccess.wording.history import end_refused, ends, last_line
+from jitaccess.wording.reviews import review_policy, review_standing
 from jitaccess.wording.times import clock, relative, span
 from jitaccess.wording.unseen import not_acted_on, policy_unseen, request_unseen
 
@@ -36,6 +37,8 @@ def option(namespace: str) -> str:
 
 def who_decides(policy: AccessPolicy) -> str:
     """How many approvals a policy asks for, and from whom."""
+    if policy.emergency:
+        return review_policy(policy.emergency)
     return approvals_from(policy, policy.required_approvals) if policy.required_approvals else "no approval needed"
 
 
@@ -59,7 +62,7 @@ def when(request: AccessRequest, now: datetime) -> str:
         return ends(request, now) + (", unguarded" if _unguarded(request) else "")
     settled = request.recorded.settled_at
     if request.state.settled and settled:
-        return f"ended {relative(settled, now)}"
+        return f"ended {relative(settled, now)}" + review_standing(request, now)
     return f"asked {relative(request.created, now)}" + (", not looked at yet" if request_unseen(request, now) else "")
 
 
@@ -133,9 +136,9 @@ def _running(request: AccessRequest, until: datetime, now: datetime) -> str:
 
 
 def _ending(request: AccessRequest, now: datetime) -> str:
-    if not request.recorded.history:
+    last = last_line(request, now)
+    if last is None:
         return _condition_message(request)
-    last = timeline(request, now)[-1]
     return ": ".join(part for part in (f"by {last.by}" if last.by else "", last.said) if part)
 
 

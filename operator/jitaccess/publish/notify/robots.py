@@ -38,6 +38,7 @@ def _by_the_clock(notice: Notice, cluster: str) -> Event:
             "state": request.state.value,
             "reason": request.reason,
             **({"until": format_time(until)} if until else {}),
+            **({"emergency": True} if request.recorded.review else {}),
         },
     }
 
