@@ -59,7 +59,7 @@ def progress(request: AccessRequest) -> str:
 def when(request: AccessRequest, now: datetime) -> str:
     """The one time that matters now: until when, since when, or how long ago it ended."""
     if request.state is State.ACTIVE and request.recorded.expires_at:
-        return ends(request, now) + (", unguarded" if _unguarded(request) else "")
+        return ends(request, now) + review_standing(request, now) + (", unguarded" if _unguarded(request) else "")
     settled = request.recorded.settled_at
     if request.state.settled and settled:
         return f"ended {relative(settled, now)}" + review_standing(request, now)

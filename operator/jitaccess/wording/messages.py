@@ -233,11 +233,8 @@ def _reviewing(request: AccessRequest, end: str) -> Iterator[tuple[str, str]]:
     yield "It was fine", f"kubectl jit reviewed {end} --fine"
     yield "It was misuse", f"kubectl jit reviewed {end} --misuse"
     kind, where = request_kind(request.key.namespace).resource.kind.lower(), request.key.namespace
-    place = f" -n {where}" if where else ""
-    yield (
-        "Without the plugin",
-        f'kubectl annotate {kind} {argument(request.key.name)}{place} jitaccess.dev/review="fine: your note"',
-    )
+    it = f"{kind} {argument(request.key.name)}" + (f" -n {where}" if where else "")
+    yield "Without the plugin", f'kubectl annotate {it} jitaccess.dev/review="fine: your note"'
 
 
 def _link(told: Told) -> str:

@@ -2,19 +2,29 @@
 
 from datetime import datetime
 
-from jitaccess.domain.model import AccessRequest, Emergency
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Emergency
 from jitaccess.domain.recorded import Finding, Review
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.times import clock, relative
 
-EMERGENCY = "emergency access, without approval"
-
 
 def review_policy(emergency: Emergency) -> str:
     """What a policy says instead of who approves."""
-    within = format_duration(emergency.review_within)
-    return f"nobody: an emergency, reviewed within {within} by {in_words(emergency.reviewers, 'or')}"
+    within, reviewers = format_duration(emergency.review_within), in_words(emergency.reviewers, "or")
+    return f"no approval needed; an emergency, to be reviewed within {within} of its end by {reviewers}"
+
+
+def review_terms(policy: AccessPolicy) -> dict[str, object] | None:
+    """The same for programs; None for a policy that is not for emergencies."""
+    emergency = policy.emergency
+    if emergency is None:
+        return None
+    return {
+        "reviewWithin": format_duration(emergency.review_within),
+        "reviewers": [str(reviewer) for reviewer in emergency.reviewers],
+        "blockUntilReviewed": emergency.block_until_reviewed,
+    }
 
 
 def owes_review(request: AccessRequest) -> bool:
@@ -24,10 +34,12 @@ def owes_review(request: AccessRequest) -> bool:
 
 
 def review_standing(request: AccessRequest, now: datetime) -> str:
-    """What there is to add in a column to when access ended; empty unless it was an emergency."""
+    """What there is to add in a column to when access ends or ended; empty unless it is an emergency."""
     review = request.recorded.review
     if review is None:
         return ""
+    if not request.state.settled:
+        return ", emergency"
     if review.found:
         return f", {_FOUND[review.finding]}"
     return ", review overdue" if review.due and review.due <= now else ", review owed"
