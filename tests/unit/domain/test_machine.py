@@ -13,11 +13,12 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
 from jitaccess.domain.recording import Delivery, Incident, Outcome, next_step
+from jitaccess.domain.reviews import next_review
 from jitaccess.domain.rules import Objection
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import request_status
-from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, T0, policy_manifest, request_manifest
+from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, EMERGENCY, T0, policy_manifest, request_manifest
 from unit.manifest_files import crd_schema, schema_faults
 
 PEOPLE = st.sampled_from([ALICE, BOB, CAROL, DAVE])
@@ -25,6 +26,10 @@ LINES = st.one_of(
     PEOPLE.map(lambda user: f"{user}: ok"),
     PEOPLE.map(lambda user: f"{user}: "),
     st.sampled_from(["", BOB, f"{CAROL}:ok", ": ok", f"{BOB}: ok\u2028{CAROL}: ok", f"{DAVE}\t: ok", f" {BOB}: ok\r"]),
+)
+REVIEWS = st.one_of(
+    st.tuples(PEOPLE, st.sampled_from(["fine", "misuse", "fine: as said", "Fine", "ok", ""])).map(": ".join),
+    st.sampled_from(["", "fine", f"{BOB}: fine\u2028{CAROL}: fine"]),
 )
 DURATION = timedelta(hours=1)
 MOST_LIVELY = 3  # looks before the first misfortune: stories that end at once tell little
@@ -42,9 +47,15 @@ class OneRequest(RuleBasedStateMachine):
         self.made: Grant | None = None  # the binding that is in the cluster
         self.looks = 0
 
-    @initialize(required=st.sampled_from([0, 1, 1, 2, 2, 3]))
-    def policy_is_made(self, required: int) -> None:
-        self.policy = policy_manifest(requiredApprovals=required)
+    @initialize(required=st.sampled_from([0, 1, 1, 2, 2, 3]), emergency=st.booleans())
+    def policy_is_made(self, required: int, emergency: bool) -> None:
+        glass: dict[str, Any] = {"emergency": EMERGENCY} if emergency and not required else {}
+        self.policy = policy_manifest(requiredApprovals=required, **glass)
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is on record that the request is."""
+        return bool((self.request.get("status") or {}).get("settled"))
 
     # What people do.
 
@@ -76,6 +87,11 @@ class OneRequest(RuleBasedStateMachine):
     @rule(change=st.sampled_from([None, {"maxDuration": "59m59s"}, {"roles": [{"kind": "ClusterRole", "name": "edit"}]}]))
     def policy_is_deleted_or_narrowed(self, change: dict[str, Any] | None) -> None:
         self.policy = policy_manifest(**change) if change else None
+
+    @precondition(lambda self: self.settled)
+    @rule(line=REVIEWS)
+    def review(self, line: str) -> None:
+        self._decide("reviews", line)
 
     @precondition(lambda self: self.looks >= MOST_LIVELY)
     @rule()
@@ -130,6 +146,21 @@ class OneRequest(RuleBasedStateMachine):
     @rule()
     def the_binding_is_changed_by_hand(self) -> None:
         self._look(crashes=False, incident=Incident("BindingRestored", "the RoleBinding was changed by hand and is put back"))
+
+    @precondition(lambda self: self.settled)
+    @rule()
+    def operator_looks_at_the_review(self) -> None:
+        before = self.request["status"]
+        policy = parse_policy(self.policy) if self.policy else None
+        after = json.loads(json.dumps(request_status(next_review(parse_request(self.request), policy, self.now))))
+        self._check_record(before, after)
+        self.request["status"] = after
+        again = request_status(next_review(parse_request(self.request), policy, self.now))
+        assert again == after, "a second look at once writes nothing"
+        found = {each["by"] for each in after.get("reviews", [])}
+        assert found <= {BOB, CAROL, DAVE}, f"not everybody of {found} may review"
+        if after.get("emergency"):
+            assert after["awaitingReview"] is not bool(found), "it is owed until it is there"
 
     def _decide(self, ledger: str, line: str) -> None:
         annotations = self.request["metadata"].setdefault("annotations", {})
@@ -212,6 +243,16 @@ class OneRequest(RuleBasedStateMachine):
             assert after["settledAt"] == before["settledAt"], "the time of settling moved"
         for field in ("grantedAt", "expiresAt"):
             assert before.get(field, after.get(field)) == after.get(field), f"{field} moved once it was granted"
+        self._check_review(before, after)
+
+    def _check_review(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        if "grantedAt" in before:
+            assert after.get("emergency") == before.get("emergency"), "an emergency is one from its beginning, or never"
+        for field in ("reviewDue", "reviews"):
+            assert before.get(field, after.get(field)) == after.get(field), f"{field} changed once it was there"
+        assert ("emergency" in after) <= ("grantedAt" in after), "what never began is no emergency"
+        assert ("reviewDue" in after) is bool(after.get("emergency") and after["settled"]), "a review is owed once it is over"
+        assert ("awaitingReview" in after) is ("emergency" in after)
 
     @invariant()
     def granted_time_never_exceeds_what_was_asked_for(self) -> None:
@@ -231,6 +272,11 @@ class OneRequest(RuleBasedStateMachine):
         if self.made:
             recorded = (parse_time(status["grantedAt"]), parse_time(status["expiresAt"]))
             assert recorded == (self.made.granted_at, self.made.expires_at), f"{recorded} is recorded, {self.made} is there"
+
+    @invariant()
+    def no_review_is_owed_of_access_by_approval(self) -> None:
+        status = self.request.get("status") or {}
+        assert not status.get("emergency") or not status.get("approvals"), "it was approved, and is no emergency"
 
     @invariant()
     def no_settled_request_has_access(self) -> None:
