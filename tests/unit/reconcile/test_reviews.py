@@ -54,7 +54,8 @@ class Bench:
         """Grant the emergency, and let its hour pass."""
         await self.requests.reconcile(KEY)
         self.now.passes(hours=1)
-        await self.requests.reconcile(KEY)
+        for _ in range(2):  # the access goes first, and then the record says so
+            await self.requests.reconcile(KEY)
         self.api.forget_calls()
 
     def status(self, key: Key = KEY) -> dict[str, Any]:
@@ -116,7 +117,6 @@ async def test_a_review_is_recorded_and_then_nothing_is_remembered(bench: Bench)
     assert not bench.wanted, "what others write is no news"
     bench.api.annotate(REQUESTS, KEY, reviews=f"{BOB}: fine: seen")
     await bench.hears()
-    assert bench.wanted
     await bench.reviews.reconcile(KEY)
     assert bench.condition == ("True", "Fine")
     await bench.hears("DELETED")
