@@ -1,18 +1,17 @@
 """The review that emergency access is owed: when it is, by whom it can be given, and what is on record of it."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from jitaccess.domain.circumstances import Circumstances, Unreviewed
 from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
-from jitaccess.domain.recorded import Finding, Recorded, State
+from jitaccess.domain.recorded import Finding, State
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.reviews import given_reviews, next_review, unreviewed_of
-from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.status import request_status
+from unit.emergencies import DAY, GLASS, ended, granted, recorded
 from unit.examples import (
     ALICE,
     BOB,
@@ -29,31 +28,9 @@ from unit.examples import (
     lines,
     policy,
     request,
-    request_manifest,
 )
 
-DAY = 24 * HOUR
-GLASS = policy(requiredApprovals=0, approvers=[], emergency=EMERGENCY)
 BLOCKING = policy(requiredApprovals=0, approvers=[], emergency=EMERGENCY | {"blockUntilReviewed": True})
-
-
-def granted(under: AccessPolicy = GLASS) -> AccessRequest:
-    """Alice's emergency, which has just begun."""
-    asked = request()
-    verdict = decide(asked, under, T0)
-    return recorded(asked, next_step(asked, Outcome(verdict, under, None, DELIVERY), T0).recorded)
-
-
-def ended(**fields: Any) -> AccessRequest:
-    """The same after its hour, of which the operator knew nothing but the request."""
-    begun = granted()
-    at = T0 + HOUR
-    return recorded(begun, next_step(begun, Outcome(decide(begun, None, at)), at).recorded, **fields)
-
-
-def recorded(asked: AccessRequest, record: Recorded, **fields: Any) -> AccessRequest:
-    """The request as the API server would have it with that record."""
-    return parse_request(request_manifest(asked.key.name, status=request_status(record), **fields))
 
 
 def test_an_emergency_is_marked_with_the_grant_and_owes_its_review_with_the_end() -> None:
@@ -133,7 +110,7 @@ def test_whose_review_counts(ledger: str, given: list[tuple[str, Finding, str]])
     ],
 )
 def test_what_a_look_at_a_review_records(ledger: str, late: timedelta, status: str, reason: str, told: list[str]) -> None:
-    over = ended(**({"reviews": ledger} if ledger else {}))
+    over = ended(reviews=ledger)
     now = T0 + HOUR + DAY + late
     new = next_review(over, GLASS, now)
     condition = new.condition("Reviewed")
