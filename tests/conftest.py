@@ -52,6 +52,7 @@ GROUPS = (
     "test_outages",
     "test_audit",
     "test_alive",
+    "test_emergencies",
     "stamped",
     "attack",
     "controlplane",

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 REQUESTS, POLICIES = "accessrequests", "accesspolicies"
 CLUSTER_REQUESTS, CLUSTER_POLICIES = "clusteraccessrequests", "clusteraccesspolicies"
-LEDGERS = {"approve": "approvals", "deny": "denials", "revoke": "revocations"}
+LEDGERS = {"approve": "approvals", "deny": "denials", "revoke": "revocations", "review": "reviews"}
 PATIENCE = 60.0  # seconds; all is over in one where nothing else runs, and a test that waits for a condition waits no longer
 
 _numbers = itertools.count(1)

@@ -160,8 +160,9 @@ def annotation(key: str) -> str:
     """An annotation that reads as ours."""
     return denied(
         "request-metadata",
-        f"the annotation '{key}' reads as jitaccess's own, but is none: decide with jitaccess.dev/approve, jitaccess.dev/deny or "
-        "jitaccess.dev/revoke (where nothing stamps them, with your line in jitaccess.dev/approvals, denials or revocations); "
+        f"the annotation '{key}' reads as jitaccess's own, but is none: decide with jitaccess.dev/approve, jitaccess.dev/deny, "
+        "jitaccess.dev/revoke or jitaccess.dev/review (where nothing stamps them, with your line in jitaccess.dev/approvals, "
+        "denials, revocations or reviews); "
         "if an admission webhook or a controller of this cluster adds it, let it leave out accessrequests.jitaccess.dev",
     )
 
@@ -272,3 +273,56 @@ TOKEN_BOUNDS = denied(
 OURS = ".jitaccess.dev' denied request: "  # where two of our policies refuse, the API server tells of either
 IDENTITY_ASKS = denied("requesters", "a temporary identity asks for nothing: ask as yourself")
 IDENTITY_DECIDES = denied("decisions", "a temporary identity decides nothing: decide as yourself")
+
+
+# --- reviewing
+OWN_ACCESS = denied("reviews", "nobody may review their own access: ask another reviewer")
+OWN_ACCESS_IN_CAPITALS = denied(
+    "reviews", "nobody may review their own access, and {me} and alice may be one person: ask another reviewer"
+)
+OPERATOR_REVIEWS = denied("reviews", "the jitaccess operator reviews nothing itself")
+IDENTITY_REVIEWS = denied("reviews", "a temporary identity reviews nothing: review as yourself")
+REVIEWER_WITH_COLON = denied(
+    "reviews", "a user whose name contains ': ' cannot review: the ledger ends names there; use another account"
+)
+NO_EMERGENCY = denied("reviews", "this is no emergency access: there is nothing to review")
+STILL_LASTS = denied("reviews", "this emergency access still lasts: review it once it is over (jitaccess.dev/revoke ends it)")
+REVIEWED_ALREADY = denied("reviews", "this emergency access was reviewed already, and that review stands")
+OWN_REVIEW = denied(
+    "reviews",
+    "reviews may only gain one line, at the end, which starts with your own user name, '{me}: '; read the request again "
+    "(somebody else may have reviewed it meanwhile) and add your line to what is there",
+)
+REVIEW_ONE_LINE = denied("reviews", "one review is one line of text, ")
+REVIEW_MARKS = denied("reviews", "your note, or your user name, has more than 4 combining marks in a row: remove some")
+NO_FINDING = denied(
+    "reviews", "a review says 'fine' or 'misuse', and then, if you like, ': ' and a note: for example 'fine: all as said'"
+)
+REVIEW_TOO_LONG = denied(
+    "reviews", "a note has at most 1024 characters, and all reviews together at most 12288 bytes: shorten the note"
+)
+REVIEWED_TWICE = denied("reviews", "{me} has reviewed this already, and one person's review counts once (in capitals or not)")
+REVIEW_NOT_STAMPED = denied(
+    "reviews",
+    "the annotation jitaccess.dev/review only works where the API server stamps it (Kubernetes 1.36+ with the stamping "
+    "component); add your line to the ledger yourself, for example jitaccess.dev/reviews='{me}: fine: your note'",
+)
+
+
+def review_line(place: int) -> str:
+    """A review with such a character at that place; it begins with the user name."""
+    return denied(
+        "reviews",
+        f"one review is one line of text, and character {place} of yours ('user name: fine: note') is invisible, or breaks or "
+        f"reorders the line: remove it {_SHOWN}",
+    )
+
+
+def not_a_reviewer(policy: str = "glass") -> str:
+    """No review on this policy."""
+    return denied(
+        "reviews",
+        f"{{me}} is not a reviewer of AccessPolicy '{policy}' in namespace {{namespace}}, or the policy is gone, is not Ready "
+        f"or has no emergency any more; `kubectl get accesspolicy {policy} -n {{namespace}} "
+        "-o jsonpath='{{.spec.emergency}}'` shows who reviews",
+    )

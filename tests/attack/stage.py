@@ -173,6 +173,13 @@ class Theatre(Stage):
             self.policy(
                 "power", ready=False, roles=[admin], requesters=[{"kind": "User", "name": "ada"}], allowPersistentRisk=True
             ),
+            self.policy("glass", ready=False, requiredApprovals=0, emergency={"reviewWithin": "24h", "reviewers": [leads]}),
+            self.policy(
+                "glass-carol",
+                ready=False,
+                requiredApprovals=0,
+                emergency={"reviewWithin": "24h", "reviewers": [{"kind": "User", "name": "carol"}]},
+            ),
             self.policy("foreign", ready=False, roles=[edit], allowPersistentRisk=True),
         ]
         self.policy("unready", ready=False, roles=[edit])
@@ -180,6 +187,8 @@ class Theatre(Stage):
             self.until_ready(name)
         eventually(lambda: self.may("ada", "request", "power"), "ada may request power")
         eventually(lambda: self.may("bob", "approve", "power"), "bob may approve")
+        for who, name in (("bob", "glass"), ("carol", "glass-carol")):
+            eventually(lambda who=who, name=name: self.may(who, "review", name), f"{who} may review {name}")  # type: ignore[misc]
         role = {"kind": "ClusterRole", "name": "admin"}
         _ = (self.granted("ada", "power", roleRef=role, duration="4h"), self.live)
         eventually(lambda: self.person("ada").get("roles").ok, "ada is admin")

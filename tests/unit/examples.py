@@ -27,7 +27,8 @@ EDIT = RoleRef("ClusterRole", "edit")
 BINDING_REF = ObjectRef("jit-alice-7f3k-1a2b3c4d")
 JOB_REF = ObjectRef("jit-alice-7f3k-1a2b3c4d", "j-1")
 DELIVERY = Delivery(BINDING_REF, JOB_REF)
-LEDGERS = ("approvals", "denials", "revocations")
+EMERGENCY: dict[str, Any] = {"reviewWithin": "24h", "reviewers": [{"kind": "Group", "name": "security"}]}
+LEDGERS = ("approvals", "denials", "revocations", "reviews")
 
 
 def request_manifest(name: str = NAME, *, uid: str = UID, created: datetime = T0, **fields: Any) -> dict[str, Any]:

@@ -363,8 +363,20 @@ def _moved(old: Object, new: Object) -> Iterator[str]:
 def _selected(item: Object, query: Any) -> bool:
     labels = item["metadata"].get("labels") or {}
     wanted = [pair.split("=") for pair in query.get("labelSelector", "").split(",") if pair]
-    settled = str(bool((item.get("status") or {}).get("settled"))).lower()
-    hour = (item.get("status") or {}).get("settledIn", "")
-    by_field = {"": True, "status.settled!=true": settled != "true", "status.settled=true": settled == "true"}
-    by_field[f"status.settledIn={hour}"] = True
-    return by_field.get(query.get("fieldSelector", ""), False) and all(labels.get(name) == value for name, value in wanted)
+    terms = [term for term in query.get("fieldSelector", "").split(",") if term]
+    return all(_has_field(item, term) for term in terms) and all(labels.get(name) == value for name, value in wanted)
+
+
+# What the CRDs and the API server let one select by.
+SELECTABLE = ("settled", "settledIn", "state", "awaitingReview", "reviewedIn")
+
+
+def _has_field(item: Object, term: str) -> bool:
+    """Whether an object fits one term of a field selector, `status.settled!=true`; what is not there reads as empty."""
+    field, _, wanted = term.partition("=")
+    name = field.removesuffix("!").removeprefix("status.")
+    if name not in SELECTABLE:
+        return False
+    found = (item.get("status") or {}).get(name, "")
+    text = str(found).lower() if isinstance(found, bool) else str(found)
+    return (text == wanted) is not field.endswith("!")

@@ -33,13 +33,15 @@ class Following:
         listed: Listed = lambda _: None,
         may: Callable[[], bool] = lambda: True,
         selector: str = "",
+        fields: str = "",
     ) -> None:
         self.resource = resource
         self._cluster = cluster
         self._heard = heard
         self._listed = listed
         self._may = may
-        self._selectors = {"labelSelector": selector} if selector else {}
+        given = {"labelSelector": selector, "fieldSelector": fields}
+        self._selectors = {name: value for name, value in given.items() if value}
         self._pause = FIRST_PAUSE
 
     async def run(self) -> None:

@@ -46,6 +46,7 @@ class Gauges(Collector):
     def collect(self) -> Iterator[Metric]:
         """All of it, as it is now."""
         yield from self._requests()
+        yield from self._reviews()
         yield from self._policies()
         yield from self._schedule()
         replica = self._replica
@@ -74,6 +75,15 @@ class Gauges(Collector):
             for reason in (*UNGUARDED, OTHER):
                 unguarded.add_metric([resource.kind, reason], count.unguarded[reason])
         yield from (requests, oldest, active, overdue, unguarded)
+
+    def _reviews(self) -> Iterator[Metric]:
+        now = self._replica.now()
+        owed = GaugeMetricFamily("jitaccess_reviews_owed", "Emergency access that is over and not reviewed.", labels=("kind",))
+        overdue = GaugeMetricFamily("jitaccess_reviews_overdue", "Such reviews that are overdue.", labels=("kind",))
+        for resource, known in self._replica.store.reviews.items():
+            owed.add_metric([resource.kind], len(known))
+            overdue.add_metric([resource.kind], sum(each.due <= now for each in known.each()))
+        yield from (owed, overdue)
 
     def _policies(self) -> Iterator[Metric]:
         all_of_them = GaugeMetricFamily("jitaccess_policies", "Policies.", labels=("kind",))

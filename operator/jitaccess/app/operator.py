@@ -16,6 +16,7 @@ from jitaccess.app.health import HealthServer, probes
 from jitaccess.app.leader import Leader
 from jitaccess.app.metrics_page import MetricsPage, measure_lag
 from jitaccess.app.notifying import NOTIFICATION_SECRETS, Configuration
+from jitaccess.app.reviewing import ReviewWatch
 from jitaccess.app.supervise import Ended, ForEver, Termination
 from jitaccess.app.unreadable import Unreadable
 from jitaccess.app.upkeep import Habits, Upkeep, skew_in_words
@@ -29,7 +30,8 @@ from jitaccess.kube.credentials import Connection
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import GRANT_SELECTOR, JOB_IMAGE
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
-from jitaccess.manifests.resources import NAMESPACES, Resource
+from jitaccess.manifests.resources import NAMESPACES, Resource, reviews_of
+from jitaccess.manifests.reviews import OWED_REVIEWS
 from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.audit.export import NO_AUDIT, AuditOptions, make_export
 from jitaccess.publish.events import Announcer
@@ -44,6 +46,7 @@ from jitaccess.reconcile.namespaces import NamespaceReconciler
 from jitaccess.reconcile.policies import PolicyReconciler
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
+from jitaccess.reconcile.reviews import ReviewReconciler
 from jitaccess.reconcile.sweep import end_stray, sweep_grants
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
@@ -141,6 +144,7 @@ class Operator:
         made: dict[Resource, Reconciler] = {}
         for kind in REQUEST_KINDS:
             made[kind.resource] = RequestReconciler(tools, kind).reconcile
+            made[reviews_of(kind.resource)] = ReviewReconciler(tools, kind).reconcile
             made[kind.binding] = partial(end_stray, self._cluster, kind, self._clock.now, count=self._metrics.leftover)
         for policy_kind in POLICY_KINDS:
             policies = PolicyReconciler(tools, policy_kind)
@@ -154,6 +158,8 @@ class Operator:
         watch, cluster = self._watch, self._cluster
         yield Following(cluster, NAMESPACES, watch.namespace_heard, listed=watch.namespaces_listed)
         for kind in REQUEST_KINDS:
+            owed = ReviewWatch(cluster, self._store, self._schedule, kind, self._unreadable, self._leader.leads)
+            yield Following(cluster, kind.resource, owed.heard, listed=owed.listed, fields=OWED_REVIEWS)
             if kind.component:
                 heard, may = partial(watch.binding_heard, kind), partial(self._installation.has, kind.component)
                 yield Following(cluster, kind.binding, heard, may=may, selector=GRANT_SELECTOR)

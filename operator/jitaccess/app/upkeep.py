@@ -11,7 +11,7 @@ from datetime import timedelta
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
-from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.resources import Resource, reviews_of
 from jitaccess.reconcile.comparing import LiveReads, apply, compare
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.retention import remove_old
@@ -69,6 +69,9 @@ class Upkeep:
                 if known.until:
                     self._tools.schedule.at(Target(resource, key), known.until)
         self.look_at_what_waits()
+        for resource, reviews in self._tools.store.reviews.items():
+            for key in reviews.all():
+                self._tools.schedule.soon(Target(reviews_of(resource), key))
         for policies in self._tools.store.policies.values():
             policies.heed_all()
         self._tools.schedule.wake()

@@ -24,6 +24,7 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "approve": ("deciding", "Approve requests, after a look at them."),
         "deny": ("deciding", "Deny requests."),
         "revoke": ("deciding", "End somebody's access, at once."),
+        "reviewed": ("judging", "Say of emergency access that is over: it was fine, or misuse."),
     },
     "Look": {
         "ls": ("looking", "List requests: yours, or those that wait for you."),
@@ -55,6 +56,7 @@ _SUGGESTIONS = {
     **dict.fromkeys(("pending", "inbox", "todo"), "review"),
     **dict.fromkeys(("delete", "remove", "rm", "end", "stop", "drop", "deactivate", "release"), "withdraw"),
     **dict.fromkeys(("terminate", "kill"), "revoke"),
+    **dict.fromkeys(("acknowledge", "ack", "misuse", "judge"), "reviewed"),
     **dict.fromkeys(("renew", "prolong", "continue"), "extend"),
     **dict.fromkeys(("whoami", "can-i", "check", "why", "auth"), "explain"),
     **dict.fromkeys(("report", "history", "log", "logs", "dump"), "export"),

@@ -3,9 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Unreviewed:
+    """Emergency access of some person under some policy that is not reviewed yet; it may last still."""
+
+    key: Key
+    requester: str
+    active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +23,7 @@ class Circumstances:
 
     role: ShownRole | None = None
     usage: Usage | None = None
+    unreviewed: tuple[Unreviewed, ...] = ()  # emergency access of the same person under the same policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class Ledger(StrEnum):
     APPROVALS = f"{GROUP}/approvals"
     DENIALS = f"{GROUP}/denials"
     REVOCATIONS = f"{GROUP}/revocations"
+    REVIEWS = f"{GROUP}/reviews"  # of emergency access that is over: `user: fine` or `user: misuse`, and maybe `: note`
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,6 +100,7 @@ class AccessRequest:
     approvals: tuple[Decision, ...] = ()
     denials: tuple[Decision, ...] = ()
     revocations: tuple[Decision, ...] = ()
+    reviews: tuple[Decision, ...] = ()
     generation: int = 1
     deleting: bool = False
     invalid: str = ""  # why the spec cannot be read; empty when it can

@@ -23,6 +23,10 @@ class Occasion(StrEnum):
     TIMED_OUT = "TimedOut"
     FAILED = "Failed"
     INCIDENT = "Incident"
+    EMERGENCY = "Emergency"
+    REVIEW_OWED = "ReviewOwed"
+    REVIEW_OVERDUE = "ReviewOverdue"
+    REVIEWED = "Reviewed"
     # By the clock alone.
     REMINDER = "Reminder"
     ESCALATION = "Escalation"
@@ -31,7 +35,7 @@ class Occasion(StrEnum):
 
 BY_THE_CLOCK = frozenset({Occasion.REMINDER, Occasion.ESCALATION, Occasion.ENDING})
 CHOSEN = tuple(occasion for occasion in Occasion if occasion not in BY_THE_CLOCK)  # what `when` may name
-REPEATED = frozenset({Occasion.APPROVED, Occasion.INCIDENT})  # what can happen to one request more than once
+REPEATED = frozenset({Occasion.APPROVED, Occasion.INCIDENT, Occasion.REVIEWED})  # what can happen to one request more than once
 _ENDS: Mapping[State, Occasion] = {
     State.EXPIRED: Occasion.ENDED,
     State.REVOKED: Occasion.ENDED,
@@ -39,6 +43,14 @@ _ENDS: Mapping[State, Occasion] = {
     State.WITHDRAWN: Occasion.WITHDRAWN,
     State.TIMED_OUT: Occasion.TIMED_OUT,
     State.FAILED: Occasion.FAILED,
+}
+# Of emergency access; some of it happens after its end.
+_REVIEWS: Mapping[str, Occasion] = {
+    "Emergency": Occasion.EMERGENCY,
+    "ReviewOwed": Occasion.REVIEW_OWED,
+    "ReviewOverdue": Occasion.REVIEW_OVERDUE,
+    "ReviewedAsFine": Occasion.REVIEWED,
+    "ReviewedAsMisuse": Occasion.REVIEWED,
 }
 _STEPS: Mapping[str, Occasion] = {
     "Requested": Occasion.REQUESTED,
@@ -84,6 +96,8 @@ class Notify:
 
 def occasion_of(entry: Entry) -> Occasion:
     """What an entry of the history is an occasion for; what is neither a step nor an end is an incident."""
+    if occasion := _REVIEWS.get(entry.reason):
+        return occasion
     if entry.state.settled:
         return _ENDS[entry.state]
     return _STEPS.get(entry.reason, Occasion.INCIDENT)

@@ -1,8 +1,8 @@
 """What the operator has recorded of a request: the status as a value, and the facts that its history is made of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from jitaccess.domain.roles import ShownRole
@@ -96,6 +96,42 @@ class Entry:
     role: RoleVersion | None = None
 
 
+class Finding(StrEnum):
+    """What a reviewer found emergency access to have been."""
+
+    FINE = "fine"
+    MISUSE = "misuse"
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """One person's review with the time at which it was recorded."""
+
+    by: str
+    finding: Finding
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The review that emergency access is owed: within what time of its end, and by whom (in words; empty: nobody).
+
+    `awaited` from the grant until somebody has given it; `due` is known once the access is over.
+    """
+
+    within: timedelta
+    reviewers: str
+    due: datetime | None = None
+    awaited: bool = True
+    found: tuple[Reviewed, ...] = ()
+
+    @property
+    def finding(self) -> Finding:
+        """What was found, all in all: misuse if anybody says so."""
+        return Finding.MISUSE if any(each.finding is Finding.MISUSE for each in self.found) else Finding.FINE
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """The record of one request; `revision` counts the writes, and is 0 before the first."""
@@ -117,6 +153,7 @@ class Recorded:
     revocation: Signed | None = None
     binding: ObjectRef | None = None
     job: ObjectRef | None = None
+    review: Review | None = None  # of emergency access, from its grant on; None for any other
     identity: str = ""  # the user name of the temporary account that has the access; empty where the requester has it
     history: tuple[Entry, ...] = ()
     conditions: tuple[Condition, ...] = ()
@@ -144,6 +181,14 @@ class Recorded:
 
 
 NOTHING_RECORDED = Recorded()
+# What a history may say after its end.
+AFTER_THE_END = frozenset({"ReviewOwed", "ReviewOverdue", "ReviewedAsFine", "ReviewedAsMisuse"})
+
+
+def end_of(history: Sequence[Entry]) -> Entry | None:
+    """The entry that a settled request ended with; None while it is open."""
+    last = next((entry for entry in reversed(history) if entry.reason not in AFTER_THE_END), None)
+    return last if last and last.state.settled else None
 
 
 def condition_of(conditions: Iterable[Condition], kind: str) -> Condition | None:

@@ -24,6 +24,7 @@ from jitaccess.domain.recorded import (
     condition_of,
     said,
 )
+from jitaccess.domain.reviews import with_review
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import Objection, counting_approvals, given_approvals, role_changed
 
@@ -89,6 +90,9 @@ def next_step(request: AccessRequest, outcome: Outcome, now: datetime) -> Step:
         new = _as_granted(new, verdict.grant, outcome.delivery)
     if verdict.state.settled:
         new = _as_settled(new, request, now)
+    told = len(new.history)
+    new = with_review(old, new, outcome.policy, now)
+    news += new.history[told:]
     return Step(new if new == old else replace(new, revision=old.revision + 1), tuple(news))
 
 

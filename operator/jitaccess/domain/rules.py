@@ -148,10 +148,25 @@ def _no_room(case: Case) -> Objection | None:
     return Objection(LIMIT_REACHED, why) if why else None
 
 
+def _owes_a_review(case: Case) -> Objection | None:
+    emergency, first = case.policy.emergency, next(iter(case.around.unreviewed), None)
+    if case.request.state is State.ACTIVE or emergency is None or not emergency.block_until_reviewed or first is None:
+        return None
+    what = "emergency access that still lasts" if first.active else "emergency access that is not reviewed yet"
+    reviewers = in_words(emergency.reviewers, "or")
+    then = f"once it is over, {reviewers} may review it" if first.active else f"{reviewers} may review it"
+    where = f" in namespace {first.key.namespace}" if first.key.namespace else ""
+    return Objection(
+        "UnreviewedEmergency",
+        f"{first.requester} has {what}, {first.key.name}{where}, and {case.policy.ref} gives no more before its review: {then}, "
+        "and then ask again",
+    )
+
+
 # Each speaks for itself; the first that objects is told. A new rule is a function here, and a row in its test.
 RULES: tuple[Rule, ...] = (
     *(_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed),
-    *(_not_schedulable, _ticket, _too_often, _no_room_yet),
+    *(_not_schedulable, _ticket, _owes_a_review, _too_often, _no_room_yet),
 )
 # What is asked once more when access would begin at that very moment.
 BEGINNING: tuple[Rule, ...] = (_no_room,)

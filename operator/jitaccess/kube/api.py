@@ -11,6 +11,7 @@ from jitaccess.kube.calls import FOLLOW_TIMEOUT, METADATA_EVENTS, METADATA_ONLY,
 from jitaccess.manifests.kinds import policy_resource
 from jitaccess.manifests.parse import is_there, key_of, parse_policy, parse_request
 from jitaccess.manifests.resources import ACCESS_REVIEWS, CLUSTER_ROLES, CRDS, NAMESPACES, ROLES, Resource
+from jitaccess.manifests.reviews import no_other_review
 from jitaccess.manifests.roles import parse_role
 from jitaccess.manifests.status import on_top_of, request_status
 
@@ -98,6 +99,8 @@ class Cluster(Calls):
         old = request.recorded
         grants = request.approvals and recorded.granted_at and not old.granted_at
         wanted: list[Manifest] = [on_top_of(old), *(_UNDISPUTED if grants else ())]
+        if recorded.review != old.review and recorded.review and recorded.review.found:
+            wanted.append(no_other_review(request))  # what another says meanwhile is on record too
         written = await self.write_status(resource, request.key, request.uid, request_status(recorded), *wanted)
         return parse_request(written) if written else None
 

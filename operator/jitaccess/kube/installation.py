@@ -9,7 +9,7 @@ from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-993491264f6a"
+MANIFESTS_VERSION = "sha256-d24d85ee0f9d"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(
     f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests", "clusteraccesspolicies", "clusteraccessrequests")

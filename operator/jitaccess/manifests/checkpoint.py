@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.text import format_time
 from jitaccess.manifests.cloudevent import SPEC_VERSION, Event, event_hash, source_of
-from jitaccess.manifests.status import settled_in
+from jitaccess.manifests.reviews import hour_of
 
 CHECKPOINT_TYPE = "dev.jitaccess.audit.v1.Checkpoint"
 CHECKPOINT_SCHEMA = "https://jitaccess.dev/events/checkpoint.v1.json"
@@ -123,4 +123,4 @@ def hours_from(since: str, now: datetime) -> Iterator[str] | None:
     hours = int((now - first) / timedelta(hours=1)) + 2
     if not 0 < hours <= MOST_HOURS:
         return None
-    return (settled_in(first + timedelta(hours=number)) for number in range(hours))
+    return (hour_of(first + timedelta(hours=number)) for number in range(hours))

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jitaccess.domain.model import AccessRequest
-from jitaccess.domain.recorded import Entry, State, said
+from jitaccess.domain.recorded import AFTER_THE_END, Entry, State, end_of, said
 from jitaccess.domain.text import format_duration, format_time
 from jitaccess.manifests.resources import Resource
 
@@ -89,7 +89,11 @@ def _data(resource: Resource, request: AccessRequest, index: int, previous: str 
         "decisions": [_decision(entry) for entry in past if entry.by and entry.reason != _ASKED],
     }
     data |= {"startTime": format_time(request.start)} if request.start else {}
-    return data | ({"grant": _grant(request)} if any(entry.state is State.ACTIVE for entry in past) else {})
+    granted = any(entry.state is State.ACTIVE for entry in past)
+    emergency = {"emergency": True} if granted and request.recorded.review else {}  # set with the grant, and for ever
+    if past[-1].reason in AFTER_THE_END and (end := end_of(past)):
+        data["ended"] = {"at": format_time(end.at), "reason": end.reason}
+    return data | emergency | ({"grant": _grant(request)} if granted else {})
 
 
 def _transition(entry: Entry) -> dict[str, Any]:

@@ -20,9 +20,10 @@ def derived_selector(kind: PolicyKind, policy: str = "") -> str:
     return f"{of_kind},{POLICY}={_label_value(policy)}" if policy else of_kind
 
 
-def derived_names(policy: Key, kind: PolicyKind) -> tuple[str, str]:
-    """The names of the roles, and of their bindings, that are derived from a policy: requesters', approvers'."""
-    return f"{kind.names}:{policy.name}:requester", f"{kind.names}:{policy.name}:approver"
+def derived_names(policy: Key, kind: PolicyKind) -> tuple[str, str, str]:
+    """The names of the roles, and of their bindings, that are derived from a policy: requesters', approvers', reviewers'."""
+    base = f"{kind.names}:{policy.name}"
+    return f"{base}:requester", f"{base}:approver", f"{base}:reviewer"
 
 
 def policy_of(derived: Key, kind: PolicyKind) -> Key | None:
@@ -39,17 +40,20 @@ def is_derived(found: Manifest) -> bool:
     return any(has_labels(found, {**MANAGED, COMPONENT: kind.label}) for kind in POLICY_KINDS)
 
 
-def derived_roles(policy: AccessPolicy, kind: PolicyKind) -> tuple[Object, Object]:
-    """The role for the requesters of a policy, and the one for its approvers."""
-    requester, approver = derived_names(policy.key, kind)
-    asking = _role(policy, requester, "request", ["create", "get", "list", "watch", "patch"], kind)
-    return asking, _role(policy, approver, "approve", ["get", "list", "watch", "patch"], kind)
+def derived_roles(policy: AccessPolicy, kind: PolicyKind) -> tuple[Object, ...]:
+    """The role for the requesters of a policy, the one for its approvers, and that for its reviewers if it names any."""
+    requester, approver, reviewer = derived_names(policy.key, kind)
+    deciding = ["get", "list", "watch", "patch"]
+    asking = _role(policy, requester, "request", ["create", *deciding], kind)
+    roles = (asking, _role(policy, approver, "approve", deciding, kind))
+    return (*roles, _role(policy, reviewer, "review", deciding, kind)) if policy.emergency else roles
 
 
 def directory_manifests(policy: AccessPolicy, kind: PolicyKind) -> tuple[tuple[Object, Object], ...]:
-    """A policy's entries in the directory: a Role and its RoleBinding each for requesters and for approvers, if it has any."""
+    """A policy's entries in the directory: a Role and its RoleBinding for each of requesters, approvers, reviewers."""
     entry = entry_of(policy.key)
-    parts = zip(derived_names(entry, kind), ("request", "approve"), (policy.requesters, policy.approvers), strict=True)
+    people = (policy.requesters, policy.approvers, policy.emergency.reviewers if policy.emergency else ())
+    parts = zip(derived_names(entry, kind), ("request", "approve", "review"), people, strict=True)
     return tuple(_directory_pair(entry, name, verb, subjects, kind) for name, verb, subjects in parts if subjects)
 
 
@@ -66,11 +70,14 @@ def _directory_pair(entry: Key, name: str, verb: str, subjects: Sequence[Subject
     )
 
 
-def derived_bindings(policy: AccessPolicy, kind: PolicyKind, namespace: str) -> tuple[Object, Object]:
-    """The bindings of these roles in a namespace (empty: cluster-wide), for the requesters and for the approvers."""
-    requester, approver = derived_names(policy.key, kind)
+def derived_bindings(policy: AccessPolicy, kind: PolicyKind, namespace: str) -> tuple[Object, ...]:
+    """The bindings of these roles in a namespace (empty: cluster-wide), in the same order."""
+    requester, approver, reviewer = derived_names(policy.key, kind)
     asking = _binding(policy, requester, policy.requesters, kind, namespace)
-    return asking, _binding(policy, approver, policy.approvers, kind, namespace)
+    bindings = (asking, _binding(policy, approver, policy.approvers, kind, namespace))
+    if policy.emergency is None:
+        return bindings
+    return (*bindings, _binding(policy, reviewer, policy.emergency.reviewers, kind, namespace))
 
 
 def _role(policy: AccessPolicy, name: str, right: str, verbs: Sequence[str], kind: PolicyKind) -> Object:

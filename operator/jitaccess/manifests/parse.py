@@ -80,6 +80,7 @@ def parse_request(manifest: Manifest) -> AccessRequest:
         approvals=parse_ledger(annotations.get(Ledger.APPROVALS, "")),
         denials=parse_ledger(annotations.get(Ledger.DENIALS, "")),
         revocations=parse_ledger(annotations.get(Ledger.REVOCATIONS, "")),
+        reviews=parse_ledger(annotations.get(Ledger.REVIEWS, "")),
         invalid=invalid,
         recorded=parse_recorded(manifest.get("status")),
     )

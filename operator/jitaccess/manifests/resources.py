@@ -1,6 +1,6 @@
 """The Kubernetes resources that the operator reads and writes, as data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote
 
 from jitaccess.domain.model import GROUP, VERSION, Key
@@ -27,6 +27,11 @@ class Resource:
         parts = [base, f"namespaces/{quote(space, safe='')}" if space else "", self.plural]
         parts += [quote(key.name, safe="") if key else "", subresource]
         return "/".join(part for part in parts if part)
+
+
+def reviews_of(requests: Resource) -> Resource:
+    """The schedule's name for looks at the reviews that requests of a kind are owed, which are settled."""
+    return replace(requests, plural=f"{requests.plural}/reviews")
 
 
 REQUESTS = Resource(GROUP, VERSION, "accessrequests", "AccessRequest")

@@ -1,7 +1,7 @@
 """The status of requests and policies as Kubernetes writes it, both ways; what is in it is decided in domain/recording.py."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from jitaccess.domain.model import AccessPolicy, Manifest, OfferedRole, PolicyRecorded, RoleRef
@@ -18,6 +18,7 @@ from jitaccess.domain.recorded import (
 )
 from jitaccess.domain.rules import in_words, selected
 from jitaccess.domain.text import format_time, parse_time
+from jitaccess.manifests.reviews import hour_of, parse_review, review_status
 from jitaccess.manifests.roles import parse_role_status, role_status
 
 
@@ -42,10 +43,11 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "grantedAt": _time(recorded.granted_at),
         "expiresAt": _time(recorded.expires_at),
         "settledAt": _time(recorded.settled_at),
-        "settledIn": settled_in(recorded.settled_at) if recorded.settled_at else None,
+        "settledIn": hour_of(recorded.settled_at) if recorded.settled_at else None,
         "approvals": [_signed(approval) for approval in recorded.approvals] or None,
         "denial": recorded.denial and _signed(recorded.denial),
         "revocation": recorded.revocation and _signed(recorded.revocation),
+        **(review_status(recorded.review) if recorded.review else {}),
         "bindingRef": recorded.binding and _ref(recorded.binding),
         "jobRef": recorded.job and _ref(recorded.job),
         "identity": recorded.identity or None,
@@ -60,11 +62,6 @@ def on_top_of(old: Recorded) -> Manifest:
     # A status of version 0.1.0 has no revision yet, as the one that the CRD gives; made before the CRD gave one, there is none.
     path = "/status" if old == NOTHING_RECORDED else "/status/revision"
     return {"op": "test", "path": path, "value": old.revision or None}
-
-
-def settled_in(moment: datetime) -> str:
-    """The hour of a moment, in UTC: what settled requests can be selected by, so that nobody has to list all of them."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H")
 
 
 def _summary(recorded: Recorded) -> dict[str, str]:
@@ -103,6 +100,7 @@ def _parse_recorded(status: Manifest) -> Recorded:
         revocation=_parse_signed(status["revocation"]) if status.get("revocation") else None,
         binding=_parse_ref(status.get("bindingRef")),
         job=_parse_ref(status.get("jobRef")),
+        review=parse_review(status),
         identity=status.get("identity", ""),
         history=tuple(_parse_entry(entry) for entry in status.get("history") or ()),
         conditions=parse_conditions(status),

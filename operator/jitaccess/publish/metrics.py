@@ -62,6 +62,12 @@ REASONS = (
         "BindingMade",
         "BindingEmptied",
         "ExpiryUnguarded",
+        "Emergency",
+        "UnreviewedEmergency",
+        "ReviewOwed",
+        "ReviewOverdue",
+        "ReviewedAsFine",
+        "ReviewedAsMisuse",
     }
 )
 _DECISIONS = {
@@ -70,6 +76,8 @@ _DECISIONS = {
     "WithdrawnByRequester": "withdrawn",
     "RevokedByRequester": "revoked",
     "RevokedByApprover": "revoked",
+    "ReviewedAsFine": "reviewed",
+    "ReviewedAsMisuse": "reviewed",
 }
 _DRIFT = {"BindingRestored": "binding", "IdentityRestored": "identity"}
 _UNGRANTED = frozenset({State.DENIED, State.WITHDRAWN, State.TIMED_OUT, State.FAILED})

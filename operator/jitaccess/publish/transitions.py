@@ -20,6 +20,7 @@ _ROUTINE = frozenset(
         "RevokedByRequester",
         "RevokedByApprover",
         "PendingTimeout",
+        "ReviewedAsFine",
     }
 )
 

@@ -111,12 +111,14 @@ class Derived:
         there: set[Key] = set()
         async for found in self._bindings(policy.key, reach):
             key = key_of(found)
-            if key.namespace not in namespaces:
+            wanted = next((each for each in derived_bindings(policy, self._kind, key.namespace) if key_of(each) == key), None)
+            if key.namespace not in namespaces or wanted is None:
                 await waves.add(partial(self._too_much, reach, found))
+                if wanted is None and not reach.blind:  # it names no reviewers any more
+                    await remove(self._cluster, reach.role, key, is_derived)
                 continue
             there.add(key)
-            wanted = next((each for each in derived_bindings(policy, self._kind, key.namespace) if key_of(each) == key), None)
-            if wanted and not is_same(found, wanted):
+            if not is_same(found, wanted):
                 await waves.add(partial(self._bind, reach.binding, wanted, found))
         await waves.done()
         for namespace in sorted(namespaces):

@@ -2,18 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from jitaccess.domain.circumstances import Circumstances
+from jitaccess.domain.circumstances import Circumstances, Unreviewed
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import role_not_found, role_unreadable
+from jitaccess.domain.recorded import State
+from jitaccess.domain.reviews import unreviewed_of
 from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.domain.roles import Role, ShownRole
 from jitaccess.domain.rules import Objection, seen_from
 from jitaccess.domain.usage import Usage
 from jitaccess.kube.api import Cluster, Refused
+from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import ROLES, Resource
+from jitaccess.manifests.reviews import AWAITING_REVIEW
 from jitaccess.reconcile.provenance import with_provenance
 from jitaccess.reconcile.sharing import SharedReads
 from jitaccess.workqueue.store import Open
@@ -37,11 +41,12 @@ class Facts:
     policy: AccessPolicy | None
     role: RoleFacts
     usage: Usage | None = None  # of its policy's limits, where it has any
+    unreviewed: tuple[Unreviewed, ...] = ()
 
     @property
     def around(self) -> Circumstances:
         """What a decision rests on beside the two."""
-        return Circumstances(self.role.shown, self.usage)
+        return Circumstances(self.role.shown, self.usage, self.unreviewed)
 
 
 class Reader:
@@ -82,7 +87,19 @@ class Reader:
         return Facts(request, None, RoleFacts(None)) if request else None
 
     async def _facts(self, resource: Resource, request: AccessRequest, policy: AccessPolicy | None, role: RoleFacts) -> Facts:
-        return Facts(await with_provenance(self._cluster, resource, request, policy), policy, role)
+        known = Facts(await with_provenance(self._cluster, resource, request, policy), policy, role)
+        return await self.with_unreviewed(resource, known)
+
+    async def with_unreviewed(self, resource: Resource, facts: Facts) -> Facts:
+        """The same with what the person has that is not reviewed yet, as it is now, where the policy asks for that.
+
+        The list follows what awaits a review, in the namespace of the policy or everywhere, whatever else is on record.
+        """
+        request, policy = facts.request, facts.policy
+        if request.state is not State.PENDING or not policy or not (policy.emergency and policy.emergency.block_until_reviewed):
+            return facts
+        listed = self._cluster.list_objects(resource, namespace=policy.key.namespace, fieldSelector=AWAITING_REVIEW)
+        return replace(facts, unreviewed=unreviewed_of(request, [parse_request(item) async for item in listed]))
 
     async def _policy_for(self, ref: PolicyRef, key: Key) -> AccessPolicy | None:
         if ref.key.namespace == key.namespace:

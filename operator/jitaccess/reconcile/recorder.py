@@ -7,7 +7,7 @@ from datetime import datetime
 from jitaccess.domain.lifecycle import Verdict
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.obstacles import OBSTACLES
-from jitaccess.domain.recording import Outcome, next_step
+from jitaccess.domain.recording import Outcome, Step, next_step
 from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.kube.api import Cluster, Conflict, Outage
 from jitaccess.kube.installation import Installation
@@ -44,7 +44,10 @@ class Recorder:
 
     async def record(self, request: AccessRequest, outcome: Outcome) -> AccessRequest:
         """Write what is new, and publish it; returns the request as recorded. Conflict if it was recorded or deleted since."""
-        step = next_step(request, outcome, self._tools.now())
+        return await self.write(request, next_step(request, outcome, self._tools.now()))
+
+    async def write(self, request: AccessRequest, step: Step) -> AccessRequest:
+        """Write the next record of a request; as above."""
         if step.recorded == request.recorded:
             return request
         self._open.expect(replace(request, recorded=step.recorded))

@@ -27,6 +27,7 @@ from jitaccess.reconcile.grants import Checked, Grants
 from jitaccess.reconcile.guards import Guard
 from jitaccess.reconcile.recorder import Recorder, Tools
 from jitaccess.reconcile.room import Room
+from jitaccess.reconcile.turns import Turns
 from jitaccess.workqueue.store import Open
 
 
@@ -49,6 +50,7 @@ class RequestReconciler:
         self._endings = Endings(tools, kind, self._recorder, self._grants)
         self._ahead = JobsAhead(self._grants.guards)
         self._proven: set[tuple[str, RoleRef, DeliveredAs]] = set()  # what could be bound where
+        self._turns = Turns()
         self._held: dict[str, Guard] = {}  # by the UID of a request: its grant is on record, and the binding waits for the sinks
 
     async def reconcile(self, key: Key) -> None:
@@ -132,7 +134,8 @@ class RequestReconciler:
             guard = await self._prepare(facts, verdict.grant)
         except Blocked as block:
             return await self._obstructed_by(facts, verdict, block)
-        await self._begin(facts, guard)
+        async with self._turns.of(facts.request, facts.policy):
+            await self._begin(await self._reader.with_unreviewed(self._kind.resource, facts), guard)
 
     async def _prepare(self, facts: Facts, grant: Grant) -> Guard:
         """Everything that can be made sure of before the grant is on record; Blocked says what is in the way."""

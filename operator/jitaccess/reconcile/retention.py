@@ -9,6 +9,7 @@ from jitaccess.domain.text import parse_time
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.parse import key_of
 from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.reviews import SETTLED_FOR_GOOD
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ async def remove_old(
     `exported` yet, by its resourceVersion, is kept, but for no longer than LONGEST_HOLD.
     """
     removed, refusals, why, held, lost = 0, 0, "", 0, 0
-    async for item in cluster.list_metadata(resource, fieldSelector="status.settled=true"):
+    async for item in cluster.list_metadata(resource, fieldSelector=SETTLED_FOR_GOOD):
         # Nothing younger than the retention time can have been settled that long ago, so most are never read.
         if parse_time(item["metadata"]["creationTimestamp"]) <= now - retention and (
             settled_at := await _settled(cluster, resource, item, now - retention)
@@ -55,8 +56,9 @@ async def remove_old(
 
 
 async def _settled(cluster: Cluster, resource: Resource, item: Manifest, before: datetime) -> datetime | None:
-    """When exactly that request was settled, if that was before."""
+    """When exactly that request was settled, if that was before, and it is owed no review."""
     found = await cluster.find(resource, key_of(item))
-    settled_at = str(((found or {}).get("status") or {}).get("settledAt", ""))
+    status = (found or {}).get("status") or {}
+    settled_at = "" if status.get("awaitingReview") else str(status.get("settledAt", ""))
     same = found is not None and found["metadata"]["uid"] == item["metadata"]["uid"]
     return parse_time(settled_at) if same and settled_at and parse_time(settled_at) <= before else None

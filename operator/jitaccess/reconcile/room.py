@@ -16,7 +16,8 @@ from jitaccess.domain.usage import DAY, Held, Usage, counted_for_its_day, grant_
 from jitaccess.kube.api import Cluster, Conflict
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import OPEN_REQUESTS, Resource
-from jitaccess.manifests.status import UnknownState, settled_in
+from jitaccess.manifests.reviews import hour_of
+from jitaccess.manifests.status import UnknownState
 from jitaccess.reconcile.facts import Facts
 from jitaccess.workqueue.tally import Asked, Tally, as_asked
 
@@ -119,7 +120,7 @@ class Room:
         """The requests that were made since then and are settled, hour by hour, and the next, as a clock may have been ahead."""
         hours = int((self._now() - since) / HOUR) + 2
         days: dict[str, Asked] = {}
-        for hour in (settled_in(since + number * HOUR) for number in range(hours)):
+        for hour in (hour_of(since + number * HOUR) for number in range(hours)):
             async for request in self._list(policy, f"status.settledIn={hour}"):
                 if request.created > since and counted_for_its_day(request, policy):
                     days[request.uid] = as_asked(request)

@@ -10,6 +10,9 @@ from jitaccess.domain.recorded import State
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.cloudevent import Event
 
+_FOUND = {"ReviewedAsFine": "fine", "ReviewedAsMisuse": "misuse"}  # in this order: one misuse makes it that
+_STANDINGS = {"ReviewOwed": "owed", "ReviewOverdue": "overdue"}
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -25,11 +28,14 @@ class Account:
     policy: str
     state: State
     why: str
-    at: datetime  # of the last event
+    at: datetime  # of the last event, or of the end, if there is something after it
     decided: tuple[str, ...]
     approved: tuple[str, ...]
     granted: datetime | None
     until: datetime | None
+    emergency: bool = False
+    review: str = ""  # of emergency access that is over: owed, overdue, fine or misuse
+    reviewed: tuple[str, ...] = ()
 
     @property
     def ended(self) -> datetime | None:
@@ -46,6 +52,8 @@ def account_of(event: Event) -> Account:
     data = event["data"]
     request, role, grant, transition = data["request"], data["role"], data.get("grant") or {}, data["transition"]
     decisions: Sequence[dict[str, Any]] = data["decisions"]
+    ended = data.get("ended") or {"at": event["time"], "reason": transition["reason"]}
+    reviews = [decision for decision in decisions if decision["reason"] in _FOUND]
     return Account(
         uid=request["uid"],
         namespace=request.get("namespace", ""),
@@ -56,10 +64,13 @@ def account_of(event: Event) -> Account:
         ticket=data.get("ticket", ""),
         policy=data["policy"]["name"],
         state=State(transition["state"]),
-        why=transition["reason"],
-        at=parse_time(event["time"]),
+        why=ended["reason"],
+        at=parse_time(ended["at"]),
         decided=tuple(decision["by"] for decision in decisions),
         approved=tuple(decision["by"] for decision in decisions if decision["reason"] == "Approved"),
         granted=parse_time(grant["from"]) if "from" in grant else None,
         until=parse_time(grant["until"]) if "until" in grant else None,
+        emergency=data.get("emergency") is True,
+        review=_STANDINGS.get(transition["reason"], "") if not reviews else max(_FOUND[each["reason"]] for each in reviews),
+        reviewed=tuple(each["by"] for each in reviews),
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jitaccess.domain.model import AccessRequest, Decision
-from jitaccess.domain.recorded import Signed
+from jitaccess.domain.recorded import Signed, end_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,14 @@ class LedgerLine:
 def decisions(request: AccessRequest) -> list[LedgerLine]:
     """Every decision in the ledgers, approvals first, each in the order in which they were made."""
     recorded = request.recorded
-    last = [Signed(entry.by, "", entry.at) for entry in recorded.history[-1:] if request.state.settled and entry.by]
+    end = end_of(recorded.history)
+    last = [Signed(end.by, "", end.at)] if end and end.by else []
+    reviewed = [Signed(each.by, each.note, each.at) for each in recorded.review.found] if recorded.review else []
     return [
         *_lines("approved", request.approvals, recorded.approvals),
         *_lines("denied", request.denials, (*last, *_if_any(recorded.denial))),
         *_lines("revoked", request.revocations, (*last, *_if_any(recorded.revocation))),
+        *_lines("reviewed", request.reviews, reviewed),
     ]
 
 

@@ -8,7 +8,8 @@ from jitaccess.domain.rules import approvals_from, awaited, counting_approvals
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.beginnings import begins
-from jitaccess.wording.history import end_refused, ends, timeline
+from jitaccess.wording.history import end_refused, ends, last_line
+from jitaccess.wording.reviews import review_policy, review_standing
 from jitaccess.wording.times import clock, relative, span
 from jitaccess.wording.unseen import not_acted_on, policy_unseen, request_unseen
 
@@ -37,6 +38,8 @@ def option(namespace: str) -> str:
 
 def who_decides(policy: AccessPolicy) -> str:
     """How many approvals a policy asks for, and from whom."""
+    if policy.emergency:
+        return review_policy(policy.emergency)
     return approvals_from(policy, policy.required_approvals) if policy.required_approvals else "no approval needed"
 
 
@@ -57,12 +60,12 @@ def progress(request: AccessRequest) -> str:
 def when(request: AccessRequest, now: datetime) -> str:
     """The one time that matters now: until when, since when, or how long ago it ended."""
     if request.state is State.ACTIVE and request.recorded.expires_at:
-        return ends(request, now) + (", unguarded" if _unguarded(request) else "")
+        return ends(request, now) + review_standing(request, now) + (", unguarded" if _unguarded(request) else "")
     if starts := request.recorded.starts_at:
         return f"begins {relative(starts, now)}" if starts > now else f"should have begun {relative(starts, now)}"
     settled = request.recorded.settled_at
     if request.state.settled and settled:
-        return f"ended {relative(settled, now)}"
+        return f"ended {relative(settled, now)}" + review_standing(request, now)
     return f"asked {relative(request.created, now)}" + (", not looked at yet" if request_unseen(request, now) else "")
 
 
@@ -139,9 +142,9 @@ def _running(request: AccessRequest, until: datetime, now: datetime) -> str:
 
 
 def _ending(request: AccessRequest, now: datetime) -> str:
-    if not request.recorded.history:
+    last = last_line(request, now)
+    if last is None:
         return _condition_message(request)
-    last = timeline(request, now)[-1]
     return ": ".join(part for part in (f"by {last.by}" if last.by else "", last.said) if part)
 
 

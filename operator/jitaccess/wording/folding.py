@@ -20,6 +20,10 @@ _NOUNS = {
     Occasion.TIMED_OUT: ("request not decided in time", "requests not decided in time"),
     Occasion.FAILED: ("request that could not be granted", "requests that could not be granted"),
     Occasion.INCIDENT: ("incident", "incidents"),
+    Occasion.EMERGENCY: ("emergency grant", "emergency grants"),
+    Occasion.REVIEW_OWED: ("review owed", "reviews owed"),
+    Occasion.REVIEW_OVERDUE: ("review overdue", "reviews overdue"),
+    Occasion.REVIEWED: ("review given", "reviews given"),
 }
 _LINES = 12
 

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.model import AccessRequest
-from jitaccess.domain.recorded import Entry, Signed, State
+from jitaccess.domain.recorded import AFTER_THE_END, Entry, Signed, State, end_of
 from jitaccess.wording.times import clock, relative
 
 _CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
 # Steps on the way that are called by their reason; other entries of a state that is not settled are incidents.
-_STEPS = frozenset({"Requested", "Approved"})
+_STEPS = frozenset({"Requested", "Approved", *AFTER_THE_END})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def timeline(request: AccessRequest, now: datetime) -> list[HistoryLine]:
 
 def what(entry: Entry) -> str:
     """What to call an entry: the state it led to, or what happened on the way (`Binding restored`)."""
-    if entry.state.settled or entry.reason == "Granted":
+    if entry.reason == "Granted" or (entry.state.settled and entry.reason not in AFTER_THE_END):
         return entry.state.value
     return _CAPITAL.sub(lambda capital: f" {capital[0].lower()}", entry.reason)
 
@@ -45,6 +45,12 @@ def said(entry: Entry, request: AccessRequest, now: datetime) -> str:
         return signed.note if signed else entry.message
     words = _WORDS.get(entry.reason)
     return (words(request, now) if words else "") or entry.message
+
+
+def last_line(request: AccessRequest, now: datetime) -> HistoryLine | None:
+    """How a settled request ended, whatever was said of it afterwards; None while it is open."""
+    end = end_of(request.recorded.history)
+    return HistoryLine(end.at, what(end), end.by, said(end, request, now)) if end else None
 
 
 def end_refused(request: AccessRequest) -> bool:

@@ -10,13 +10,19 @@ from jitaccess.domain.notices import Occasion
 from jitaccess.domain.recorded import DeliveredAs, Entry, State
 from jitaccess.domain.text import format_duration
 from jitaccess.domain.waits import WAITING
+from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.describe import option, place, still_awaited, who_decides
 from jitaccess.wording.history import said, what
 from jitaccess.wording.inert import argument, inert
+from jitaccess.wording.reviews import owes_review, review_in_words
 from jitaccess.wording.roles import role_asked
 from jitaccess.wording.times import relative, span
 
 _SHORT = 120
+# Of emergency access, what somebody is to do something about.
+_TO_REVIEW = frozenset({Occasion.REVIEW_OWED, Occasion.REVIEW_OVERDUE})
+# Of these the title and the reason for asking say it all.
+_SAID = frozenset({Occasion.REQUESTED, Occasion.SCHEDULED, Occasion.GRANTED, Occasion.EMERGENCY}) | _TO_REVIEW
 _ASKS = frozenset({Occasion.REQUESTED, Occasion.REMINDER, Occasion.ESCALATION, Occasion.APPROVED})
 
 
@@ -129,6 +135,20 @@ def _settled(told: Told, _: datetime) -> str:
     return f"{_wish(told)} {words}" + (f" by {_by(told)}" if _by(told) else "")
 
 
+def _emergency(told: Told, now: datetime) -> str:
+    return f"EMERGENCY: {_granted(told, now)}, without approval"
+
+
+def _review(told: Told, now: datetime) -> str:
+    review = told.request.recorded.review
+    if told.occasion is Occasion.REVIEWED:
+        found = "found to be misuse" if told.entry and told.entry.reason == "ReviewedAsMisuse" else "found fine"
+        return f"{_whose(told)} emergency access ({_thing(told)}) was {found}" + (f" by {_by(told)}" if _by(told) else "")
+    due = f", due {relative(review.due, now)}" if review and review.due and told.occasion is Occasion.REVIEW_OWED else ""
+    late = "overdue" if told.occasion is Occasion.REVIEW_OVERDUE else "owed"
+    return f"Review {late}{due}: {_whose(told).lower() if told.own else _whose(told)} emergency access ({_thing(told)})"
+
+
 def _incident(told: Told, _: datetime) -> str:
     happened = inert(what(told.entry), _SHORT) if told.entry else "Something happened"
     return f"{happened}: {_access(told) if told.request.recorded.granted_at else _wish(told)}"
@@ -148,6 +168,10 @@ _TITLES: Mapping[Occasion, Callable[[Told, datetime], str]] = {
     Occasion.TIMED_OUT: _settled,
     Occasion.FAILED: _settled,
     Occasion.INCIDENT: _incident,
+    Occasion.EMERGENCY: _emergency,
+    Occasion.REVIEW_OWED: _review,
+    Occasion.REVIEW_OVERDUE: _review,
+    Occasion.REVIEWED: _review,
 }
 
 
@@ -167,6 +191,7 @@ def _lines(told: Told, now: datetime) -> Iterator[tuple[str, str]]:
     yield "Begins", _begins(request, now)
     yield "Why", inert(request.reason)
     yield "Ticket", inert(request.ticket)
+    yield "Emergency", inert(review_in_words(request, now), 300)
     yield from _happened(told, now)
     if told.occasion in _ASKS and request.state is State.PENDING:
         yield from _decision(told, now)
@@ -186,7 +211,7 @@ def _begins(request: AccessRequest, now: datetime) -> str:
 
 def _happened(told: Told, now: datetime) -> Iterator[tuple[str, str]]:
     """What the entry says, where it is more than the title and the reason for asking."""
-    if told.entry is None or told.occasion in (Occasion.REQUESTED, Occasion.SCHEDULED, Occasion.GRANTED):
+    if told.entry is None or told.occasion in _SAID:
         return
     words = said(told.entry, told.request, now)
     yield ("Note" if told.entry.by else "What"), inert(words)
@@ -218,8 +243,18 @@ def _commands(told: Told) -> Iterator[tuple[str, str]]:
         yield "Take it back", f"kubectl jit withdraw {end}"
     elif request.state is State.ACTIVE:
         yield "Revoke", f"kubectl jit revoke {end}"
+    elif told.occasion in _TO_REVIEW and not told.own and owes_review(request):
+        yield from _reviewing(request, end)
     else:
         yield "More", f"kubectl jit show {end}"
+
+
+def _reviewing(request: AccessRequest, end: str) -> Iterator[tuple[str, str]]:
+    yield "It was fine", f"kubectl jit reviewed {end} --fine"
+    yield "It was misuse", f"kubectl jit reviewed {end} --misuse"
+    kind, where = request_kind(request.key.namespace).resource.kind.lower(), request.key.namespace
+    it = f"{kind} {argument(request.key.name)}" + (f" -n {where}" if where else "")
+    yield "Without the plugin", f'kubectl annotate {it} jitaccess.dev/review="fine: your note"'
 
 
 def _link(told: Told) -> str:

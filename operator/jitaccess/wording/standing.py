@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from jitaccess.domain.model import AccessRequest
-from jitaccess.domain.recorded import State
+from jitaccess.domain.recorded import State, end_of
 from jitaccess.domain.text import lower_ascii
-from jitaccess.wording.history import ends, timeline
+from jitaccess.wording.history import ends, last_line
 from jitaccess.wording.times import relative
 
 LATELY = timedelta(days=7)
@@ -31,14 +31,14 @@ def recent_refusals(requests: Iterable[AccessRequest], now: datetime) -> list[st
 def refusal(request: AccessRequest, now: datetime) -> str:
     """How a settled request ended, in words: `Denied by bob 3h ago: use staging`; empty while it is open, and if it expired."""
     settled = request.recorded.settled_at
-    if not request.state.settled or request.state is State.EXPIRED or settled is None:
+    last = last_line(request, now)
+    if last is None or request.state is State.EXPIRED or settled is None:
         return ""
-    last = timeline(request, now)[-1]
     return f"{request.state}{f' by {last.by}' if last.by else ''} {relative(settled, now)}{f': {last.said}' if last.said else ''}"
 
 
 def _refused_at(request: AccessRequest) -> datetime | None:
     """When somebody other than the requester denied or revoked it; None for any other request."""
-    last = request.recorded.history[-1:]
-    own = bool(last) and lower_ascii(last[0].by) == lower_ascii(request.requester)
+    last = end_of(request.recorded.history)
+    own = last is not None and lower_ascii(last.by) == lower_ascii(request.requester)
     return request.recorded.settled_at if request.state in (State.DENIED, State.REVOKED) and not own else None

@@ -10,9 +10,10 @@ from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import obstructed
 from jitaccess.domain.recorded import State
-from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.resources import Resource, reviews_of
 from jitaccess.workqueue.namespaces import Namespaces
 from jitaccess.workqueue.policies import Policies
+from jitaccess.workqueue.reviews import Reviews
 from jitaccess.workqueue.tally import Tally
 from jitaccess.workqueue.versions import version_of
 
@@ -177,6 +178,7 @@ class Store:
 
     def __init__(self, requests: Iterable[Resource], policies: Iterable[Resource]) -> None:
         self.requests = {resource: Requests() for resource in requests}
+        self.reviews = {resource: Reviews() for resource in self.requests}
         self.policies = {resource: Policies() for resource in policies}
         self.namespaces = Namespaces()
 
@@ -185,10 +187,13 @@ class Store:
         return next((known.get(ref.key) for resource, known in self.policies.items() if resource.kind == ref.kind), None)
 
     def under(self, policy: PolicyRef) -> Iterator[tuple[Resource, Key]]:
-        """The open requests, of whatever kind, that name the policy."""
+        """The open requests, of whatever kind, that name the policy, and the reviews that are owed under it."""
         for resource, requests in self.requests.items():
             for key in requests.under(policy):
                 yield resource, key
+        for resource, reviews in self.reviews.items():
+            for key in reviews.under(policy):
+                yield reviews_of(resource), key
 
 
 def waits_for_us(request: AccessRequest) -> bool:

@@ -99,6 +99,15 @@ async def test_what_is_there_is_heard_and_then_what_happens(server: Server, desk
     assert all("PartialObjectMetadata" in accept for accept in server.accepts), "nothing but metadata is asked for"
 
 
+async def test_only_what_is_selected_is_listed_and_watched(server: Server, desk: Desk) -> None:
+    desk.following = Following(desk.following._cluster, NAMESPACES, desk._hear, selector="a=b", fields="status.settled=true")
+    await follow(desk)
+    assert {name: server.watches[0][name] for name in ("labelSelector", "fieldSelector")} == {
+        "labelSelector": "a=b",
+        "fieldSelector": "status.settled=true",
+    }
+
+
 async def test_a_watch_that_the_server_ends_goes_on_where_it_ended(server: Server, desk: Desk) -> None:
     server.streams = [[{"type": "BOOKMARK", "object": namespace("", "12")}], [{"type": "ADDED", "object": namespace("b", "13")}]]
     await follow(desk)

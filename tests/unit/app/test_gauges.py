@@ -14,7 +14,7 @@ from jitaccess.app import metrics_page
 from jitaccess.app.gauges import NOT_READY, OVERDUE_AFTER, UNGUARDED, Gauges, Replica
 from jitaccess.app.metrics_page import SECONDS_BETWEEN, MetricsPage
 from jitaccess.domain.model import AccessRequest, Key, PolicyRecorded, PolicyRef
-from jitaccess.domain.recorded import Condition, ObjectRef, Recorded, State
+from jitaccess.domain.recorded import Condition, ObjectRef, Recorded, Review, State
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.resources import CLUSTER_POLICIES, JOBS, POLICIES, REQUESTS
 from jitaccess.publish.metrics import OTHER, Metrics
@@ -30,7 +30,7 @@ LABELS = {
     "policy_kind": {"AccessPolicy", "ClusterAccessPolicy", OTHER},
     "state": {state.value for state in State},
     "delivery": {"Binding", "Identity"},
-    "decision": {"approved", "denied", "withdrawn", "revoked"},
+    "decision": {"approved", "denied", "withdrawn", "revoked", "reviewed"},
     "what": {"binding", "identity"},
     "cause": {"GuardGone", "OperatorTooLate"},
     "verb": {"GET", "POST", "PUT", "PATCH", "DELETE", "WATCH"},
@@ -165,6 +165,17 @@ def test_access_that_should_have_ended_is_overdue(
         desk.store.requests[REQUESTS].unbound(Key(NAMESPACE, "active"))
     desk.now = T0 + after
     assert desk.value("grants_overdue", **KIND) == overdue
+
+
+@pytest.mark.parametrize(
+    ("after", "overdue"), [pytest.param(timedelta(0), 0, id="owed"), pytest.param(24 * HOUR, 1, id="the-moment-it-is-due")]
+)
+def test_reviews_are_owed_and_then_overdue(desk: Desk, after: timedelta, overdue: int) -> None:
+    review = Review(24 * HOUR, "Group security", T0 + 24 * HOUR)
+    desk.store.reviews[REQUESTS].remember(replace(named("over"), recorded=Recorded(review=review)), 0)
+    desk.store.reviews[REQUESTS].remember(replace(named("given"), recorded=Recorded(review=replace(review, awaited=False))), 0)
+    desk.now = T0 + after
+    assert (desk.value("reviews_owed", **KIND), desk.value("reviews_overdue", **KIND)) == (1, overdue)
 
 
 @pytest.mark.parametrize(("reason", "label"), [*((each, each) for each in UNGUARDED), (HOSTILE, OTHER)])

@@ -15,12 +15,13 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
 from jitaccess.domain.recording import Delivery, Incident, Outcome, next_step
+from jitaccess.domain.reviews import next_review
 from jitaccess.domain.rules import Objection
 from jitaccess.domain.text import parse_time
 from jitaccess.domain.usage import Held, Usage, held
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import request_status
-from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, T0, policy_manifest, request_manifest
+from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, EMERGENCY, T0, policy_manifest, request_manifest
 from unit.manifest_files import crd_schema, schema_faults
 
 PEOPLE = st.sampled_from([ALICE, BOB, CAROL, DAVE])
@@ -28,6 +29,10 @@ LINES = st.one_of(
     PEOPLE.map(lambda user: f"{user}: ok"),
     PEOPLE.map(lambda user: f"{user}: "),
     st.sampled_from(["", BOB, f"{CAROL}:ok", ": ok", f"{BOB}: ok\u2028{CAROL}: ok", f"{DAVE}\t: ok", f" {BOB}: ok\r"]),
+)
+REVIEWS = st.one_of(
+    st.tuples(PEOPLE, st.sampled_from(["fine", "misuse", "fine: as said", "Fine", "ok", ""])).map(": ".join),
+    st.sampled_from(["", "fine", f"{BOB}: fine\u2028{CAROL}: fine"]),
 )
 DURATION = timedelta(hours=1)
 # T0 is 04:10 in Berlin, and both windows are a while away; the second is open on one day only.
@@ -63,12 +68,22 @@ class OneRequest(RuleBasedStateMachine):
         self.looks = 0
         self.taken = 0  # grants of Alice's other requests
 
-    @initialize(required=st.sampled_from([0, 1, 1, 2, 2, 3]), start=STARTS, windows=WINDOWS, ends=st.booleans())
-    def policy_is_made(self, required: int, start: str | None, windows: list[dict[str, Any]], ends: bool) -> None:
+    @initialize(
+        required=st.sampled_from([0, 1, 1, 2, 2, 3]), start=STARTS, windows=WINDOWS, ends=st.booleans(), emergency=st.booleans()
+    )
+    def policy_is_made(
+        self, required: int, start: str | None, windows: list[dict[str, Any]], ends: bool, emergency: bool
+    ) -> None:
+        glass: dict[str, Any] = {"emergency": EMERGENCY} if emergency and not required else {}
         self.request = request_manifest(duration="1h", ticket="INC-42", startTime=start)
         self.policy = policy_manifest(
-            requiredApprovals=required, allowScheduling=True, windows=windows or None, endWithWindow=ends
+            requiredApprovals=required, allowScheduling=True, windows=windows or None, endWithWindow=ends, **glass
         )
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is on record that the request is."""
+        return bool((self.request.get("status") or {}).get("settled"))
 
     # What people do.
 
@@ -118,6 +133,11 @@ class OneRequest(RuleBasedStateMachine):
     @rule(change=st.sampled_from(NARROWER))
     def policy_is_deleted_or_narrowed(self, change: dict[str, Any] | None) -> None:
         self.policy = policy_manifest(**change) if change else None
+
+    @precondition(lambda self: self.settled)
+    @rule(line=REVIEWS)
+    def review(self, line: str) -> None:
+        self._decide("reviews", line)
 
     @precondition(lambda self: self.looks >= MOST_LIVELY)
     @rule()
@@ -184,6 +204,21 @@ class OneRequest(RuleBasedStateMachine):
     @rule()
     def the_binding_is_changed_by_hand(self) -> None:
         self._look(crashes=False, incident=Incident("BindingRestored", "the RoleBinding was changed by hand and is put back"))
+
+    @precondition(lambda self: self.settled)
+    @rule()
+    def operator_looks_at_the_review(self) -> None:
+        before = self.request["status"]
+        policy = parse_policy(self.policy) if self.policy else None
+        after = json.loads(json.dumps(request_status(next_review(parse_request(self.request), policy, self.now))))
+        self._check_record(before, after)
+        self.request["status"] = after
+        again = request_status(next_review(parse_request(self.request), policy, self.now))
+        assert again == after, "a second look at once writes nothing"
+        found = {each["by"] for each in after.get("reviews", [])}
+        assert found <= {BOB, CAROL, DAVE}, f"not everybody of {found} may review"
+        if after.get("emergency"):
+            assert after["awaitingReview"] is not bool(found), "it is owed until it is there"
 
     def _decide(self, ledger: str, line: str) -> None:
         annotations = self.request["metadata"].setdefault("annotations", {})
@@ -294,6 +329,16 @@ class OneRequest(RuleBasedStateMachine):
             assert after["settledAt"] == before["settledAt"], "the time of settling moved"
         for field in ("grantedAt", "expiresAt"):
             assert before.get(field, after.get(field)) == after.get(field), f"{field} moved once it was granted"
+        self._check_review(before, after)
+
+    def _check_review(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        if "grantedAt" in before:
+            assert after.get("emergency") == before.get("emergency"), "an emergency is one from its beginning, or never"
+        for field in ("reviewDue", "reviews"):
+            assert before.get(field, after.get(field)) == after.get(field), f"{field} changed once it was there"
+        assert ("emergency" in after) <= ("grantedAt" in after), "what never began is no emergency"
+        assert ("reviewDue" in after) is bool(after.get("emergency") and after["settled"]), "a review is owed once it is over"
+        assert ("awaitingReview" in after) is ("emergency" in after)
 
     @invariant()
     def granted_time_never_exceeds_what_was_asked_for(self) -> None:
@@ -313,6 +358,11 @@ class OneRequest(RuleBasedStateMachine):
         if self.made:
             recorded = (parse_time(status["grantedAt"]), parse_time(status["expiresAt"]))
             assert recorded == (self.made.granted_at, self.made.expires_at), f"{recorded} is recorded, {self.made} is there"
+
+    @invariant()
+    def no_review_is_owed_of_access_by_approval(self) -> None:
+        status = self.request.get("status") or {}
+        assert not status.get("emergency") or not status.get("approvals"), "it was approved, and is no emergency"
 
     @invariant()
     def no_settled_request_has_access(self) -> None:

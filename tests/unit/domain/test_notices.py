@@ -29,6 +29,12 @@ MINUTE = timedelta(minutes=1)
         (State.WITHDRAWN, "RequestDeleted", Occasion.WITHDRAWN),
         (State.TIMED_OUT, "PendingTimeout", Occasion.TIMED_OUT),
         (State.FAILED, "InvalidSpec", Occasion.FAILED),
+        (State.DENIED, "UnreviewedEmergency", Occasion.DENIED),
+        (State.ACTIVE, "Emergency", Occasion.EMERGENCY),
+        (State.EXPIRED, "ReviewOwed", Occasion.REVIEW_OWED),
+        (State.REVOKED, "ReviewOverdue", Occasion.REVIEW_OVERDUE),
+        (State.EXPIRED, "ReviewedAsFine", Occasion.REVIEWED),
+        (State.REVOKED, "ReviewedAsMisuse", Occasion.REVIEWED),
     ],
 )
 def test_every_entry_is_an_occasion(state: State, reason: str, occasion: Occasion) -> None:

@@ -22,6 +22,7 @@ from jitaccess.manifests.cloudevent import CONTENT_TYPE, Event, canonical, event
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import CLUSTER_REQUESTS, REQUESTS
 from jitaccess.manifests.status import request_status
+from unit.emergencies import ended, reviewed
 from unit.examples import ALICE, BOB, DELIVERY, HOUR, T0, UID, approved_by, cluster_request, policy, request, request_manifest
 
 CLUSTER = "0c1d2e3f-0000-4000-8000-00000000000a"
@@ -125,6 +126,24 @@ def test_incidents_are_events_too() -> None:
     _, active, _ = story()
     incident = looked_at(active, T0 + HOUR, incidents=(Incident("BindingRestored", "put back"),))
     assert events(incident)[-1]["data"]["transition"]["reason"] == "BindingRestored"
+
+
+def test_emergency_access_is_marked_and_its_review_names_the_end() -> None:
+    told = events(reviewed())
+    assert ["emergency" in event["data"] for event in told] == [False, True, True, True, True, True]
+    assert [event["type"].rpartition(".")[2] for event in told][2:] == [
+        "Emergency",
+        "DurationElapsed",
+        "ReviewOwed",
+        "ReviewedAsFine",
+    ]
+    end = {"at": "2026-07-01T03:10:00.000Z", "reason": "DurationElapsed"}
+    assert [event["data"].get("ended") for event in told][3:] == [None, end, end]
+    assert told[-1]["data"]["decisions"] == [
+        {"by": BOB, "reason": "ReviewedAsFine", "note": "as said", "at": "2026-07-01T04:10:00.000Z"}
+    ]
+    assert [list(Draft202012Validator(SCHEMA).iter_errors(event["data"])) for event in told] == [[]] * 6
+    assert events(ended()) == told[:5], "a review changes no event before"
 
 
 def test_a_cluster_wide_request_is_in_no_namespace() -> None:

@@ -17,7 +17,7 @@ from jitaccess.manifests.derived import (
 from jitaccess.manifests.directory import DIRECTORY, entry_of, policy_of_entry
 from jitaccess.manifests.grant import is_same
 from jitaccess.manifests.kinds import ACCESS_POLICY, CLUSTER_ACCESS_POLICY
-from unit.examples import CAROL, NAMESPACE, POLICY_KEY, cluster_policy, policy
+from unit.examples import CAROL, EMERGENCY, NAMESPACE, POLICY_KEY, cluster_policy, policy
 
 
 def test_a_policy_becomes_a_role_to_ask_and_a_role_to_decide() -> None:
@@ -70,7 +70,7 @@ def rights(role: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def test_derived_names_are_those_of_the_manifests() -> None:
-    made = derived_roles(policy(), ACCESS_POLICY)
+    made = derived_roles(policy(requiredApprovals=0, emergency=EMERGENCY), ACCESS_POLICY)
     assert derived_names(POLICY_KEY, ACCESS_POLICY) == tuple(role["metadata"]["name"] for role in made)
 
 

@@ -13,9 +13,9 @@ from unit.examples import HOUR, NAMESPACE, T0, request_manifest
 from unit.fake_api import FakeApi
 
 
-def settled(name: str, uid: str, *, asked: timedelta, ended: timedelta | None) -> dict[str, Any]:
+def settled(name: str, uid: str, *, asked: timedelta, ended: timedelta | None, **status: Any) -> dict[str, Any]:
     at = {} if ended is None else {"settledAt": (T0 - ended).strftime("%Y-%m-%dT%H:%M:%S.000Z")}
-    return request_manifest(name, uid=uid, created=T0 - asked, status={"state": "Expired", "settled": True, **at})
+    return request_manifest(name, uid=uid, created=T0 - asked, status={"state": "Expired", "settled": True, **at, **status})
 
 
 DAYS = 24 * HOUR
@@ -29,6 +29,8 @@ DAYS = 24 * HOUR
         pytest.param(settled("r", "u", asked=40 * DAYS, ended=DAYS), 0, id="asked-long-ago-and-settled-yesterday"),
         pytest.param(settled("r", "u", asked=DAYS, ended=DAYS), 0, id="young"),
         pytest.param(settled("r", "u", asked=40 * DAYS, ended=None), 0, id="that-does-not-say-when-is-kept"),
+        pytest.param(settled("r", "u", asked=40 * DAYS, ended=40 * DAYS, awaitingReview=True), 0, id="awaits-its-review"),
+        pytest.param(settled("r", "u", asked=40 * DAYS, ended=40 * DAYS, awaitingReview=False), 1, id="was-reviewed"),
         pytest.param(request_manifest("r", created=T0 - 40 * DAYS, status={"state": "Active"}), 0, id="not-settled"),
     ],
 )

@@ -12,7 +12,7 @@ from jitaccess.domain.text import format_time
 from jitaccess.kube.api import Cluster, Outage
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.manifests.resources import POLICIES, REQUESTS
-from jitaccess.manifests.status import settled_in
+from jitaccess.manifests.reviews import hour_of
 from jitaccess.publish.events import Announcer
 from jitaccess.reconcile.requests import RequestReconciler
 from unit.conftest import Now
@@ -243,7 +243,7 @@ async def test_a_day_is_listed_by_its_hours_and_never_by_the_settled_history(cro
         crowd.put(f"{number}", created=T0 - age, status=settled(T0 - age))
     await crowd.look_at([crowd.put("x"), crowd.put("y", BOB)], times=1)
     selectors = [query["fieldSelector"] for query in crowd.api.queries]
-    hours = [settled_in(T0 + timedelta(hours=number - 24)) for number in range(26)]
+    hours = [hour_of(T0 + timedelta(hours=number - 24)) for number in range(26)]
     assert selectors == ["status.settled!=true", *(f"status.settledIn={hour}" for hour in hours)]
     assert (crowd.state("x"), crowd.state("y")) == ("DailyLimitReached", "Granted")
 
@@ -256,7 +256,7 @@ def settled(moment: datetime) -> dict[str, Any]:
         "state": "Withdrawn",
         "settled": True,
         "settledAt": format_time(moment),
-        "settledIn": settled_in(moment),
+        "settledIn": hour_of(moment),
         "policy": {"uid": f"p-{POLICY_KEY.name}", "generation": 3},
         "conditions": [],
         "history": [{"at": format_time(moment), "state": "Withdrawn", "reason": "WithdrawnByRequester"}],

@@ -22,27 +22,28 @@ class Places:
 
     request: frozenset[Key]
     approve: frozenset[Key]
+    review: frozenset[Key] = frozenset()
 
     @property
     def policies(self) -> list[Key]:
         """All of them."""
-        return sorted(self.request | self.approve)
+        return sorted(self.request | self.approve | self.review)
 
     def namespaces(self, verb: str = "") -> list[str]:
-        """The namespaces where a policy names me: for `request`, for `approve`, or for anything (empty)."""
-        keys = {"request": self.request, "approve": self.approve}.get(verb, self.request | self.approve)
+        """The namespaces where a policy names me: for `request`, `approve` or `review`, or for anything (empty)."""
+        keys = {"request": self.request, "approve": self.approve, "review": self.review}.get(verb, self.policies)
         return sorted({key.namespace for key in keys})
 
 
 def parse_places(rules: Iterable[Manifest]) -> Places:
     """Read what a SelfSubjectRulesReview says of the directory."""
-    found: dict[str, set[Key]] = {"request": set(), "approve": set()}
+    found: dict[str, set[Key]] = {"request": set(), "approve": set(), "review": set()}
     for rule in rules:
         if GROUP in rule.get("apiGroups", ()) and POLICIES.plural in rule.get("resources", ()):
             keys = {key for name in rule.get("resourceNames") or () if (key := policy_of_entry(name))}
             for verb in found.keys() & set(rule.get("verbs", ())):
                 found[verb] |= keys
-    return Places(frozenset(found["request"]), frozenset(found["approve"]))
+    return Places(frozenset(found["request"]), frozenset(found["approve"]), frozenset(found["review"]))
 
 
 def gathered(ask: Callable[[T], R], things: Sequence[T]) -> list[R]:

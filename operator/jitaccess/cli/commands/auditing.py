@@ -155,12 +155,21 @@ def _row(account: Account) -> list[Any]:
         account.requester,
         str(account.role.name),
         account.namespace or "(cluster)",
-        ", ".join(account.approved) or ("nobody needed" if account.granted else ""),
+        ", ".join(account.approved) or (_unapproved(account) if account.granted else ""),
         account.state.value if account.state.value in account.why else f"{account.state}: {account.why}",
         account.name,
         account.ticket,
         account.reason,
     ]
+
+
+def _unapproved(account: Account) -> str:
+    """Access that nobody approved: what an emergency was found to be, and by whom."""
+    if not account.emergency:
+        return "nobody needed"
+    if account.reviewed:
+        return f"nobody: emergency, {account.review} by {', '.join(account.reviewed)}"
+    return f"nobody: emergency, review {account.review or 'to come'}"
 
 
 def _minute(moment: datetime | None) -> str:
@@ -183,6 +192,9 @@ def _facts(account: Account) -> dict[str, Any]:
         "endedAt": format_time(account.ended) if account.ended else "",
         "state": account.state.value,
         "endReason": account.why,
+        "emergency": account.emergency,
+        "review": account.review,
+        "reviewedBy": list(account.reviewed),
     }
 
 

@@ -9,6 +9,7 @@ from click.shell_completion import CompletionItem
 from jitaccess.cli.api.errors import CliError, Refused
 from jitaccess.cli.api.reading import read_requests
 from jitaccess.manifests.resources import OPEN_REQUESTS
+from jitaccess.manifests.reviews import OWED_REVIEWS
 
 if TYPE_CHECKING:
     from jitaccess.cli.api.session import Session
@@ -42,7 +43,12 @@ def complete_requests(session: "Session", ctx: click.Context) -> Iterable[tuple[
     from jitaccess.cli.commands.standing import usable
 
     client, verb = session.client, ctx.command.name or ""
-    selector = client.mine if verb in ("extend", "withdraw") else OPEN_REQUESTS if verb in _OF_OPEN_ONES else ""
+    selectors = {
+        **dict.fromkeys(("extend", "withdraw"), client.mine),
+        **dict.fromkeys(_OF_OPEN_ONES, OPEN_REQUESTS),
+        "reviewed": OWED_REVIEWS,
+    }
+    selector = selectors.get(verb, "")
     requests = [request for request, _ in read_requests(client.requests(client.namespace, selector))[0]]
     found = requests if verb in ("show", "watch") else usable(verb, client, requests)
     named = ctx.params.get("names") or ()

@@ -106,7 +106,7 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
 def _rights_everywhere(client: Client, everywhere: Everywhere) -> list[Rights]:
     cluster = client.of_the_cluster
     whole = rights_under(cluster, cluster.policies(""), None)
-    mine = [one for one in whole if one.may_request or one.may_approve]
+    mine = [one for one in whole if one.may_request or one.may_approve or one.may_review]
     found = everywhere.policies(alone=not mine)
     return [*mine, *rights_under(client, sorted(found, key=lambda policy: policy.key), None)]
 
@@ -201,10 +201,20 @@ def _say_rights(rights: Rights, question: Question, usage: Usage | None, who: st
             ("  Limits", "; ".join(limits(policy, usage))),
             ("  May ask", _reason(rights, who)),
             ("  May decide", f"yes, though not on {who}'s own requests" if rights.may_approve else "no"),
+            ("  May review", _may_review(rights, who)),
             ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),
             ("  Note", change_unseen(policy) if rights.allowed else ""),
         ]
     )
+
+
+def _may_review(rights: Rights, who: str) -> str:
+    """Of a policy for emergencies: whether they review, and whether it keeps people waiting for that."""
+    emergency = rights.policy.emergency
+    if emergency is None:
+        return ""
+    may = f"yes, though not {who}'s own access" if rights.may_review else "no"
+    return f"{may}; no second one before the review of the first" if emergency.block_until_reviewed else may
 
 
 def _reason(rights: Rights, who: str) -> str:

@@ -22,6 +22,8 @@ from jitaccess.cli.terminal.output import note, warn
 from jitaccess.domain.model import AccessRequest, Manifest, RoleRef
 from jitaccess.domain.recorded import State
 from jitaccess.manifests.resources import OPEN_REQUESTS
+from jitaccess.manifests.reviews import OWED_REVIEWS
+from jitaccess.wording.reviews import owes_review
 
 _AGO = re.compile(r"(?:\d+[wdhm])+")
 _TERM = re.compile(r"(\d+)([wdhm])")
@@ -43,18 +45,22 @@ class Filter:
 
     def in_order(self, requests: Iterable[AccessRequest]) -> list[AccessRequest]:
         """Who waits longest comes first; of all else the newest."""
-        return sorted(requests, key=lambda request: (request.created, request.key), reverse=self is not REVIEWABLE)
+        return sorted(
+            requests, key=lambda request: (request.created, request.key), reverse=self not in (REVIEWABLE, AWAITING_REVIEW)
+        )
 
 
 MINE = Filter("mine", "", "You have no requests in {place}; ask with: kubectl jit request")
 REVIEWABLE = Filter("reviewable", OPEN_REQUESTS, "Nothing waits for your decision in {place}.")
 ACTIVE_ONES = Filter("active", ACTIVE, "Nobody has access through jitaccess in {place} now.")
+AWAITING_REVIEW = Filter("awaiting-review", OWED_REVIEWS, "No emergency access in {place} awaits its review.")
 ALL = Filter("all", "", "There are no requests in {place}.")
 
 
 filter_options = all_of(
     click.option("--reviewable", is_flag=True, help="Pending requests that you may decide."),
     click.option("--active", is_flag=True, help="Everybody's access that is active now."),
+    click.option("--awaiting-review", is_flag=True, help="Everybody's emergency access that is over and not reviewed."),
     click.option("--all", "everybody", is_flag=True, help="Everybody's requests, whatever became of them."),
 )
 
@@ -75,9 +81,10 @@ _narrowing_options = all_of(
 )
 
 
-def chosen_filter(to_review: bool, active: bool, everybody: bool) -> Filter:
+def chosen_filter(to_review: bool, active: bool, awaiting_review: bool, everybody: bool) -> Filter:
     """The filter that the options name; mine without any."""
-    named = [f for flag, f in ((to_review, REVIEWABLE), (active, ACTIVE_ONES), (everybody, ALL)) if flag]
+    flags = ((to_review, REVIEWABLE), (active, ACTIVE_ONES), (awaiting_review, AWAITING_REVIEW), (everybody, ALL))
+    named = [f for flag, f in flags if flag]
     if len(named) > 1:
         raise UsageError(f"--{named[0].name} and --{named[1].name} exclude each other")
     return named[0] if named else MINE
@@ -176,6 +183,8 @@ def passing(client: Client, which: Filter, requests: Iterable[AccessRequest]) ->
         return {request.key for request in requests if request.requester == client.me}
     if which is ACTIVE_ONES:
         return {request.key for request in requests if request.state is State.ACTIVE}
+    if which is AWAITING_REVIEW:
+        return {request.key for request in requests if owes_review(request)}
     if which is ALL:
         return {request.key for request in requests}
     return {request.key for request in reviewable(client, requests)}

@@ -49,6 +49,7 @@ from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.decisions import decisions
 from jitaccess.wording.describe import how_long, option, outcome, place, policy_of, progress, warnings, when
 from jitaccess.wording.history import timeline
+from jitaccess.wording.reviews import owes_review, review_in_words
 from jitaccess.wording.times import clock, span, zone
 
 _NAMES = Column("NAME"), Column("NAMESPACE", least=8, keep=8)
@@ -85,6 +86,7 @@ def ls(
     session: Session,
     reviewable: bool,
     active: bool,
+    awaiting_review: bool,
     everybody: bool,
     narrowing: Narrowing,
     everywhere: bool,
@@ -95,7 +97,8 @@ def ls(
 
     The other options narrow that list; --user alone looks among everybody's.
     """
-    which = chosen_filter(reviewable, active, everybody or bool(narrowing.user and not (reviewable or active)))
+    of_all = bool(narrowing.user and not (reviewable or active or awaiting_review))
+    which = chosen_filter(reviewable, active, awaiting_review, everybody or of_all)
     namespace = session.scope(everywhere)
     found = chosen_requests(session.client, namespace, which, narrowing)
     shown = found[: limit or None]
@@ -183,6 +186,10 @@ def show(session: Session, name: str | None, output: str | None) -> int:
         note("")
         note("To use it, as whoever asked for it:")
         command(f"kubectl jit as {request.key.name} {option(request.key.namespace)} -- get pods")
+    if owes_review(request) and err().is_terminal:
+        note("")
+        note("To review it, as a reviewer (or with --misuse):")
+        command(f"kubectl jit reviewed {request.key.name} {option(request.key.namespace)} --fine")
     return ExitCode.DONE
 
 
@@ -207,6 +214,7 @@ def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
             ("For", how_long(request, now)),
             ("Policy", policy_of(request, policy)),
             ("Binding", f"{kind.binding.kind} {bound.name}" if bound and request.state is State.ACTIVE else ""),
+            ("Emergency", review_in_words(request, now)),
             ("Identity", request.recorded.identity if request.state is State.ACTIVE else ""),
             *(("Warning", styled(warning, "bold red")) for warning in warnings(request)),
         ]

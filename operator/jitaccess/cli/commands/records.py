@@ -6,6 +6,7 @@ from typing import Any
 from jitaccess.cli.api.deletions import Deletion
 from jitaccess.cli.terminal.output import escaped
 from jitaccess.domain.model import AccessRequest, Decision
+from jitaccess.domain.recorded import Review, end_of
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import counting_approvals
 from jitaccess.domain.text import format_duration, format_time
@@ -35,10 +36,11 @@ _ASKED = (
 )
 _SHOWN = ("roleUid", "roleHash", "roleAllows", "roleRisks")
 _BECAME = ("state", "message", "requestedAt", "grantedAt", "expiresAt", "settledAt", "endReason", "endedBy", "endNote")
+_EMERGENCY = ("emergency", "reviewDue", "review", "reviewedBy", "reviewedAt", "reviewNote")
 _APPROVED = tuple(
     f"{fact}{n or ''}" for n in (0, *range(2, APPROVERS + 1)) for fact in ("approver", "approvedAt", "approvalNote")
 )
-CSV_COLUMNS = (*_ASKED, *_SHOWN, *_BECAME, "requiredApprovals", *_APPROVED, "binding", "decisions")
+CSV_COLUMNS = (*_ASKED, *_SHOWN, *_BECAME, "requiredApprovals", *_APPROVED, *_EMERGENCY, "binding", "decisions")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -70,6 +72,7 @@ def record(request: AccessRequest) -> dict[str, Any]:
         "expiresAt": time_fact(recorded.expires_at),
         "settledAt": time_fact(recorded.settled_at),
         **_end_facts(request),
+        **_review_facts(recorded.review),
         "requiredApprovals": recorded.required_approvals,
         "approvals": [approval_facts(line.by, line.at, line.note) for line in _counting(request)],
         "binding": recorded.binding.name if recorded.binding else "",
@@ -93,7 +96,7 @@ def gap(deletion: Deletion) -> dict[str, Any]:
         "settledAt": format_time(deletion.at),
         "endReason": "RequestDeleted",
     }
-    texts = dict.fromkeys((*_ASKED, "roleUid", "roleHash", "roleAllows", *_BECAME, "binding"), "")
+    texts = dict.fromkeys((*_ASKED, "roleUid", "roleHash", "roleAllows", *_BECAME, "binding"), "") | _review_facts(None)
     return texts | dict.fromkeys(_NUMBERS) | {field: [] for field in _LISTS} | deletion.known | known
 
 
@@ -136,12 +139,24 @@ def _no_dangers() -> dict[str, Any]:
 
 def _end_facts(request: AccessRequest) -> dict[str, str]:
     """Why it ended, whose decision that was, and what they wrote; empty while it has not."""
-    entries = request.recorded.history[-1:] if request.state.settled else ()
-    if not entries:
+    last = end_of(request.recorded.history)
+    if last is None:
         return {"endReason": "", "endedBy": "", "endNote": ""}
-    [last] = entries
     signed = signed_of(last, request) if last.by else None
     return {"endReason": last.reason, "endedBy": last.by, "endNote": signed.note if signed else ""}
+
+
+def _review_facts(review: Review | None) -> dict[str, Any]:
+    """Of emergency access, what became of its review: `owed`, `fine` or `misuse`, and of several the first that says so."""
+    first = next((each for each in review.found if each.finding is review.finding), None) if review else None
+    return {
+        "emergency": review is not None,
+        "reviewDue": time_fact(review.due) if review else "",
+        "review": first.finding.value if first else "owed" if review and review.due else "",
+        "reviewedBy": first.by if first else "",
+        "reviewedAt": time_fact(first.at) if first else "",
+        "reviewNote": first.note if first else "",
+    }
 
 
 def _counting(request: AccessRequest) -> Iterable[LedgerLine]:

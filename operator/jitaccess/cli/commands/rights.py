@@ -11,6 +11,7 @@ from jitaccess.domain.model import AccessPolicy
 from jitaccess.domain.text import format_duration
 from jitaccess.domain.windows import in_words
 from jitaccess.wording.describe import not_ready
+from jitaccess.wording.reviews import review_terms
 from jitaccess.wording.unseen import change_unseen, policy_unseen
 
 
@@ -21,6 +22,7 @@ class Rights:
     policy: AccessPolicy
     may_request: bool
     may_approve: bool
+    may_review: bool
     not_ready: str  # why the policy is not in force; empty when it is
     unseen: str  # that the operator has not looked at it as it is now; empty when it has
 
@@ -34,7 +36,8 @@ class Rights:
         """In words, for a column."""
         if self.not_ready:
             return "not looked at yet" if self.unseen else "not in force"
-        may = [word for flag, word in ((self.may_request, "may ask"), (self.may_approve, "decide")) if flag]
+        flags = ((self.may_request, "may ask"), (self.may_approve, "decide"), (self.may_review, "review"))
+        may = [word for flag, word in flags if flag]
         return ", ".join(may) or "-"
 
 
@@ -42,16 +45,24 @@ def rights_under(client: Client, policies: Sequence[AccessPolicy], person: Perso
     """Ask about each of the policies, for that person or for oneself."""
     request = client.may("request", (policy.ref for policy in policies), person)
     approve = client.may("approve", (policy.ref for policy in policies), person)
+    review = client.may("review", (policy.ref for policy in policies if policy.emergency), person)
     now = client.now()
     return [
-        Rights(policy, request[policy.ref], approve[policy.ref], not_ready(policy, now), _unseen(policy, now))
+        Rights(
+            policy,
+            request[policy.ref],
+            approve[policy.ref],
+            review.get(policy.ref, False),
+            not_ready(policy, now),
+            _unseen(policy, now),
+        )
         for policy in policies
     ]
 
 
 def of_concern(rights: Sequence[Rights]) -> list[Rights]:
     """Without the policies for many namespaces that give nothing here: they do not select it, or do not name me."""
-    return [one for one in rights if one.policy.selector is None or one.may_request or one.may_approve]
+    return [one for one in rights if one.policy.selector is None or one.may_request or one.may_approve or one.may_review]
 
 
 def _unseen(policy: AccessPolicy, now: datetime) -> str:
@@ -89,5 +100,7 @@ def _value(rights: Rights) -> dict[str, object]:
         "approvers": [str(approver) for approver in policy.approvers],
         "mayRequest": rights.may_request,
         "mayApprove": rights.may_approve,
+        "emergency": review_terms(policy),
+        "mayReview": rights.may_review,
         "notReady": rights.not_ready,
     }

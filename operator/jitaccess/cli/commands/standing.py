@@ -6,6 +6,7 @@ from jitaccess.cli.api.client import Client
 from jitaccess.domain.model import AccessRequest, Decision
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import lower_ascii
+from jitaccess.wording.reviews import owes_review
 
 
 def undecided(request: AccessRequest, me: str) -> bool:
@@ -24,6 +25,8 @@ def usable(verb: str, client: Client, requests: Iterable[AccessRequest]) -> list
     me, found = client.me, list(requests)
     if verb == "approve":
         return reviewable(client, found)
+    if verb == "reviewed":
+        return [request for request in found if owes_review(request) and not _is(me, request.requester)]
     mine = [request for request in found if request.requester == me]
     if verb == "extend":
         return mine

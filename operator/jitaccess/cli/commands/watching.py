@@ -37,14 +37,21 @@ from jitaccess.wording.times import clock, span_since
 @connects
 @pass_session
 def watch(
-    session: Session, name: str | None, reviewable: bool, active: bool, everybody: bool, everywhere: bool, timeout: str | None
+    session: Session,
+    name: str | None,
+    reviewable: bool,
+    active: bool,
+    awaiting_review: bool,
+    everybody: bool,
+    everywhere: bool,
+    timeout: str | None,
 ) -> int:
     """Follow a request until it can never give access again; or, without a name, keep a list of requests up to date.
 
     The exit code says how the request ended: 0 expired, 3 denied, revoked, withdrawn or failed, 4 timed out.
     """
     client = session.client
-    which = chosen_filter(reviewable, active, everybody)
+    which = chosen_filter(reviewable, active, awaiting_review, everybody)
     until = time.monotonic() + parse_seconds(timeout, "--timeout") if timeout else None
     if name:
         return _follow(client, parse_name(name, client.namespace), until)

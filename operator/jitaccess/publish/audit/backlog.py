@@ -9,7 +9,7 @@ from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.kube.clock import uptime
 from jitaccess.manifests.checkpoint import OVERLAP
 from jitaccess.manifests.resources import Resource
-from jitaccess.manifests.status import settled_in
+from jitaccess.manifests.reviews import hour_of
 
 MOST_BODIES = 256  # requests that are kept whole; the others are read again
 LAG = 15.0  # seconds that a version must lie back: longer than any write of ours is under way
@@ -143,7 +143,7 @@ class Backlog:
     def mark(self, version: int, at: float, now: datetime) -> None:
         """Everything up to that version is known here; `at` is the uptime."""
         if version >= 0 and (not self._marks or at - self._marks[-1][0] >= MARK_EVERY):
-            self._marks.append((at, version, settled_in(now - OVERLAP)))
+            self._marks.append((at, version, hour_of(now - OVERLAP)))
 
     def marked_since(self, at: float) -> bool:
         """Whether there was a mark since then."""

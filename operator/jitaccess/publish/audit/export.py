@@ -11,7 +11,7 @@ from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import uptime, utcnow
 from jitaccess.manifests.checkpoint import CURSORS, OVERLAP
 from jitaccess.manifests.resources import CONFIG_MAPS, Resource
-from jitaccess.manifests.status import settled_in
+from jitaccess.manifests.reviews import hour_of
 from jitaccess.publish.audit.backlog import DOUBT, Waiting
 from jitaccess.publish.audit.cursors import Cursors
 from jitaccess.publish.audit.exporter import Exporter
@@ -102,7 +102,7 @@ class Export:
         return tuple(f"; {why}" for why in map(_why, self.exporters) if why)
 
     def _waiting(self, resource: Resource, request: AccessRequest, start: int, version: int) -> Waiting:
-        since = settled_in(self._now() - OVERLAP)
+        since = hour_of(self._now() - OVERLAP)
         return Waiting(resource, request.key, request.uid, start, max(version, 0), since, request)
 
     def _add(self, waiting: Waiting, request: AccessRequest) -> None:

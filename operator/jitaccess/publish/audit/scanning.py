@@ -14,6 +14,7 @@ from jitaccess.manifests.checkpoint import hours_from
 from jitaccess.manifests.kinds import REQUEST_KINDS
 from jitaccess.manifests.parse import key_of
 from jitaccess.manifests.resources import OPEN_REQUESTS, REQUESTS, Resource
+from jitaccess.manifests.reviews import OWED_REVIEWS
 from jitaccess.publish.audit.backlog import Backlog, Waiting
 from jitaccess.publish.audit.pace import FIRST_PAUSE, LONGEST_PAUSE
 from jitaccess.workqueue.versions import version_of
@@ -47,8 +48,10 @@ async def _scan(cluster: Cluster, backlog: Backlog, now: Callable[[], datetime],
 
 async def _candidates(cluster: Cluster, resource: Resource, since: str, now: datetime) -> AsyncIterator[Manifest]:
     hours = hours_from(since, now)
-    settled = [f"status.settledIn={hour}" for hour in hours] if hours else ["status.settled=true"]
-    for selector in (OPEN_REQUESTS, *settled):
+    # What was settled long ago may still become overdue, or be reviewed.
+    fields = ("status.settledIn", "status.reviewedIn")
+    settled = [f"{field}={hour}" for hour in hours for field in fields] if hours else ["status.settled=true"]
+    for selector in (OPEN_REQUESTS, OWED_REVIEWS, *settled):
         async for item in cluster.list_metadata(resource, fieldSelector=selector):
             yield item
 

@@ -39,6 +39,7 @@ def _by_the_clock(notice: Notice, cluster: str) -> Event:
             "reason": request.reason,
             **({"ticket": request.ticket} if request.ticket else {}),
             **({"until": format_time(until)} if until else {}),
+            **({"emergency": True} if request.recorded.review else {}),
         },
     }
 

@@ -225,9 +225,6 @@ def test_a_start_that_is_none_is_refused(at: str, later: str, words: str) -> Non
 
 def test_a_request_says_when_it_is_to_begin() -> None:
     made = [
-        request_manifest(
-            Key("team-a", "x"), PolicyRef("AccessPolicy", Key("team-a", "p")), VIEW, timedelta(hours=1), "y", "z", start
-        )
-        for start in (None, NOW)
+        Wish(policy("p"), VIEW, timedelta(hours=1), "y", start=start).manifest(Key("team-a", "x"), "z") for start in (None, NOW)
     ]
     assert [manifest["spec"].get("startTime") for manifest in made] == [None, "2026-07-01T02:10:00.000Z"]

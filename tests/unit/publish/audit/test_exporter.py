@@ -16,6 +16,7 @@ from jitaccess.manifests.cloudevent import Event, as_line
 from jitaccess.manifests.evidence import Place, Report
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import CONFIG_MAPS, NAMESPACES, REQUESTS
+from jitaccess.manifests.reviews import hour_of
 from jitaccess.manifests.status import request_status
 from jitaccess.manifests.stream import read_stream
 from jitaccess.publish.audit import backlog, exporter
@@ -339,6 +340,35 @@ class TestCheckpoints:
         assert await remove_old(cluster, REQUESTS, 30 * 24 * HOUR, now(), lambda _: False) == 0
         now.value += LONGEST_HOLD
         assert await remove_old(cluster, REQUESTS, 30 * 24 * HOUR, now(), lambda _: False) == 1, "the bound"
+
+    @pytest.mark.parametrize(
+        ("reason", "fields"),
+        [
+            pytest.param("ReviewedAsFine", {"awaitingReview": False, "reviewedIn": "2026-07-01T12"}, id="reviewed"),
+            pytest.param("ReviewOverdue", {"awaitingReview": True}, id="overdue"),
+        ],
+    )
+    async def test_what_is_recorded_long_after_the_end_is_exported_though_nobody_told_us(
+        self, bench: Bench, now: Now, reason: str, fields: dict[str, Any]
+    ) -> None:
+        over = bench.record("a", 3)
+        await eventually(lambda: bench.export.exported(over.resource_version))
+        now.passes(hours=9)
+        later = bench.record("b", 3)
+        await eventually(lambda: bench.export.exported(later.resource_version))
+        await bench.kill()
+        cursor, settled = bench.cursors.known("siem"), over.recorded.settled_at
+        assert cursor
+        assert settled
+        assert cursor.since > hour_of(settled), "nobody looks through that hour any more"
+        now.passes(hours=1)
+        found = bench.api.get(REQUESTS, over.key)
+        assert found
+        entry = {"at": "2026-07-01T12:10:00.000Z", "state": "Expired", "reason": reason, "message": ""}
+        status = found["status"] | fields | {"emergency": True, "reviewWithin": "1h"}
+        bench.api.put(REQUESTS, {**found, "status": status | {"history": [*status["history"], entry]}})
+        bench.start()
+        await eventually(lambda: ("a", reason) in bench.sink.told)
 
     async def test_what_is_restored_from_a_backup_is_exported_again(self, bench: Bench) -> None:
         bench.record("a", 3)
