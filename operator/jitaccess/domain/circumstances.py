@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from jitaccess.domain.locks import NO_LOCKS, Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.roles import ShownRole
 
@@ -12,6 +13,7 @@ class Circumstances:
     """What was read around a request; what was not read speaks against nothing."""
 
     role: ShownRole | None = None
+    locks: Locks = NO_LOCKS
 
 
 @dataclass(frozen=True, slots=True)

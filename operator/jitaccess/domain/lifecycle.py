@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
+from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import DeliveredAs, State
-from jitaccess.domain.rules import Objection, awaited, counting_approvals, missing_approvals, objection
+from jitaccess.domain.rules import Objection, awaited, counting_approvals, heard_approvals, missing_approvals, objection
 from jitaccess.domain.text import format_time
 
 # Settled states lead nowhere: never access again. docs/lifecycle.md draws this table.
@@ -116,11 +116,12 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
         refusal = against or Objection("PolicyNotFound", "")
         return Verdict(State.DENIED, refusal.reason, refusal.message)
     deadline = request.created + policy.pending_timeout
+    case = Case(request, policy, now, around)
     if now >= deadline:
-        return _timed_out(request, policy, deadline)
-    approvals = counting_approvals(request, policy)
+        return _timed_out(case, deadline)
+    approvals = heard_approvals(case)
     if len(approvals) < policy.required_approvals:
-        missing = missing_approvals(request, policy)
+        missing = missing_approvals(case)
         return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
     grant = grant_of(request, now, now + request.duration, policy.delivery)
     return granted(grant, approvals)
@@ -166,14 +167,14 @@ def _revoked(request: AccessRequest) -> Verdict | None:
     return None
 
 
-def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime) -> Verdict:
-    before, approvals = request.recorded.condition("Granted"), counting_approvals(request, policy)
+def _timed_out(case: Case, deadline: datetime) -> Verdict:
+    before, approvals = case.request.recorded.condition("Granted"), heard_approvals(case)
     if before and before.reason in OBSTACLES:
         return Verdict(State.FAILED, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
-    if len(approvals) >= policy.required_approvals:
+    if len(approvals) >= case.policy.required_approvals:
         message = f"approved, but not granted until {format_time(deadline)}"
     else:
-        message = f"no decision until {format_time(deadline)}: {missing_approvals(request, policy)}"
+        message = f"no decision until {format_time(deadline)}: {missing_approvals(case)}"
     return Verdict(State.TIMED_OUT, "PendingTimeout", message, approvals=approvals)
 
 

@@ -9,10 +9,11 @@ from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-2e94860b57cb"
+MANIFESTS_VERSION = "sha256-33af7308ff84"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(
-    f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests", "clusteraccesspolicies", "clusteraccessrequests")
+    f"{plural}.{GROUP}"
+    for plural in ("accesslocks", "accesspolicies", "accessrequests", "clusteraccesspolicies", "clusteraccessrequests")
 )
 POLICY_NAMES = tuple(
     f"{name}.{GROUP}"
@@ -25,6 +26,8 @@ POLICY_NAMES = tuple(
         "managed-objects",
         "operator",
         "identities",
+        "locked",
+        "locks",
     )
 )
 NAMESPACE = LEASE.namespace

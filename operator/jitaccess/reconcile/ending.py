@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from jitaccess.domain.lifecycle import Verdict, not_ended
@@ -12,6 +12,7 @@ from jitaccess.domain.recording import Incident, Outcome
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.manifests.grant import grant_key, is_of
 from jitaccess.manifests.kinds import RequestKind
+from jitaccess.manifests.resources import LOCKS
 from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Grants
 from jitaccess.reconcile.recorder import Recorder, Tools
@@ -21,6 +22,7 @@ from jitaccess.workqueue.store import Open
 
 # An end that fails for the first time is tried again at once; one that goes on failing is said on the request.
 LOUD_AFTER = 3
+COUNT_AFTER = timedelta(seconds=1)  # of many that end at once for one lock, the count goes on its record once
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +77,14 @@ class Endings:
         # Before the Job, which takes a while: another request of that name may come meanwhile, and must not be forgotten.
         self._recorder.forget(request.key)
         if granted:
+            self._count_for_its_lock(facts)
             await self._drop_job(request.key, request.uid, request.recorded)
+
+    def _count_for_its_lock(self, facts: Facts) -> None:
+        lock = facts.locks.on(facts.request.requester, self._tools.now())
+        if lock:
+            self._tools.store.locks.has_ended(lock.name)
+            self._tools.schedule.at(Target(LOCKS, Key("", lock.name)), self._tools.now() + COUNT_AFTER)
 
     async def clear(self, request: AccessRequest, known: Open) -> None:
         """Remove whatever is left of a request that somebody else, or a write whose answer was lost, has settled."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from jitaccess.domain.circumstances import Circumstances
+from jitaccess.domain.locks import NO_LOCKS, Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import role_not_found, role_unreadable
 from jitaccess.domain.risk import KNOWN, RiskTable
@@ -30,16 +31,18 @@ class RoleFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was true a moment ago, of a request that is there."""
+    """What was true a moment ago, of a request that is there; `guessed` where policy and locks are as the watch had them."""
 
     request: AccessRequest
     policy: AccessPolicy | None
     role: RoleFacts
+    locks: Locks = NO_LOCKS
+    guessed: bool = False
 
     @property
     def around(self) -> Circumstances:
         """What a decision rests on beside the two."""
-        return Circumstances(self.role.shown)
+        return Circumstances(self.role.shown, locks=self.locks)
 
 
 class Reader:
@@ -52,35 +55,41 @@ class Reader:
         self._policies: SharedReads[PolicyRef, AccessPolicy | None] = SharedReads(cluster.policy)
         self._labels: SharedReads[str, Mapping[str, str] | None] = SharedReads(cluster.labels)
         self._roles: SharedReads[tuple[RoleRef, str], RoleFacts] = SharedReads(self._role)
+        self._locks: SharedReads[None, Locks] = SharedReads(lambda _: cluster.locks())
 
     async def facts(self, resource: Resource, key: Key, known: Open | None) -> Facts | None:
         """Everything that a decision about that request needs, live; None if it is gone. `known` lets all be read at once."""
         if known is None:
             request = await self._cluster.request(resource, key)
             return await self.around(resource, request) if request else None
-        request, policy, role = await asyncio.gather(
-            self._cluster.request(resource, key), self._policy_for(known.policy, key), self._role_for(known.role, key)
+        request, policy, role, locks = await asyncio.gather(
+            self._cluster.request(resource, key),
+            self._policy_for(known.policy, key),
+            self._role_for(known.role, key),
+            self._locks.get(None),
         )
-        return await self._facts(resource, request, policy, role) if request else None
+        return await self._facts(resource, request, policy, role, locks) if request else None
 
     async def around(self, resource: Resource, request: AccessRequest) -> Facts:
         """The policy and the role of a request that is known already."""
-        policy, role = await asyncio.gather(
-            self._policy_for(request.policy, request.key), self._role_for(request.role, request.key)
+        policy, role, locks = await asyncio.gather(
+            self._policy_for(request.policy, request.key), self._role_for(request.role, request.key), self._locks.get(None)
         )
-        return await self._facts(resource, request, policy, role)
+        return await self._facts(resource, request, policy, role, locks)
 
-    async def shown(self, request: AccessRequest, policy: AccessPolicy) -> Facts:
+    async def shown(self, request: AccessRequest, policy: AccessPolicy, locks: Locks) -> Facts:
         """The role of a request that gets nothing yet, whatever its policy is like at this very moment."""
-        return Facts(request, policy, await self._role_for(request.role, request.key))
+        return Facts(request, policy, await self._role_for(request.role, request.key), locks, guessed=True)
 
     async def alone(self, resource: Resource, key: Key) -> Facts | None:
         """The request alone: for what ends by time, its policy and role say nothing."""
         request = await self._cluster.request(resource, key)
         return Facts(request, None, RoleFacts(None)) if request else None
 
-    async def _facts(self, resource: Resource, request: AccessRequest, policy: AccessPolicy | None, role: RoleFacts) -> Facts:
-        return Facts(await with_provenance(self._cluster, resource, request, policy), policy, role)
+    async def _facts(
+        self, resource: Resource, request: AccessRequest, policy: AccessPolicy | None, role: RoleFacts, locks: Locks
+    ) -> Facts:
+        return Facts(await with_provenance(self._cluster, resource, request, policy), policy, role, locks)
 
     async def _policy_for(self, ref: PolicyRef, key: Key) -> AccessPolicy | None:
         if ref.key.namespace == key.namespace:

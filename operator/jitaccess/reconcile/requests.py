@@ -8,13 +8,14 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 
+from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import Grant, Verdict, blocked, decide, guard_gone
 from jitaccess.domain.model import AccessRequest, Key, RoleRef
 from jitaccess.domain.obstacles import component_missing, not_installed, obstructed
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Delivery, Incident, Outcome
 from jitaccess.domain.rules import Objection
-from jitaccess.kube.api import Conflict
+from jitaccess.kube.api import Conflict, Outage
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.identity import account_name
 from jitaccess.manifests.kinds import COMPONENTS, RequestKind
@@ -81,10 +82,10 @@ class RequestReconciler:
             return await self._reader.alone(resource, key)
         if hint is None:
             return await self._reader.facts(resource, key, known)
-        policy = self._tools.store.policy(hint.policy)
-        verdict = decide(hint, policy, self._now())
+        policy, locks = self._tools.store.policy(hint.policy), self._tools.store.locks.now
+        verdict = decide(hint, policy, self._now(), Circumstances(locks=locks))
         waits = verdict.grant is None and not verdict.state.settled
-        return await (self._reader.shown(hint, policy) if policy and waits else self._reader.around(resource, hint))
+        return await (self._reader.shown(hint, policy, locks) if policy and waits else self._reader.around(resource, hint))
 
     async def _look(self, key: Key, known: Open | None, facts: Facts | None) -> None:
         if known and (facts is None or facts.request.uid != known.uid):
@@ -108,7 +109,8 @@ class RequestReconciler:
         """
         if request is None or request.state is not State.PENDING or self._tools.installation.problems or obstructed(request):
             return None
-        return decide(request, self._tools.store.policy(request.policy), self._now()).grant
+        around = Circumstances(locks=self._tools.store.locks.now)
+        return decide(request, self._tools.store.policy(request.policy), self._now(), around).grant
 
     async def _guard_ahead(self, foreseen: Grant | None) -> None:
         if foreseen:
@@ -122,6 +124,9 @@ class RequestReconciler:
         if verdict.grant is None:
             await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
             return self._recorder.plan(request.key, verdict)
+        if facts.guessed:
+            return self._schedule.soon(self._recorder.target(request.key))
+        _must_be_known(facts)
         try:
             guard = await self._prepare(facts, verdict.grant)
         except Blocked as block:
@@ -198,6 +203,7 @@ class RequestReconciler:
         delivery = _delivery(verdict.grant, job, checked.bound.unguarded if checked.bound else None)
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery, incidents))
         self._recorder.plan(request.key, verdict)
+        _must_be_known(facts)
 
     def _incidents(self, request: AccessRequest, checked: Checked) -> tuple[Incident, ...]:
         identity = _identity_incident(checked) if not obstructed(request) else ()
@@ -226,6 +232,12 @@ class RequestReconciler:
         self._proven -= {(request.key.namespace, request.role, how) for how in DeliveredAs}
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
         self._recorder.plan(request.key, verdict)
+
+
+def _must_be_known(facts: Facts) -> None:
+    """Outage where the locks could not be read: nothing begins meanwhile, and what may have to end is looked at again."""
+    if facts.locks.unknown:
+        raise Outage(f"whether anybody is locked is not known: {facts.locks.unknown}")
 
 
 def _identity_incident(checked: Checked) -> tuple[Incident, ...]:
