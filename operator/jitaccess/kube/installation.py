@@ -30,6 +30,8 @@ POLICY_NAMES = tuple(
         "locks",
     )
 )
+# What a policy is evaluated for each of: all locks, or nobody would be kept out.
+PARAMETERS = {f"locked.{GROUP}": {"selector": {}, "parameterNotFoundAction": "Allow"}}
 NAMESPACE = LEASE.namespace
 # Whom the admission policies confine: CEL has this name, so neither it nor the namespace can be changed by kustomize alone.
 CONFINED = f"system:serviceaccount:{NAMESPACE}:jitaccess"
@@ -169,7 +171,8 @@ def _binding_faults(binding: Manifest) -> Iterator[str]:
     spec = binding["spec"]
     if "Deny" not in (spec.get("validationActions") or []):
         yield "does not deny"
-    if spec.get("policyName") != binding["metadata"]["name"] or spec.get("matchResources") or spec.get("paramRef"):
+    name = binding["metadata"]["name"]
+    if spec.get("policyName") != name or spec.get("matchResources") or spec.get("paramRef") != PARAMETERS.get(name):
         yield "is narrowed or belongs to another policy"
 
 
