@@ -38,12 +38,16 @@ class Endings:
         self._grants = grants
 
     async def cut(self, key: Key, known: Open | None) -> bool:
-        """End access whose time is up, going by what we know of it; True if it is gone and the record is to follow.
+        """End access whose time is up, or whose person is locked, by what we know of it; True if it is gone, to be recorded next.
 
         So of many that end at once, each loses its access before the first is recorded. Where anything is not as we know it,
         the whole look that follows deals with it.
         """
-        if known is None or not known.binding or known.gone or known.until is None or self._tools.now() < known.until:
+        if known is None or not known.binding or known.gone or known.until is None:
+            return False
+        now = self._tools.now()
+        over = now >= known.until
+        if not over and not self._tools.store.locks.now.on(known.requester, now):
             return False
         try:
             if await self._remove_binding(key, known.uid, None):
@@ -52,7 +56,8 @@ class Endings:
             if isinstance(error, Outage) and not self._goes_on_failing(key):
                 raise
             return False
-        self._ended(known, known.until)
+        if over:
+            self._ended(known, known.until)
         self._open.unbound(key)
         self._tools.schedule.soon(self._recorder.target(key))
         return True

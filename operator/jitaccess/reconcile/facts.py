@@ -12,7 +12,7 @@ from jitaccess.domain.obstacles import role_not_found, role_unreadable
 from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.domain.roles import Role, ShownRole
 from jitaccess.domain.rules import Objection, seen_from
-from jitaccess.kube.api import Cluster, Refused
+from jitaccess.kube.api import Cluster, Outage, Refused
 from jitaccess.manifests.resources import ROLES, Resource
 from jitaccess.reconcile.provenance import with_provenance
 from jitaccess.reconcile.sharing import SharedReads
@@ -119,6 +119,12 @@ async def read_role(
     except Refused as error:
         return RoleFacts(None, str(error))
     return RoleFacts(show(found) if found else None)
+
+
+def locks_must_be_known(facts: Facts) -> None:
+    """Outage where the locks could not be read: nothing begins meanwhile, and what may have to end is looked at again."""
+    if facts.locks.unknown:
+        raise Outage(f"whether anybody is locked is not known: {facts.locks.unknown}")
 
 
 def role_obstacle(request: AccessRequest, role: RoleFacts) -> Objection | None:

@@ -15,7 +15,7 @@ from jitaccess.domain.obstacles import component_missing, not_installed, obstruc
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Delivery, Incident, Outcome
 from jitaccess.domain.rules import Objection
-from jitaccess.kube.api import Conflict, Outage
+from jitaccess.kube.api import Conflict
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.identity import account_name
 from jitaccess.manifests.kinds import COMPONENTS, RequestKind
@@ -23,7 +23,7 @@ from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.auditing import must_be_exported, sinks_must_work
 from jitaccess.reconcile.blocked import Blocked, NotYet
 from jitaccess.reconcile.ending import Endings
-from jitaccess.reconcile.facts import Facts, Reader, role_obstacle
+from jitaccess.reconcile.facts import Facts, Reader, locks_must_be_known, role_obstacle
 from jitaccess.reconcile.grants import Checked, Grants
 from jitaccess.reconcile.guards import Guard
 from jitaccess.reconcile.recorder import Recorder, Tools
@@ -126,7 +126,7 @@ class RequestReconciler:
             return self._recorder.plan(request.key, verdict)
         if facts.guessed:
             return self._schedule.soon(self._recorder.target(request.key))
-        _must_be_known(facts)
+        locks_must_be_known(facts)
         try:
             guard = await self._prepare(facts, verdict.grant)
         except Blocked as block:
@@ -203,7 +203,7 @@ class RequestReconciler:
         delivery = _delivery(verdict.grant, job, checked.bound.unguarded if checked.bound else None)
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery, incidents))
         self._recorder.plan(request.key, verdict)
-        _must_be_known(facts)
+        locks_must_be_known(facts)
 
     def _incidents(self, request: AccessRequest, checked: Checked) -> tuple[Incident, ...]:
         identity = _identity_incident(checked) if not obstructed(request) else ()
@@ -232,12 +232,6 @@ class RequestReconciler:
         self._proven -= {(request.key.namespace, request.role, how) for how in DeliveredAs}
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
         self._recorder.plan(request.key, verdict)
-
-
-def _must_be_known(facts: Facts) -> None:
-    """Outage where the locks could not be read: nothing begins meanwhile, and what may have to end is looked at again."""
-    if facts.locks.unknown:
-        raise Outage(f"whether anybody is locked is not known: {facts.locks.unknown}")
 
 
 def _identity_incident(checked: Checked) -> tuple[Incident, ...]:
