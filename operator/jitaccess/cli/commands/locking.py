@@ -88,7 +88,7 @@ def unlock(session: Session, names: tuple[str, ...], reason: str | None, output:
         if output:
             dump(lifted, output)
         else:
-            say(f"accesslock/{each}  lifted: {in_words_of(parse_lock(lifted).subjects)} may ask and decide again")
+            say(f"accesslock/{each}  lifted: {in_words_of(parse_lock(lifted).subjects)} free to ask and decide again")
     return ExitCode.DONE
 
 
