@@ -37,6 +37,8 @@ REASONS = OBSTACLES | {
     "PolicyNotFound",
     "PolicyRecreated",
     "PolicyInvalid",
+    "PolicySuspended",
+    "Locked",
     "OutOfReach",
     "NamespaceNotSelected",
     "RoleNotOffered",
