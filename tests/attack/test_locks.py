@@ -123,6 +123,14 @@ def gives_it_an_owner(scene: Scene, me: Person, name: str) -> Answer:
     return me.merge(LOCKS, name, {"metadata": {"ownerReferences": [owner]}})
 
 
+def removes_what_is_over(scene: Scene, me: Person) -> Answer:
+    """Remove a lock that is settled, as the operator does after its retention time."""
+    name, stage = a_lock(scene), scene.stage
+    Theatre.sure(lifts(scene, stage.person(LOCKER), name))
+    eventually(lambda: stage.status(name, LOCKS).get("settled"), "it is lifted, on record")
+    return me.delete(LOCKS, name)
+
+
 def as_identity(how: How) -> How:
     """As somebody who can be everybody, in the shape of a temporary identity."""
     headers = {"Impersonate-User": IDENTITY, "Impersonate-Group": "system:masters"}
@@ -209,7 +217,7 @@ def lockers() -> Iterator[Attempt]:
     )
     yield Attempt("a locker deletes a lock", LOCKER, on_a_lock(then=deletes), cannot("delete"), HONEST)
     yield Attempt("an administrator deletes a lock that holds", "admin", on_a_lock(then=deletes), KEPT, HONEST)
-    yield Attempt("the operator deletes a lock that holds", "operator", on_a_lock(then=deletes), KEPT, HONEST, twin_who=LOCKER)
+    yield Attempt("the operator deletes a lock that holds", "operator", on_a_lock(then=deletes), KEPT, removes_what_is_over)
     yield Attempt("gives it an owner that takes it along", LOCKER, on_a_lock(then=gives_it_an_owner), NO_OWNERS, HONEST)
     yield Attempt("says that it is over", "wanda", on_a_lock(then=marks_as_over), refusals.STATUS, HONEST)
     yield Attempt("a locker approves", LOCKER, decides("approve"), refusals.not_an_approver(), decides("revoke"))

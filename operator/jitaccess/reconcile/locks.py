@@ -57,19 +57,30 @@ class LockReconciler:
     async def _record(self, lock: Lock) -> None:
         ended = self._known.take_ended(lock.name)
         recorded = next_lock_record(lock, ended, self._tools.now())
-        if recorded != lock.recorded:
-            same = {"op": "test", "path": "/metadata/generation", "value": lock.generation}
-            try:
-                written = await self._cluster.write_status(LOCKS, Key("", lock.name), lock.uid, lock_status(recorded), same)
-            except (Conflict, Outage):
-                self._known.put_back(lock.name, ended)
-                raise
-            if written:
-                self._known.see(parse_lock(written))
+        try:
+            if recorded != lock.recorded and (written := await self._write(lock, recorded)):
+                self._known.see(written)
                 self._tell(lock, recorded)
+        except Conflict:
+            # Somebody lifted it, or another replica looked, since we read.
+            self._known.put_back(lock.name, ended)
+            self._tools.schedule.retry(_target(lock.name))
+            return
+        except Outage:
+            self._known.put_back(lock.name, ended)
+            raise
         if recorded.settled_at:
             self._wake(lock.name, None, lock)
         self._tools.schedule.done(_target(lock.name))
+
+    async def _write(self, lock: Lock, recorded: LockRecorded) -> Lock | None:
+        """Write the record on top of the one that was read; None if the lock is gone."""
+        same = [
+            {"op": "test", "path": "/metadata/generation", "value": lock.generation},
+            {"op": "test", "path": "/status/endedGrants", "value": lock.recorded.ended if lock.recorded.state else None},
+        ]
+        written = await self._cluster.write_status(LOCKS, Key("", lock.name), lock.uid, lock_status(recorded), *same)
+        return parse_lock(written) if written else None
 
     def _tell(self, lock: Lock, recorded: LockRecorded) -> None:
         for entry in recorded.history[len(lock.recorded.history) :]:

@@ -19,7 +19,7 @@ __all__ = ["active", "bench"]
 LOCK = Key("", "lock-1")
 LOCK_TARGET = Target(LOCKS, LOCK)
 LOCK_STATUS = "PATCH accesslocks/status"
-LIFTED = {"lifted": {"by": DAVE, "reason": "found it"}}
+LIFTED: dict[str, Any] = {"lifted": {"by": DAVE, "reason": "found it"}}
 
 
 @pytest.fixture
@@ -154,3 +154,18 @@ async def test_of_many_each_loses_its_access_before_the_first_is_recorded(active
     assert (active.api.writes, active.state) == ([NO_BINDING], ("Active", "Granted"))
     await active.requests.reconcile(TARGET.key)
     assert active.state == ("Revoked", "Locked")
+
+
+async def test_a_lock_that_is_lifted_between_reading_and_writing_is_looked_at_again(
+    active: Bench, locker: LockReconciler
+) -> None:
+    put(active, ALICE)
+    lifted = lock_manifest(ALICE, **LIFTED)
+    lifted["metadata"]["generation"] = 2
+    active.api.before(LOCK_STATUS, lambda: active.api.put(LOCKS, lifted))
+    await locker.reconcile(LOCK)
+    assert LOCK_TARGET in active.schedule._deadlines
+    await locker.reconcile(LOCK)
+    assert told(active) == [("Lifted", "Lifted")]
+    await active.looks()
+    assert active.state == ("Active", "Granted"), "it was lifted before anything was ended"
