@@ -4,7 +4,7 @@ import logging
 
 from jitaccess.domain.locking import next_lock_record
 from jitaccess.domain.locks import Lock, LockRecorded, LockState
-from jitaccess.domain.model import Key
+from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.text import lower_ascii
 from jitaccess.kube.api import Conflict, Outage
 from jitaccess.manifests.locks import lock_status, parse_lock
@@ -75,7 +75,7 @@ class LockReconciler:
 
     async def _write(self, lock: Lock, recorded: LockRecorded) -> Lock | None:
         """Write the record on top of the one that was read; None if the lock is gone."""
-        same = [
+        same: list[Manifest] = [
             {"op": "test", "path": "/metadata/generation", "value": lock.generation},
             {"op": "test", "path": "/status/endedGrants", "value": lock.recorded.ended if lock.recorded.state else None},
         ]
