@@ -78,6 +78,10 @@ def policy_whose_role_came_later(team: Team) -> Object:
     return team.get("policy", POLICIES)
 
 
+def policy_that_is_suspended(team: Team) -> Object:
+    return made(team, suspend=True)
+
+
 POLICY_TABLE = [
     pytest.param(policy_before_the_first_look, "InProgress", id="before-the-first-look"),
     pytest.param(policy_changed_since_the_last_look, "InProgress", id="changed-since-the-last-look"),
@@ -87,6 +91,7 @@ POLICY_TABLE = [
     pytest.param(policy_that_offers_too_much_on_purpose, "Current", id="persistent-risk-on-purpose"),
     pytest.param(policy_with_a_missing_role, "Failed", id="a-role-is-missing"),
     pytest.param(policy_whose_role_came_later, "Current", id="the-role-came-later"),
+    pytest.param(policy_that_is_suspended, "Failed", id="suspended"),
 ]
 
 

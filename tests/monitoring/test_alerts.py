@@ -54,8 +54,8 @@ def unguarded(reason: str) -> dict[str, str]:
     return {f'jitaccess_grants_unguarded{{{KIND},reason="{reason}",{A}}}': f"1{HOUR_OF}"}
 
 
-def not_ready(values: str) -> dict[str, str]:
-    return {f'jitaccess_policies_not_ready{{kind="AccessPolicy",reason="Invalid",{A}}}': values}
+def not_ready(values: str, reason: str = "Invalid") -> dict[str, str]:
+    return {f'jitaccess_policies_not_ready{{kind="AccessPolicy",reason="{reason}",{A}}}': values}
 
 
 def calls(ok: str, bad: str, outcome: str = "outage") -> dict[str, str]:
@@ -152,6 +152,7 @@ CASES = (
         {"kind": "AccessPolicy", "reason": "Invalid"},
     ),
     Case("not yet", "JitaccessPolicyNotReady", not_ready("0x50 1x70")),
+    Case("one that was suspended on purpose", "JitaccessPolicyNotReady", not_ready(f"1{HOUR_OF}", "Suspended")),
     Case("half a day", "JitaccessReviewOverdue", {f"jitaccess_oldest_pending_seconds{{{KIND},{A}}}": f"43200{HOUR_OF}"}, REQUEST),
     Case("an hour", "JitaccessReviewOverdue", {f"jitaccess_oldest_pending_seconds{{{KIND},{A}}}": f"3600{HOUR_OF}"}),
     Case("one of two", "JitaccessApiOutage", calls(f"0+10{HOUR_OF}", f"0+10{HOUR_OF}"), {}),

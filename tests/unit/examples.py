@@ -3,12 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import Grant
+from jitaccess.domain.locks import Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.recording import Delivery
 from jitaccess.domain.text import format_time
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
+from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.workqueue.store import Store
 
@@ -87,6 +90,24 @@ def policy_manifest(name: str = POLICY_KEY.name, **fields: Any) -> dict[str, Any
         "spec": {field: value for field, value in spec.items() if value is not None},
     }
     return manifest | ({"status": status} if status is not None else {})
+
+
+def lock_manifest(*people: str, until: datetime | None = None, **fields: Any) -> dict[str, Any]:
+    """An AccessLock of Carol's; `status` by name."""
+    status = fields.pop("status", None)
+    spec = {"subjects": [{"kind": "User", "name": who} for who in people], "reason": "INC-7 stolen laptop", "by": CAROL} | fields
+    manifest: dict[str, Any] = {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessLock",
+        "metadata": {"name": "lock-1", "uid": "l-lock-1", "resourceVersion": "20", "generation": 1},
+        "spec": spec | ({"until": format_time(until)} if until else {}),
+    }
+    return manifest | ({"status": status} if status is not None else {})
+
+
+def locks(*people: str, **fields: Any) -> Circumstances:
+    """While these people are locked."""
+    return Circumstances(locks=Locks((parse_lock(lock_manifest(*people, **fields)),)))
 
 
 def request(**fields: Any) -> AccessRequest:

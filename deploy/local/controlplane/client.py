@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 JITACCESS, RBAC, BATCH, CORE = "/apis/jitaccess.dev/v1alpha1", "/apis/rbac.authorization.k8s.io/v1", "/apis/batch/v1", "/api/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 GROUPS = {
+    "accesslocks": JITACCESS,
     "accessrequests": JITACCESS,
     "accesspolicies": JITACCESS,
     "clusteraccessrequests": JITACCESS,
@@ -30,6 +31,7 @@ GROUPS = {
     ),
 }
 CLUSTER_WIDE = (
+    "accesslocks",
     "clusteraccessrequests",
     "clusteraccesspolicies",
     "clusterroles",

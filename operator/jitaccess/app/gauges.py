@@ -20,7 +20,7 @@ from jitaccess.workqueue.store import Open, Requests, Store
 OVERDUE_AFTER = timedelta(seconds=5)  # a call takes a while, and a thousand ends at once take longer
 UNGUARDED = ("SweepOnly", "JobRefused", "JobChanged", "FinalizerAdded", "BindingChanged")
 UNSEEN = "NotLookedAt"
-NOT_READY = (UNSEEN, "Invalid", "PersistentRisk", "ComponentMissing", "NameTaken", "Refused", "IdentityRefused")
+NOT_READY = (UNSEEN, "Invalid", "Suspended", "PersistentRisk", "ComponentMissing", "NameTaken", "Refused", "IdentityRefused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,7 @@ class Gauges(Collector):
         problems = len(replica.installation.problems)
         yield _gauge("installation_problems", "What is wrong with CRDs, admission policies and account; no grants.", problems)
         yield _gauge("clock_skew_seconds", "How far this machine's clock is ahead of the API server's.", replica.skew())
+        yield _gauge("locks", "Locks that hold.", len(replica.store.locks))
         yield _counter("events_dropped", "Kubernetes Events that could not be posted.", replica.dropped())
 
     def _requests(self) -> Iterator[Metric]:

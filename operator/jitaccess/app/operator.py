@@ -30,7 +30,7 @@ from jitaccess.kube.credentials import Connection
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import GRANT_SELECTOR, JOB_IMAGE
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
-from jitaccess.manifests.resources import NAMESPACES, Resource, reviews_of
+from jitaccess.manifests.resources import LOCKS, NAMESPACES, Resource, reviews_of
 from jitaccess.manifests.reviews import OWED_REVIEWS
 from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.audit.export import NO_AUDIT, AuditOptions, make_export
@@ -42,6 +42,7 @@ from jitaccess.publish.notify.sending import Senders
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.directory import Directory
 from jitaccess.reconcile.leftovers import sweep_identities
+from jitaccess.reconcile.locks import LockReconciler
 from jitaccess.reconcile.namespaces import NamespaceReconciler
 from jitaccess.reconcile.policies import PolicyReconciler
 from jitaccess.reconcile.recorder import Tools
@@ -141,7 +142,7 @@ class Operator:
         return Tools(*shared, options.job_image, options.risk, self._export)
 
     def _make_reconcilers(self, tools: Tools) -> dict[Resource, Reconciler]:
-        made: dict[Resource, Reconciler] = {}
+        made: dict[Resource, Reconciler] = {LOCKS: LockReconciler(tools).reconcile}
         for kind in REQUEST_KINDS:
             made[kind.resource] = RequestReconciler(tools, kind).reconcile
             made[reviews_of(kind.resource)] = ReviewReconciler(tools, kind).reconcile

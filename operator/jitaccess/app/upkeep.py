@@ -8,14 +8,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from jitaccess.domain.model import Key
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
-from jitaccess.manifests.resources import Resource, reviews_of
+from jitaccess.manifests.resources import LOCKS, Resource, reviews_of
 from jitaccess.reconcile.comparing import LiveReads, apply, compare
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.retention import remove_old
-from jitaccess.reconcile.sweep import sweep_policies
+from jitaccess.reconcile.sweep import sweep_locks, sweep_policies
 from jitaccess.workqueue.schedule import Target
 from jitaccess.workqueue.store import Open
 
@@ -68,6 +69,10 @@ class Upkeep:
             for key, known in requests.all():
                 if known.until:
                     self._tools.schedule.at(Target(resource, key), known.until)
+        # Before all else: what they end must not wait for the comparison.
+        self._tools.store.locks.distrust()
+        for name in self._tools.store.locks.names():
+            self._tools.schedule.soon(Target(LOCKS, Key("", name)))
         self.look_at_what_waits()
         for resource, reviews in self._tools.store.reviews.items():
             for key in reviews.all():
@@ -176,6 +181,7 @@ class Upkeep:
         for policy_kind in POLICY_KINDS:
             sweeping = sweep_policies(self._cluster, policy_kind, tools.store, tools.schedule)
             done.append(await _put_off("looking at policies", sweeping))
+        done.append(await _put_off("looking at locks", sweep_locks(self._cluster, tools.store, tools.schedule)))
         if all(done):
             self._compared_from = began
         return all(done)
@@ -201,6 +207,7 @@ class Upkeep:
     async def _retire(self) -> bool:
         now, retention, exported = self._clock.now(), self._habits.retention, self._tools.audit.exported
         removals = [remove_old(self._cluster, kind.resource, retention, now, exported) for kind in REQUEST_KINDS]
+        removals.append(remove_old(self._cluster, LOCKS, retention, now))
         return all([await _put_off("removal of settled requests", removal) for removal in removals])
 
 

@@ -14,8 +14,9 @@ from jitaccess.domain.model import AccessRequest, Key, Manifest
 from jitaccess.kube.credentials import Connection
 from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_name
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, PolicyKind, RequestKind
+from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import is_there, key_of, parse_policy, parse_request
-from jitaccess.manifests.resources import NAMESPACES, OPEN_REQUESTS, Resource
+from jitaccess.manifests.resources import LOCKS, NAMESPACES, OPEN, OPEN_REQUESTS, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
@@ -25,7 +26,7 @@ LONGEST_BACKOFF = 30.0
 CHUNK = 100
 # Kopf's watcher of what we may not read ends for good; what comes with a component is followed by ourselves (following.py).
 WATCHED_BINDINGS = tuple(kind.binding for kind in REQUEST_KINDS if not kind.component)
-WATCHED = (*(kind.resource for kind in (*REQUEST_KINDS, *POLICY_KINDS)), *WATCHED_BINDINGS)
+WATCHED = (*(kind.resource for kind in (*REQUEST_KINDS, *POLICY_KINDS)), LOCKS, *WATCHED_BINDINGS)
 
 
 class EndlessBackoffs:
@@ -84,6 +85,7 @@ def settings() -> kopf.OperatorSettings:
     tuned.process.ultimate_exiting_timeout = None  # when Kopf stops, that is not yet the end of the process
     for kind in REQUEST_KINDS:
         tuned.watching.field_selectors[kind.resource.group, kind.resource.plural] = OPEN_REQUESTS
+    tuned.watching.field_selectors[LOCKS.group, LOCKS.plural] = OPEN
     for binding in WATCHED_BINDINGS:
         tuned.watching.label_selectors[binding.group, binding.plural] = GRANT_SELECTOR
     return tuned
@@ -125,6 +127,7 @@ class Watch:
                 _on(kind.binding, handlers)(partial(self.binding_changed, kind))
         for policy_kind in POLICY_KINDS:
             _on(policy_kind.resource, handlers)(partial(self.policy_changed, policy_kind))
+        _on(LOCKS, handlers)(self.lock_changed)
         return handlers
 
     async def request_changed(self, kind: RequestKind, type: str | None, body: kopf.Body, **_: Any) -> None:
@@ -169,6 +172,12 @@ class Watch:
         policy = parse_policy(body)
         if self._store.policies[kind.resource].see(policy) or type == "DELETED":
             self._schedule.soon(Target(kind.resource, policy.key))
+
+    async def lock_changed(self, type: str | None, body: kopf.Body, **_: Any) -> None:
+        """Somebody was locked, a lock was lifted, or one holds no longer (which the watch reports as deleted)."""
+        lock = parse_lock(body)
+        if self._store.locks.see(lock) or type == "DELETED":
+            self._schedule.soon(Target(LOCKS, Key("", lock.name)))
 
     async def binding_changed(
         self, kind: RequestKind, type: str | None, meta: kopf.Meta, annotations: kopf.Annotations, labels: kopf.Labels, **_: Any

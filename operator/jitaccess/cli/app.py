@@ -23,8 +23,13 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "review": ("reviewing", "Go through what waits for you: approve, deny, skip or quit."),
         "approve": ("deciding", "Approve requests, after a look at them."),
         "deny": ("deciding", "Deny requests."),
-        "revoke": ("deciding", "End somebody's access, at once."),
+        "revoke": ("ending", "End somebody's access, at once; with --all all of it."),
         "reviewed": ("judging", "Say of emergency access that is over: it was fine, or misuse."),
+    },
+    "Lock": {
+        "lock": ("locking", "Lock people out: they have nothing, and neither ask nor decide."),
+        "unlock": ("locking", "Lift a lock."),
+        "locks": ("locking", "List who is locked out, by whom and why."),
     },
     "Look": {
         "ls": ("looking", "List requests: yours, or those that wait for you."),
@@ -62,6 +67,8 @@ _SUGGESTIONS = {
     **dict.fromkeys(("report", "history", "log", "logs", "dump"), "export"),
     **dict.fromkeys(("roles", "available"), "policies"),
     **dict.fromkeys(("wait", "follow"), "watch"),
+    **dict.fromkeys(("block", "ban", "disable", "quarantine"), "lock"),
+    **dict.fromkeys(("unblock", "unban", "enable", "lift"), "unlock"),
 }
 _WELCOME = """\
 Just-in-time access: ask for a role for a while, somebody approves, it ends by itself.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from jitaccess.domain.locks import NO_LOCKS, Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.usage import Usage
@@ -24,6 +25,7 @@ class Circumstances:
     role: ShownRole | None = None
     usage: Usage | None = None
     unreviewed: tuple[Unreviewed, ...] = ()  # emergency access of the same person under the same policy
+    locks: Locks = NO_LOCKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from jitaccess.domain.rules import (
     Objection,
     awaited,
     counting_approvals,
+    heard,
+    heard_approvals,
     missing_approvals,
     objection,
     objection_to_beginning,
@@ -129,14 +131,14 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
     against = _against(request, policy, now, around)
     if policy is None or against:
         return against or _NO_POLICY
-    deadline = deadline_of(request, policy, State.PENDING)
+    deadline, case = deadline_of(request, policy, State.PENDING), Case(request, policy, now, around)
     if now >= deadline:
-        return _timed_out(request, policy, deadline)
-    approvals = counting_approvals(request, policy)
+        return _timed_out(case, deadline)
+    approvals = heard_approvals(case)
     if len(approvals) < policy.required_approvals:
-        missing = missing_approvals(request, policy)
+        missing = missing_approvals(case)
         return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
-    return _beginning(Case(request, policy, now, around), approvals, deadline)
+    return _beginning(case, approvals, deadline)
 
 
 def _scheduled(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
@@ -147,10 +149,14 @@ def _scheduled(request: AccessRequest, policy: AccessPolicy | None, now: datetim
     approvals = tuple(Decision(signed.by, signed.note) for signed in request.recorded.approvals)
     if len(approvals) < policy.required_approvals:
         return Verdict(State.DENIED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, len(approvals))}")
-    deadline = deadline_of(request, policy, State.SCHEDULED)
+    deadline, case = deadline_of(request, policy, State.SCHEDULED), Case(request, policy, now, around)
     if now >= deadline:
-        return _timed_out(request, policy, deadline)
-    return _beginning(Case(request, policy, now, around), approvals, deadline)
+        return _timed_out(case, deadline)
+    if len(heard(case, approvals)) < policy.required_approvals:
+        locked = ", ".join(approval.by for approval in approvals if approval not in heard(case, approvals))
+        message = f"approvals do not count while those who gave them are locked: {locked}"
+        return Verdict(State.SCHEDULED, "ApproverLocked", message, approvals=approvals, wake_at=deadline)
+    return _beginning(case, approvals, deadline)
 
 
 def _beginning(case: Case, approvals: tuple[Decision, ...], deadline: datetime) -> Verdict:
@@ -225,15 +231,15 @@ def _revoked(request: AccessRequest) -> Verdict | None:
     return None
 
 
-def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime) -> Verdict:
-    before, approvals = request.recorded.condition("Granted"), counting_approvals(request, policy)
+def _timed_out(case: Case, deadline: datetime) -> Verdict:
+    before, approvals = case.request.recorded.condition("Granted"), heard_approvals(case)
     if before and before.reason in OBSTACLES | WAITING:
         state = State.FAILED if before.reason in OBSTACLES else State.TIMED_OUT
         return Verdict(state, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
-    if len(approvals) >= policy.required_approvals:
+    if len(approvals) >= case.policy.required_approvals:
         message = f"approved, but not granted until {format_time(deadline)}"
     else:
-        message = f"no decision until {format_time(deadline)}: {missing_approvals(request, policy)}"
+        message = f"no decision until {format_time(deadline)}: {missing_approvals(case)}"
     return Verdict(State.TIMED_OUT, "PendingTimeout", message, approvals=approvals)
 
 

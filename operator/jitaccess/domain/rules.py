@@ -42,6 +42,13 @@ def objection(
     return next((against for rule in RULES if (against := rule(case))), None)
 
 
+def _locked(case: Case) -> Objection | None:
+    """Nobody who is locked has access, or waits for it."""
+    requester = case.request.requester
+    lock = case.around.locks.on(requester, case.now)
+    return Objection("Locked", f"{requester} is locked by {lock}") if lock else None
+
+
 def _recreated(case: Case) -> Objection | None:
     request, policy = case.request, case.policy
     under = request.recorded.policy.uid if request.recorded.policy else request.asked_under
@@ -56,6 +63,11 @@ def _recreated(case: Case) -> Objection | None:
 def _unreadable(case: Case) -> Objection | None:
     policy = case.policy
     return Objection("PolicyInvalid", f"{policy.ref} cannot be read: {policy.invalid}") if policy.invalid else None
+
+
+def _suspended(case: Case) -> Objection | None:
+    policy = case.policy
+    return Objection("PolicySuspended", f"{policy.ref} is suspended: nobody has access under it") if policy.suspended else None
 
 
 def _out_of_reach(case: Case) -> Objection | None:
@@ -165,7 +177,7 @@ def _owes_a_review(case: Case) -> Objection | None:
 
 # Each speaks for itself; the first that objects is told. A new rule is a function here, and a row in its test.
 RULES: tuple[Rule, ...] = (
-    *(_recreated, _unreadable, _out_of_reach, _not_offered, _too_long, _risky, _changed),
+    *(_locked, _recreated, _unreadable, _suspended, _out_of_reach, _not_offered, _too_long, _risky, _changed),
     *(_not_schedulable, _ticket, _owes_a_review, _too_often, _no_room_yet),
 )
 # What is asked once more when access would begin at that very moment.
@@ -243,12 +255,26 @@ def _noted(approval: Decision) -> bool:
     return approval.note.strip() != ""
 
 
-def missing_approvals(request: AccessRequest, policy: AccessPolicy) -> str:
-    """What a pending request waits for, and whose approvals do not count for want of a note; in words."""
-    counting = counting_approvals(request, policy)
-    blank = ", ".join(approval.by for approval in given_approvals(request) if approval not in counting)
-    return awaited(policy, len(counting)) + (
-        f"; not counted, since it has no note: {blank} (may approve again, with one)" if blank else ""
+def heard_approvals(case: Case) -> tuple[Decision, ...]:
+    """The approvals that count for a grant that has not begun: those of people who are not locked now."""
+    return heard(case, counting_approvals(case.request, case.policy))
+
+
+def heard(case: Case, approvals: Iterable[Decision]) -> tuple[Decision, ...]:
+    """Of these approvals those of people who are not locked now."""
+    return tuple(approval for approval in approvals if not case.around.locks.on(approval.by, case.now))
+
+
+def missing_approvals(case: Case) -> str:
+    """What a pending request waits for, and whose approvals do not count, for want of a note or because of a lock; in words."""
+    counting = counting_approvals(case.request, case.policy)
+    heard = heard_approvals(case)
+    blank = ", ".join(approval.by for approval in given_approvals(case.request) if approval not in counting)
+    locked = ", ".join(approval.by for approval in counting if approval not in heard)
+    return (
+        awaited(case.policy, len(heard))
+        + (f"; not counted, since it has no note: {blank} (may approve again, with one)" if blank else "")
+        + (f"; not counted while they are locked: {locked}" if locked else "")
     )
 
 

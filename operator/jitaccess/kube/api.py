@@ -3,14 +3,16 @@
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 
+from jitaccess.domain.locks import Locks
 from jitaccess.domain.model import GROUP, AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import Recorded
 from jitaccess.domain.roles import Role
 from jitaccess.kube.answers import Conflict, NotFound, NotServed, Outage, Refused, Unpatchable
 from jitaccess.kube.calls import FOLLOW_TIMEOUT, METADATA_EVENTS, METADATA_ONLY, OBJECTS, Calls
 from jitaccess.manifests.kinds import policy_resource
+from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import is_there, key_of, parse_policy, parse_request
-from jitaccess.manifests.resources import ACCESS_REVIEWS, CLUSTER_ROLES, CRDS, NAMESPACES, ROLES, Resource
+from jitaccess.manifests.resources import ACCESS_REVIEWS, CLUSTER_ROLES, CRDS, LOCKS, NAMESPACES, OPEN, ROLES, Resource
 from jitaccess.manifests.reviews import no_other_review
 from jitaccess.manifests.roles import parse_role
 from jitaccess.manifests.status import on_top_of, request_status
@@ -39,6 +41,13 @@ class Cluster(Calls):
         resource, space = (ROLES, namespace) if role.kind == ROLES.kind else (CLUSTER_ROLES, "")
         found = await self.find(resource, Key(space, role.name))
         return parse_role(found) if found else None
+
+    async def locks(self) -> Locks:
+        """Read all locks that hold, or may; where that fails they are not known, which keeps nothing from ending."""
+        try:
+            return Locks(tuple([parse_lock(item) async for item in self.list_objects(LOCKS, fieldSelector=OPEN)]))
+        except (Outage, Refused) as error:
+            return Locks(unknown=str(error) or type(error).__name__)
 
     async def find(self, resource: Resource, key: Key) -> Manifest | None:
         """Read any object; None if there is none, as where its CustomResourceDefinition was deleted."""

@@ -9,10 +9,11 @@ from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-d24d85ee0f9d"
+MANIFESTS_VERSION = "sha256-0fc2f7620ee2"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(
-    f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests", "clusteraccesspolicies", "clusteraccessrequests")
+    f"{plural}.{GROUP}"
+    for plural in ("accesslocks", "accesspolicies", "accessrequests", "clusteraccesspolicies", "clusteraccessrequests")
 )
 POLICY_NAMES = tuple(
     f"{name}.{GROUP}"
@@ -25,8 +26,12 @@ POLICY_NAMES = tuple(
         "managed-objects",
         "operator",
         "identities",
+        "locked",
+        "locks",
     )
 )
+# What a policy is evaluated for each of: all locks, or nobody would be kept out.
+PARAMETERS = {f"locked.{GROUP}": {"selector": {}, "parameterNotFoundAction": "Allow"}}
 NAMESPACE = LEASE.namespace
 # Whom the admission policies confine: CEL has this name, so neither it nor the namespace can be changed by kustomize alone.
 CONFINED = f"system:serviceaccount:{NAMESPACE}:jitaccess"
@@ -166,7 +171,8 @@ def _binding_faults(binding: Manifest) -> Iterator[str]:
     spec = binding["spec"]
     if "Deny" not in (spec.get("validationActions") or []):
         yield "does not deny"
-    if spec.get("policyName") != binding["metadata"]["name"] or spec.get("matchResources") or spec.get("paramRef"):
+    name = binding["metadata"]["name"]
+    if spec.get("policyName") != name or spec.get("matchResources") or spec.get("paramRef") != PARAMETERS.get(name):
         yield "is narrowed or belongs to another policy"
 
 

@@ -39,7 +39,9 @@ POLICIES = Resource(GROUP, VERSION, "accesspolicies", "AccessPolicy")
 CLUSTER_REQUESTS = Resource(GROUP, VERSION, "clusteraccessrequests", "ClusterAccessRequest")
 CLUSTER_POLICIES = Resource(GROUP, VERSION, "clusteraccesspolicies", "ClusterAccessPolicy")
 CLUSTER_POLICY_COUNTS = Resource(GROUP, VERSION, "clusteraccesspolicies/status", "ClusterAccessPolicy")
-OPEN_REQUESTS = "status.settled!=true"  # as a field selector
+LOCKS = Resource(GROUP, VERSION, "accesslocks", "AccessLock")
+OPEN = "status.settled!=true"  # as a field selector, of requests and locks
+OPEN_REQUESTS = OPEN
 RBAC = "rbac.authorization.k8s.io"
 ROLES = Resource(RBAC, "v1", "roles", "Role")
 CLUSTER_ROLES = Resource(RBAC, "v1", "clusterroles", "ClusterRole")

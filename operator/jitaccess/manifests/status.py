@@ -51,7 +51,7 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "bindingRef": recorded.binding and _ref(recorded.binding),
         "jobRef": recorded.job and _ref(recorded.job),
         "identity": recorded.identity or None,
-        "conditions": [_condition(condition) for condition in recorded.conditions],
+        "conditions": [condition_status(condition) for condition in recorded.conditions],
         "history": [entry_status(entry) for entry in recorded.history],
     }
     return {field: value for field, value in status.items() if value is not None}
@@ -129,7 +129,8 @@ def _state(text: str) -> State:
         raise UnknownState(f"its state {text!r} was written by a newer jitaccess") from None
 
 
-def _condition(condition: Condition) -> dict[str, Any]:
+def condition_status(condition: Condition) -> dict[str, Any]:
+    """One condition of a status."""
     return {
         "type": condition.type,
         "status": condition.status,
@@ -205,7 +206,7 @@ def policy_status(policy: AccessPolicy, recorded: PolicyRecorded) -> dict[str, A
             "approvers": in_words(policy.approvers, "or") if policy.approvers else "nobody needed",
         },
         "roles": [_offered(offered) for offered in recorded.roles],
-        "conditions": [_condition(condition) for condition in recorded.conditions],
+        "conditions": [condition_status(condition) for condition in recorded.conditions],
     }
     return {field: value for field, value in status.items() if value is not None}
 

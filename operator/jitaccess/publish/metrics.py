@@ -44,6 +44,8 @@ REASONS = (
         "PolicyNotFound",
         "PolicyRecreated",
         "PolicyInvalid",
+        "PolicySuspended",
+        "Locked",
         "OutOfReach",
         "NamespaceNotSelected",
         "RoleNotOffered",

@@ -12,13 +12,14 @@ from functools import partial
 
 from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import Grant, decide, grant_of
+from jitaccess.domain.locks import Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import RiskTable
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import seen_from
-from jitaccess.kube.api import Cluster
+from jitaccess.kube.api import Cluster, Outage
 from jitaccess.manifests.grant import GRANT_SELECTOR, binding_manifest, grant_key, is_same, kept_by
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.manifests.parse import key_of, parse_request
@@ -69,6 +70,7 @@ class LiveReads:
     policies: dict[PolicyRef, AccessPolicy | None] = field(default_factory=dict)
     labels: dict[str, Mapping[str, str] | None] = field(default_factory=dict)
     roles: dict[tuple[RoleRef, str], ShownRole | None] = field(default_factory=dict)
+    _locks: list[Locks] = field(default_factory=list)
 
     async def policy(self, ref: PolicyRef, namespace: str) -> AccessPolicy | None:
         """The policy of that kind and key, as a request in that namespace meets it."""
@@ -87,6 +89,14 @@ class LiveReads:
         if where not in self.roles:
             self.roles[where] = (await read_role(self.cluster, *where, self.table.shown)).shown
         return self.roles[where]
+
+    async def locks(self) -> Locks:
+        """The locks that hold; Outage where that is not known."""
+        if not self._locks:
+            self._locks.append(await self.cluster.locks())
+        if self._locks[0].unknown:
+            raise Outage(f"whether anybody is locked is not known: {self._locks[0].unknown}")
+        return self._locks[0]
 
 
 async def compare(
@@ -151,7 +161,7 @@ async def _is_quiet(request: AccessRequest, reads: LiveReads, now: datetime) -> 
     """Whether a look at the request, with its policy and role as they are, would find nothing to do or to record."""
     namespace = request.key.namespace
     policy, role = await reads.policy(request.policy, namespace), await reads.role(request.role, namespace)
-    verdict = decide(request, policy, now, Circumstances(role))
+    verdict = decide(request, policy, now, Circumstances(role, locks=await reads.locks()))
     begins_or_ends = verdict.state is not request.state or (verdict.grant is not None and request.state is not State.ACTIVE)
     return not begins_or_ends and next_step(request, Outcome(verdict, policy, role), now).recorded == request.recorded
 

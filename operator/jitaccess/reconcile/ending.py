@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from jitaccess.domain.lifecycle import Verdict, not_ended
@@ -12,6 +12,7 @@ from jitaccess.domain.recording import Incident, Outcome
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.manifests.grant import grant_key, is_of
 from jitaccess.manifests.kinds import RequestKind
+from jitaccess.manifests.resources import LOCKS
 from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Grants
 from jitaccess.reconcile.recorder import Recorder, Tools
@@ -21,6 +22,7 @@ from jitaccess.workqueue.store import Open
 
 # An end that fails for the first time is tried again at once; one that goes on failing is said on the request.
 LOUD_AFTER = 3
+COUNT_AFTER = timedelta(seconds=1)  # of many that end at once for one lock, the count goes on its record once
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +38,16 @@ class Endings:
         self._grants = grants
 
     async def cut(self, key: Key, known: Open | None) -> bool:
-        """End access whose time is up, going by what we know of it; True if it is gone and the record is to follow.
+        """End access whose time is up, or whose person is locked, by what we know of it; True if it is gone, to be recorded next.
 
         So of many that end at once, each loses its access before the first is recorded. Where anything is not as we know it,
         the whole look that follows deals with it.
         """
-        if known is None or not known.binding or known.gone or known.until is None or self._tools.now() < known.until:
+        if known is None or not known.binding or known.gone or known.until is None:
+            return False
+        now = self._tools.now()
+        over = now >= known.until
+        if not over and not self._tools.store.locks.now.on(known.requester, now):
             return False
         try:
             if await self._remove_binding(key, known.uid, None):
@@ -50,7 +56,8 @@ class Endings:
             if isinstance(error, Outage) and not self._goes_on_failing(key):
                 raise
             return False
-        self._ended(known, known.until)
+        if over:
+            self._ended(known, known.until)
         self._open.unbound(key)
         self._tools.schedule.soon(self._recorder.target(key))
         return True
@@ -75,7 +82,14 @@ class Endings:
         # Before the Job, which takes a while: another request of that name may come meanwhile, and must not be forgotten.
         self._recorder.forget(request.key)
         if granted:
+            self._count_for_its_lock(facts)
             await self._drop_job(request.key, request.uid, request.recorded)
+
+    def _count_for_its_lock(self, facts: Facts) -> None:
+        lock = facts.locks.on(facts.request.requester, self._tools.now())
+        if lock:
+            self._tools.store.locks.has_ended(lock.name)
+            self._tools.schedule.at(Target(LOCKS, Key("", lock.name)), self._tools.now() + COUNT_AFTER)
 
     async def clear(self, request: AccessRequest, known: Open) -> None:
         """Remove whatever is left of a request that somebody else, or a write whose answer was lost, has settled."""

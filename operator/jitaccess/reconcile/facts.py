@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from jitaccess.domain.circumstances import Circumstances, Unreviewed
+from jitaccess.domain.locks import NO_LOCKS, Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import role_not_found, role_unreadable
 from jitaccess.domain.recorded import State
@@ -14,7 +15,7 @@ from jitaccess.domain.risk import KNOWN, RiskTable
 from jitaccess.domain.roles import Role, ShownRole
 from jitaccess.domain.rules import Objection, seen_from
 from jitaccess.domain.usage import Usage
-from jitaccess.kube.api import Cluster, Refused
+from jitaccess.kube.api import Cluster, Outage, Refused
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import ROLES, Resource
 from jitaccess.manifests.reviews import AWAITING_REVIEW
@@ -35,18 +36,20 @@ class RoleFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was true a moment ago, of a request that is there."""
+    """What was true a moment ago, of a request that is there; `guessed` where policy and locks are as the watch had them."""
 
     request: AccessRequest
     policy: AccessPolicy | None
     role: RoleFacts
+    locks: Locks = NO_LOCKS
+    guessed: bool = False
     usage: Usage | None = None  # of its policy's limits, where it has any
     unreviewed: tuple[Unreviewed, ...] = ()
 
     @property
     def around(self) -> Circumstances:
         """What a decision rests on beside the two."""
-        return Circumstances(self.role.shown, self.usage, self.unreviewed)
+        return Circumstances(self.role.shown, self.usage, self.unreviewed, self.locks)
 
 
 class Reader:
@@ -59,35 +62,41 @@ class Reader:
         self._policies: SharedReads[PolicyRef, AccessPolicy | None] = SharedReads(cluster.policy)
         self._labels: SharedReads[str, Mapping[str, str] | None] = SharedReads(cluster.labels)
         self._roles: SharedReads[tuple[RoleRef, str], RoleFacts] = SharedReads(self._role)
+        self._locks: SharedReads[None, Locks] = SharedReads(lambda _: cluster.locks())
 
     async def facts(self, resource: Resource, key: Key, known: Open | None) -> Facts | None:
         """Everything that a decision about that request needs, live; None if it is gone. `known` lets all be read at once."""
         if known is None:
             request = await self._cluster.request(resource, key)
             return await self.around(resource, request) if request else None
-        request, policy, role = await asyncio.gather(
-            self._cluster.request(resource, key), self._policy_for(known.policy, key), self._role_for(known.role, key)
+        request, policy, role, locks = await asyncio.gather(
+            self._cluster.request(resource, key),
+            self._policy_for(known.policy, key),
+            self._role_for(known.role, key),
+            self._locks.get(None),
         )
-        return await self._facts(resource, request, policy, role) if request else None
+        return await self._facts(resource, request, policy, role, locks) if request else None
 
     async def around(self, resource: Resource, request: AccessRequest) -> Facts:
         """The policy and the role of a request that is known already."""
-        policy, role = await asyncio.gather(
-            self._policy_for(request.policy, request.key), self._role_for(request.role, request.key)
+        policy, role, locks = await asyncio.gather(
+            self._policy_for(request.policy, request.key), self._role_for(request.role, request.key), self._locks.get(None)
         )
-        return await self._facts(resource, request, policy, role)
+        return await self._facts(resource, request, policy, role, locks)
 
-    async def shown(self, request: AccessRequest, policy: AccessPolicy) -> Facts:
+    async def shown(self, request: AccessRequest, policy: AccessPolicy, locks: Locks) -> Facts:
         """The role of a request that gets nothing yet, whatever its policy is like at this very moment."""
-        return Facts(request, policy, await self._role_for(request.role, request.key))
+        return Facts(request, policy, await self._role_for(request.role, request.key), locks, guessed=True)
 
     async def alone(self, resource: Resource, key: Key) -> Facts | None:
         """The request alone: for what ends by time, its policy and role say nothing."""
         request = await self._cluster.request(resource, key)
         return Facts(request, None, RoleFacts(None)) if request else None
 
-    async def _facts(self, resource: Resource, request: AccessRequest, policy: AccessPolicy | None, role: RoleFacts) -> Facts:
-        known = Facts(await with_provenance(self._cluster, resource, request, policy), policy, role)
+    async def _facts(
+        self, resource: Resource, request: AccessRequest, policy: AccessPolicy | None, role: RoleFacts, locks: Locks
+    ) -> Facts:
+        known = Facts(await with_provenance(self._cluster, resource, request, policy), policy, role, locks)
         return await self.with_unreviewed(resource, known)
 
     async def with_unreviewed(self, resource: Resource, facts: Facts) -> Facts:
@@ -96,7 +105,7 @@ class Reader:
         The list follows what awaits a review, in the namespace of the policy or everywhere, whatever else is on record.
         """
         request, policy = facts.request, facts.policy
-        if request.state is not State.PENDING or not policy or not (policy.emergency and policy.emergency.block_until_reviewed):
+        if request.state is State.ACTIVE or not policy or not (policy.emergency and policy.emergency.block_until_reviewed):
             return facts
         listed = self._cluster.list_objects(resource, namespace=policy.key.namespace, fieldSelector=AWAITING_REVIEW)
         return replace(facts, unreviewed=unreviewed_of(request, [parse_request(item) async for item in listed]))
@@ -129,6 +138,12 @@ async def read_role(
     except Refused as error:
         return RoleFacts(None, str(error))
     return RoleFacts(show(found) if found else None)
+
+
+def locks_must_be_known(facts: Facts) -> None:
+    """Outage where the locks could not be read: nothing begins meanwhile, and what may have to end is looked at again."""
+    if facts.locks.unknown:
+        raise Outage(f"whether anybody is locked is not known: {facts.locks.unknown}")
 
 
 def role_obstacle(request: AccessRequest, role: RoleFacts) -> Objection | None:

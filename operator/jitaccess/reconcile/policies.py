@@ -30,7 +30,7 @@ Ready = tuple[bool, str, str]
 
 
 # Why a policy is not in force although nothing failed: there is nothing to try again before it, or a role, changes.
-_SETTLED = ("Invalid", "PersistentRisk")
+_SETTLED = ("Invalid", "PersistentRisk", "Suspended")
 LONGEST_RETRY = 300.0
 
 
@@ -172,6 +172,12 @@ def _level(error: Exception) -> int:
 def _refusal(policy: AccessPolicy, roles: Sequence[OfferedRole]) -> Ready | None:
     if policy.invalid:
         return False, "Invalid", policy.invalid
+    if policy.suspended:
+        return (
+            False,
+            "Suspended",
+            "it is suspended: nobody may ask, and access under it has ended; spec.suspend: false resumes it",
+        )
     risky = _risky(roles)
     if risky and not policy.allow_persistent_risk:
         return False, "PersistentRisk", f"{risky}: set allowPersistentRisk: true to offer them all the same, or offer other roles"

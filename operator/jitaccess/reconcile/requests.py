@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import replace
 from functools import partial
 
+from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import Grant, Verdict, blocked, decide, guard_gone
 from jitaccess.domain.model import AccessRequest, Key, RoleRef
 from jitaccess.domain.obstacles import component_missing, not_installed, obstructed
@@ -22,7 +23,7 @@ from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.auditing import must_be_exported, sinks_must_work
 from jitaccess.reconcile.blocked import Blocked, NotYet
 from jitaccess.reconcile.ending import Endings
-from jitaccess.reconcile.facts import Facts, Reader, role_obstacle
+from jitaccess.reconcile.facts import Facts, Reader, locks_must_be_known, role_obstacle
 from jitaccess.reconcile.grants import Checked, Grants
 from jitaccess.reconcile.guards import Guard
 from jitaccess.reconcile.recorder import Recorder, Tools
@@ -85,10 +86,10 @@ class RequestReconciler:
             return await self._reader.alone(resource, key)
         if hint is None:
             return await self._reader.facts(resource, key, known)
-        policy = self._tools.store.policy(hint.policy)
-        verdict = decide(hint, policy, self._now())
+        policy, locks = self._tools.store.policy(hint.policy), self._tools.store.locks.now
+        verdict = decide(hint, policy, self._now(), Circumstances(locks=locks))
         waits = verdict.grant is None and verdict.state is hint.state
-        return await (self._reader.shown(hint, policy) if policy and waits else self._reader.around(resource, hint))
+        return await (self._reader.shown(hint, policy, locks) if policy and waits else self._reader.around(resource, hint))
 
     async def _look(self, key: Key, known: Open | None, facts: Facts | None) -> None:
         if known and (facts is None or facts.request.uid != known.uid):
@@ -115,7 +116,9 @@ class RequestReconciler:
             return None
         policy = self._tools.store.policy(request.policy)
         around = self._room.foreseen(request, policy)
-        return decide(request, policy, self._now(), around).grant if around else None
+        if around is None:
+            return None
+        return decide(request, policy, self._now(), replace(around, locks=self._tools.store.locks.now)).grant
 
     async def _guard_ahead(self, foreseen: Grant | None) -> None:
         if foreseen:
@@ -130,6 +133,9 @@ class RequestReconciler:
         if verdict.grant is None:
             await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
             return self._recorder.plan(request.key, verdict)
+        if facts.guessed:
+            return self._schedule.soon(self._recorder.target(request.key))
+        locks_must_be_known(facts)
         try:
             guard = await self._prepare(facts, verdict.grant)
         except Blocked as block:
@@ -208,6 +214,7 @@ class RequestReconciler:
         delivery = _delivery(verdict.grant, job, checked.bound.unguarded if checked.bound else None)
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery, incidents))
         self._recorder.plan(request.key, verdict)
+        locks_must_be_known(facts)
 
     def _incidents(self, request: AccessRequest, checked: Checked) -> tuple[Incident, ...]:
         identity = _identity_incident(checked) if not obstructed(request) else ()

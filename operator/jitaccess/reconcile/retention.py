@@ -8,7 +8,7 @@ from jitaccess.domain.model import Manifest
 from jitaccess.domain.text import parse_time
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.parse import key_of
-from jitaccess.manifests.resources import Resource
+from jitaccess.manifests.resources import LOCKS, Resource
 from jitaccess.manifests.reviews import SETTLED_FOR_GOOD
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,11 @@ async def remove_old(
                 continue
             removed += 1
     if removed:
-        log.info("settled requests removed", extra={"requests": removed, "retention_days": retention / timedelta(days=1)})
+        log.info(
+            "settled %s removed",
+            _what(resource),
+            extra={_what(resource): removed, "retention_days": retention / timedelta(days=1)},
+        )
     if held:
         log.warning("settled requests are kept past their retention: not exported yet", extra={"requests": held})
     if lost:
@@ -53,6 +57,10 @@ async def remove_old(
     if refusals:
         raise Refused(f"{refusals} {resource.plural} may not be deleted: {why}")
     return removed
+
+
+def _what(resource: Resource) -> str:
+    return "locks" if resource == LOCKS else "requests"
 
 
 async def _settled(cluster: Cluster, resource: Resource, item: Manifest, before: datetime) -> datetime | None:

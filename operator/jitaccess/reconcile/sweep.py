@@ -22,7 +22,7 @@ from jitaccess.manifests.grant import (
 )
 from jitaccess.manifests.kinds import PolicyKind, RequestKind
 from jitaccess.manifests.parse import key_of
-from jitaccess.manifests.resources import JOBS, ROLE_BINDINGS, Resource
+from jitaccess.manifests.resources import JOBS, LOCKS, OPEN, ROLE_BINDINGS, Resource
 from jitaccess.manifests.status import UnknownState
 from jitaccess.reconcile.removal import NotEnded, is_harmless, remove
 from jitaccess.workqueue.schedule import Schedule, Target
@@ -42,6 +42,13 @@ async def sweep_policies(cluster: Cluster, kind: PolicyKind, store: Store, sched
     for key in {*store.policies[kind.resource].all(), *present, *left} - {None}:
         if key:
             schedule.soon(Target(kind.resource, key))
+
+
+async def sweep_locks(cluster: Cluster, store: Store, schedule: Schedule) -> None:
+    """Look again at every lock that we remember, or that holds by the record."""
+    holding = {key_of(item) async for item in cluster.list_metadata(LOCKS, fieldSelector=OPEN)}
+    for key in holding | {Key("", name) for name in store.locks.names()}:
+        schedule.soon(Target(LOCKS, key))
 
 
 async def sweep_grants(cluster: Cluster, kind: RequestKind, now: Now) -> int:

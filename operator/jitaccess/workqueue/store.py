@@ -11,6 +11,7 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, 
 from jitaccess.domain.obstacles import obstructed
 from jitaccess.domain.recorded import State
 from jitaccess.manifests.resources import Resource, reviews_of
+from jitaccess.workqueue.locks import KnownLocks
 from jitaccess.workqueue.namespaces import Namespaces
 from jitaccess.workqueue.policies import Policies
 from jitaccess.workqueue.reviews import Reviews
@@ -39,6 +40,7 @@ class Open:
     unguarded: str = ""  # why nothing but the operator ends its access, by the record; empty where something does
     stuck: bool = False  # its access should have ended, and the API server does not let it, by the record
     identity: bool = False  # its access goes to a temporary identity
+    requester: str = ""
 
 
 class Requests:
@@ -114,6 +116,7 @@ class Requests:
             unguarded=_reason(request, "ExpiryGuarded"),
             stuck=_reason(request, "Granted") == END_REFUSED,
             identity=bool(request.recorded.identity),
+            requester=sys.intern(request.requester),
         )
         self._by_policy.setdefault(request.policy, set()).add(request.key)
 
@@ -181,6 +184,7 @@ class Store:
         self.reviews = {resource: Reviews() for resource in self.requests}
         self.policies = {resource: Policies() for resource in policies}
         self.namespaces = Namespaces()
+        self.locks = KnownLocks()
 
     def policy(self, ref: PolicyRef) -> AccessPolicy | None:
         """The policy of that kind and key as the watch reported it last; a hint, not the truth."""

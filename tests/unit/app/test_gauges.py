@@ -16,11 +16,12 @@ from jitaccess.app.metrics_page import SECONDS_BETWEEN, MetricsPage
 from jitaccess.domain.model import AccessRequest, Key, PolicyRecorded, PolicyRef
 from jitaccess.domain.recorded import Condition, ObjectRef, Recorded, Review, State
 from jitaccess.kube.installation import Installation
+from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.resources import CLUSTER_POLICIES, JOBS, POLICIES, REQUESTS
 from jitaccess.publish.metrics import OTHER, Metrics
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
-from unit.examples import HOUR, KEY, NAMESPACE, T0, active_status, cluster_policy, empty_store, policy, request
+from unit.examples import HOUR, KEY, NAMESPACE, T0, active_status, cluster_policy, empty_store, lock_manifest, policy, request
 
 KIND = {"kind": "AccessRequest"}
 HOSTILE = 'bob" } \n x'
@@ -257,6 +258,14 @@ def test_the_page_is_made_at_most_once_a_second() -> None:
     assert page() == first
     seconds[0] += SECONDS_BETWEEN
     assert "jitaccess_something 7.0" in page().text
+
+
+def test_locks_that_hold_are_counted(desk: Desk) -> None:
+    desk.store.locks.see(parse_lock(lock_manifest("alice")))
+    assert desk.value("locks") == 1
+    over = parse_lock(lock_manifest("alice", status={"state": "Over", "settled": True}))
+    desk.store.locks.see(replace(over, resource_version="21"))
+    assert desk.value("locks") == 0
 
 
 def test_settled_requests_are_not_counted(desk: Desk) -> None:

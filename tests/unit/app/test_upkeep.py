@@ -151,10 +151,12 @@ async def test_a_sweep_goes_on_behind_a_part_that_fails(failure: Exception, monk
         return sweep
 
     parts = ("compare", "sweep_policies")
-    for name in parts:
+    for name in (*parts, "sweep_locks"):
         monkeypatch.setattr(upkeep_module, name, part(name))
     assert not await Desk().upkeep.sweep()
-    assert done == [name for name in parts for _ in range(2)], "what gives access comes first, and no kind is left out"
+    assert done == [*(name for name in parts for _ in range(2)), "sweep_locks"], (
+        "what gives access comes first, and no kind is left out"
+    )
 
 
 async def test_who_begins_to_lead_plans_every_end_at_once_and_compares_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,6 +173,7 @@ async def test_who_begins_to_lead_plans_every_end_at_once_and_compares_the_rest(
 
     monkeypatch.setattr(upkeep_module, "compare", compared)
     monkeypatch.setattr(upkeep_module, "sweep_policies", nothing)
+    monkeypatch.setattr(upkeep_module, "sweep_locks", nothing)
     running = asyncio.create_task(desk.upkeep.take_over_for_ever())
     desk.upkeep.won()
     schedule = desk.upkeep._tools.schedule
@@ -209,6 +212,7 @@ async def test_what_was_listed_before_a_comparison_is_not_compared_again(
 
     monkeypatch.setattr(upkeep_module, "compare", compare)
     monkeypatch.setattr(upkeep_module, "sweep_policies", nothing)
+    monkeypatch.setattr(upkeep_module, "sweep_locks", nothing)
     monkeypatch.setattr(upkeep_module, "SETTLE_SECONDS", 0.05)
     desk.upkeep.relisted()
     await desk.upkeep.sweep(thorough=True)
@@ -227,7 +231,7 @@ async def test_where_comparing_fails_everything_is_looked_at(monkeypatch: pytest
     async def away(*_: object) -> None:
         raise Outage("away")
 
-    for name in ("compare", "sweep_policies"):
+    for name in ("compare", "sweep_policies", "sweep_locks"):
         monkeypatch.setattr(upkeep_module, name, away)
     running = asyncio.create_task(desk.upkeep.take_over_for_ever())
     desk.upkeep.won()

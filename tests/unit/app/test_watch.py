@@ -104,7 +104,7 @@ async def test_what_has_changed_between_two_listings_is_looked_at() -> None:
 async def test_each_handler_can_be_called_as_kopf_calls_it() -> None:
     desk = Desk()
     handlers = desk.watch.registry(Connection("https://nowhere", ssl.create_default_context()))._watching.get_all_handlers()
-    assert len(handlers) == 5, "two kinds of requests, the bindings in namespaces, two kinds of policies"
+    assert len(handlers) == 6, "two kinds of requests, the bindings in namespaces, two kinds of policies, locks"
     for handler in handlers:
         told = body("r")
         given: Any = {"type": "ADDED", "body": told, "meta": told.metadata, "annotations": {}, "labels": {}}
@@ -112,7 +112,7 @@ async def test_each_handler_can_be_called_as_kopf_calls_it() -> None:
         others = dict.fromkeys(("resource", "event", "logger", "memo", "param", "name", "namespace", "uid", "spec"))
         call: Any = handler.fn
         await call(**given, **others)
-    assert len(await desk.fired()) == 5
+    assert len(await desk.fired()) == 6
 
 
 def namespace(name: str, **labels: str) -> dict[str, Any]:

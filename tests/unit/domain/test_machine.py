@@ -1,6 +1,7 @@
 """Any story that people, time and crashes can tell of one request keeps the promises of the state machine."""
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
 from jitaccess.domain.lifecycle import TRANSITIONS, Grant, Verdict, blocked, decide
+from jitaccess.domain.locks import Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
@@ -19,9 +21,10 @@ from jitaccess.domain.reviews import next_review
 from jitaccess.domain.rules import Objection
 from jitaccess.domain.text import parse_time
 from jitaccess.domain.usage import Held, Usage, held
+from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import request_status
-from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, EMERGENCY, T0, policy_manifest, request_manifest
+from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, EMERGENCY, T0, lock_manifest, policy_manifest, request_manifest
 from unit.manifest_files import crd_schema, schema_faults
 
 PEOPLE = st.sampled_from([ALICE, BOB, CAROL, DAVE])
@@ -63,6 +66,7 @@ class OneRequest(RuleBasedStateMachine):
         self.now: datetime = T0
         self.request: dict[str, Any] = request_manifest(duration="1h", ticket="INC-42")
         self.policy: dict[str, Any] | None = policy_manifest(requiredApprovals=2)
+        self.locked: dict[str, datetime | None] = {}  # who, and until when (None: until it is lifted)
         self.obstacle: str = ""
         self.made: Grant | None = None  # the binding that is in the cluster
         self.looks = 0
@@ -138,6 +142,24 @@ class OneRequest(RuleBasedStateMachine):
     @rule(line=REVIEWS)
     def review(self, line: str) -> None:
         self._decide("reviews", line)
+
+    @precondition(lambda self: self.looks >= MOST_LIVELY)
+    @rule()
+    def policy_is_suspended(self) -> None:
+        self.policy = policy_manifest(requiredApprovals=1, suspend=True)
+
+    @rule(who=st.sampled_from([BOB, CAROL]), minutes=st.sampled_from([None, 1, 30]))
+    def an_approver_is_locked(self, who: str, minutes: int | None) -> None:
+        self.locked[who] = self.now + timedelta(minutes=minutes) if minutes else None
+
+    @precondition(lambda self: self.looks >= MOST_LIVELY)
+    @rule(name=st.sampled_from([ALICE, ALICE.upper()]))
+    def the_requester_is_locked(self, name: str) -> None:
+        self.locked[name] = None
+
+    @rule()
+    def all_locks_are_lifted(self) -> None:
+        self.locked.clear()
 
     @precondition(lambda self: self.looks >= MOST_LIVELY)
     @rule()
@@ -228,7 +250,7 @@ class OneRequest(RuleBasedStateMachine):
     def _look(self, *, crashes: bool, incident: Incident | None = None) -> None:
         request = parse_request(json.loads(json.dumps(self.request)))
         policy = parse_policy(self.policy) if self.policy else None
-        verdict, delivery = self._foresee(request, decide(request, policy, self.now, self._around(policy)))
+        verdict, delivery = self._foresee(request, self._decided(request, policy))
         self._check_verdict(request, policy, verdict)
         if crashes:
             self._end(verdict)
@@ -247,9 +269,17 @@ class OneRequest(RuleBasedStateMachine):
         if not after["settled"]:
             self._check_quiet(policy, after)
 
+    def _decided(self, request: AccessRequest, policy: AccessPolicy | None) -> Verdict:
+        locks = Locks(tuple(parse_lock(lock_manifest(who, until=until)) for who, until in self.locked.items()))
+        return decide(request, policy, self.now, replace(self._around(policy), locks=locks))
+
+    def _is_locked(self, person: str) -> bool:
+        """By another reading than the operator's."""
+        return any(who.casefold() == person and (until is None or self.now < until) for who, until in self.locked.items())
+
     def _check_quiet(self, policy: AccessPolicy | None, recorded: dict[str, Any]) -> None:
         request = parse_request(self.request)
-        verdict, _ = self._foresee(request, decide(request, policy, self.now, self._around(policy)))
+        verdict, _ = self._foresee(request, self._decided(request, policy))
         if verdict.state is request.state:
             again = request_status(next_step(request, Outcome(verdict, policy), self.now).recorded)
             assert again == recorded, f"a second look at once writes nothing, but:\n{again}\nis not\n{recorded}"
@@ -284,6 +314,10 @@ class OneRequest(RuleBasedStateMachine):
         status = self.request.get("status") or {}
         noted = status.get("noteRequired", False) if request.state is State.ACTIVE else policy.note_required
         entitled = self._people("approvals", noted=noted) - {ALICE, ""}
+        assert not self._is_locked(ALICE), "nobody who is locked has access"
+        assert not policy.suspended, "nor does a suspended policy give any"
+        if request.state is State.PENDING:
+            entitled = {who for who in entitled if not self._is_locked(who)}
         assert len(entitled) >= policy.required_approvals, f"{entitled} are not {policy.required_approvals} people"
         if request.state is State.PENDING:
             room = [most for most in (policy.limits.active_per_requester, policy.limits.active_in_total) if most is not None]

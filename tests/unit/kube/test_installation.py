@@ -320,7 +320,7 @@ async def test_a_replica_that_does_not_lead_checks_too(installed: FakeApi) -> No
 def test_the_account_that_is_compared_is_the_one_that_the_manifests_install_and_confine() -> None:
     account = "system:serviceaccount:jitaccess-system:jitaccess"
     assert account == CONFINED
-    confining = {"requesters", "decisions", "reviews", "managed-objects", "operator", "identities"}
+    confining = {"requesters", "decisions", "reviews", "managed-objects", "operator", "identities", "locks"}
     assert {file.stem for file in ADMISSION.glob("*.yaml") if f"'{account}'" in file.read_text()} == confining
     rbac = yaml.safe_load_all((REPOSITORY / "deploy" / "base" / "rbac.yaml").read_text())
     accounts = [d["metadata"] for d in rbac if d["kind"] == "ServiceAccount"]

@@ -68,13 +68,14 @@ async def test_what_is_as_it_should_be_needs_no_look_whatever_the_number(bench: 
     assert found.bindings == {KEY: bench.api.all(ROLE_BINDINGS)[0]["metadata"]["uid"]}
     assert bench.api.writes == []
     assert sorted(bench.api.calls) == [
+        "GET accesslocks",
         "GET accesspolicies",
         "GET accessrequests",
         "GET clusterroles",
         "GET jobs",
         "GET rolebindings",
         "GET rolebindings",
-    ], "four lists, one of which is for identities, and each policy and role once"
+    ], "five lists, one of which is for identities and one of locks, and each policy and role once"
 
 
 DIFFERENCES: list[Any] = [

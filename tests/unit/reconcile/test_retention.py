@@ -7,9 +7,9 @@ import pytest
 
 from jitaccess.domain.model import Key
 from jitaccess.kube.api import Cluster, Refused
-from jitaccess.manifests.resources import REQUESTS
+from jitaccess.manifests.resources import LOCKS, REQUESTS
 from jitaccess.reconcile.retention import remove_old
-from unit.examples import HOUR, NAMESPACE, T0, request_manifest
+from unit.examples import ALICE, HOUR, NAMESPACE, T0, lock_manifest, request_manifest
 from unit.fake_api import FakeApi
 
 
@@ -49,3 +49,12 @@ async def test_a_record_that_may_not_be_removed_keeps_no_other_one(api: FakeApi,
     with pytest.raises(Refused, match="1 accessrequests may not be deleted: the policy engine says no"):
         await remove_old(cluster, REQUESTS, 30 * DAYS, T0)
     assert len(api.all(REQUESTS)) == 1, "the other two are gone"
+
+
+async def test_a_lock_that_is_long_over_goes_and_one_that_holds_stays(api: FakeApi, cluster: Cluster) -> None:
+    over = {"state": "Lifted", "settled": True, "settledAt": "2026-05-01T00:00:00.000Z"}
+    for name, status in (("over", over), ("holds", {"state": "Active", "settled": False})):
+        made = lock_manifest(ALICE, status=status)
+        api.put(LOCKS, made | {"metadata": {"name": name, "creationTimestamp": "2026-05-01T00:00:00Z"}})
+    assert await remove_old(cluster, LOCKS, 30 * DAYS, T0) == 1
+    assert [each["metadata"]["name"] for each in api.all(LOCKS)] == ["holds"]

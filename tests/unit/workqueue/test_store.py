@@ -58,7 +58,7 @@ def test_only_news_is_news(version: str, uid: str, news: bool) -> None:
 def test_a_request_is_remembered_in_a_few_slots() -> None:
     store = Requests()
     assert store.see(request())
-    expected = Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()), waits=True, asked=T0)
+    expected = Open(UID, 10, POLICY_REF, VIEW, active=False, facts=facts_of(request()), waits=True, asked=T0, requester=ALICE)
     assert store.get(KEY) == expected
     assert not hasattr(store.get(KEY), "__dict__"), "slots, never bodies"
     assert store.all() == [(KEY, expected)]

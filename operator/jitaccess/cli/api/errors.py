@@ -11,6 +11,7 @@ _NAMESPACE = re.compile(r'in the namespace "(?P<namespace>[^"]+)"')
 _NOT_SERVED = ("the server could not find the requested resource", "404 page not found")
 _OUR_PATHS = "/apis/jitaccess.dev/"
 _ANONYMOUS = "system:anonymous"
+_LOCKER = "locks are for those to whom the ClusterRole jitaccess-locker is bound: ask whoever runs the cluster"
 
 
 LOG_IN = "log in again; `kubectl auth whoami` tells who you are"
@@ -140,7 +141,10 @@ def _refusal(message: str) -> CliError:
         return CliError("the API server does not know who you are: the kubeconfig brought no credentials", LOG_IN)
     ours = rbac["resource"].startswith(("accessrequests", "accesspolicies", "clusteraccessrequests", "clusteraccesspolicies"))
     if not ours:
-        return Refused(message, "this needs rights beyond jitaccess; ask a cluster administrator")
+        return Refused(
+            message,
+            _LOCKER if rbac["resource"] == "accesslocks" else "this needs rights beyond jitaccess; ask a cluster administrator",
+        )
     if place is None:
         return _nowhere(rbac)
     part = {"create": " as a requester", "patch": " as a requester or approver"}.get(rbac["verb"], "")

@@ -1,4 +1,4 @@
-"""Deciding: `approve`, `deny`, `revoke` and `withdraw` show what is being decided, ask, and add one line to a ledger."""
+"""Deciding: `approve`, `deny` and `withdraw` show what is being decided, ask, and add one line to a ledger; so does `revoke`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_requests
 from jitaccess.cli.commands.choosing import parse_name
-from jitaccess.cli.commands.decision import APPROVE, DENY, REVOKE, WITHDRAW, Case, Verb, check_withdrawal
+from jitaccess.cli.commands.decision import APPROVE, DENY, WITHDRAW, Case, Verb, check_withdrawal
 from jitaccess.cli.commands.effect import Effect
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.reviewing import review_all
@@ -22,7 +22,7 @@ from jitaccess.domain.model import Key
 
 
 @dataclass(frozen=True, slots=True)
-class _Manner:
+class Manner:
     """How to decide: the note (None: none was given), whether not to ask, whether only to try, and what to print."""
 
     note: str | None
@@ -40,17 +40,22 @@ def _command(verb: Verb, help_text: str) -> click.Command:
     @options.output("json", "yaml", "name")
     @connects
     @pass_session
-    def decide(session: Session, names: tuple[str, ...], note: str | None, yes: bool, dry_run: bool, output: str | None) -> int:
+    def command(session: Session, names: tuple[str, ...], note: str | None, yes: bool, dry_run: bool, output: str | None) -> int:
         checked_text(note or "", "note")
-        if not session.interactive and not (yes or dry_run):
-            raise UsageError("there is no terminal to ask at: look with `kubectl jit show NAME`, then decide with --yes")
-        if names:
-            return _decide_all(session, verb, names, _Manner(note, yes, dry_run, output))
-        if verb is not APPROVE or yes or dry_run:
-            raise UsageError(f"say which: kubectl jit {verb.name} NAME", "`kubectl jit ls --all` shows what there is")
-        return review_all(session, session.client.namespace, note, output)
+        return decide(session, verb, names, Manner(note, yes, dry_run, output))
 
-    return decide
+    return command
+
+
+def decide(session: Session, verb: Verb, names: Sequence[str], manner: Manner) -> int:
+    """Decide on the requests of these names; without names, where one approves, go through what waits for oneself."""
+    if not session.interactive and not (manner.yes or manner.dry_run):
+        raise UsageError("there is no terminal to ask at: look with `kubectl jit show NAME`, then decide with --yes")
+    if names:
+        return _decide_all(session, verb, names, manner)
+    if verb is not APPROVE or manner.yes or manner.dry_run:
+        raise UsageError(f"say which: kubectl jit {verb.name} NAME", "`kubectl jit ls --all` shows what there is")
+    return review_all(session, session.client.namespace, manner.note, manner.output)
 
 
 approve = _command(
@@ -61,11 +66,10 @@ approve = _command(
 deny = _command(
     DENY, "Deny requests; one denial wins over any number of approvals.\n\nAccess that was granted already ends at once."
 )
-revoke = _command(REVOKE, "End access that was granted, at once.\n\nFor approvers, and for requesters who are done early.")
 withdraw = _command(WITHDRAW, "Take back your own request, or end your own access early.")
 
 
-def _decide_all(session: Session, verb: Verb, names: Sequence[str], manner: _Manner) -> int:
+def _decide_all(session: Session, verb: Verb, names: Sequence[str], manner: Manner) -> int:
     client = session.client
     effect = Effect(client)
     codes = [ExitCode.DONE]
@@ -78,7 +82,7 @@ def _decide_all(session: Session, verb: Verb, names: Sequence[str], manner: _Man
     return next((code for code in codes if code), ExitCode.DONE)
 
 
-def _decide(client: Client, effect: Effect, verb: Verb, key: Key, manner: _Manner) -> ExitCode:
+def _decide(client: Client, effect: Effect, verb: Verb, key: Key, manner: Manner) -> ExitCode:
     request = read_request(client.request(key))
     if verb is WITHDRAW:
         check_withdrawal(client, request)

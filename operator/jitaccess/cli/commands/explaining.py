@@ -16,6 +16,7 @@ from jitaccess.cli.commands import options
 from jitaccess.cli.commands.candidates import complete_policies, complete_roles
 from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_role
 from jitaccess.cli.commands.filters import note_narrowed
+from jitaccess.cli.commands.locked import kept_out
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.rights import Rights, dump_rights, of_concern, rights_under
 from jitaccess.cli.commands.usage import usage_seen
@@ -151,10 +152,14 @@ def explain(
         return _unanswerable(client, question, refusal)
     rights = rights if question.policy else of_concern(rights)
     allowed = [one for one in rights if one.allowed]
+    stopped = "" if groups and not user else kept_out(session, question.user, allowed)
+    allowed = [] if stopped else allowed
     if output:
         dump_rights(rights, output)
         return ExitCode.DONE if allowed else ExitCode.NO
     _say_answer(client, question, allowed=bool(allowed), known=not any(one.unseen and not one.allowed for one in rights))
+    if stopped:
+        say(stopped)
     if not rights:
         say(question.nothing(client.namespace))
     for one in rights:
