@@ -1,14 +1,15 @@
 """The state machine of a request: one table, and one pure function that says what should be true now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
+from jitaccess.domain.counting import counting_approvals, wanting
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import DeliveredAs, State
-from jitaccess.domain.rules import Objection, awaited, counting_approvals, missing_approvals, objection
+from jitaccess.domain.rules import Objection, awaited, missing_approvals, objection
 from jitaccess.domain.text import format_time
 
 # Settled states lead nowhere: never access again. docs/lifecycle.md draws this table.
@@ -84,6 +85,11 @@ def decide(request: AccessRequest, policy: AccessPolicy | None, now: datetime, a
     return (_active if request.state is State.ACTIVE else _pending)(request, policy, now, around)
 
 
+def length_of(request: AccessRequest, approvals: Iterable[Decision]) -> timedelta:
+    """How long access lasts once it begins: as long as was asked for, or as the shortest of the approvals that count says."""
+    return min([request.duration, *(approval.length for approval in approvals if approval.length is not None)])
+
+
 def granted(grant: Grant, approvals: tuple[Decision, ...]) -> Verdict:
     """The verdict that this access should exist."""
     message = f"{grant.role} until {format_time(grant.expires_at)}"
@@ -119,10 +125,10 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
     if now >= deadline:
         return _timed_out(request, policy, deadline)
     approvals = counting_approvals(request, policy)
-    if len(approvals) < policy.required_approvals:
+    if wanting(policy, approvals):
         missing = missing_approvals(request, policy)
         return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
-    grant = grant_of(request, now, now + request.duration, policy.delivery)
+    grant = grant_of(request, now, now + length_of(request, approvals), policy.delivery)
     return granted(grant, approvals)
 
 
@@ -137,8 +143,8 @@ def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, 
     if against:
         return Verdict(State.REVOKED, against.reason, against.message)
     approvals = counting_approvals(request)
-    if policy is not None and len(approvals) < policy.required_approvals:
-        return Verdict(State.REVOKED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, len(approvals))}")
+    if policy is not None and wanting(policy, approvals):
+        return Verdict(State.REVOKED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, approvals)}")
     grant = grant_of(request, granted_at, expires_at)
     return granted(grant, approvals)
 
@@ -170,7 +176,7 @@ def _timed_out(request: AccessRequest, policy: AccessPolicy, deadline: datetime)
     before, approvals = request.recorded.condition("Granted"), counting_approvals(request, policy)
     if before and before.reason in OBSTACLES:
         return Verdict(State.FAILED, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
-    if len(approvals) >= policy.required_approvals:
+    if not wanting(policy, approvals):
         message = f"approved, but not granted until {format_time(deadline)}"
     else:
         message = f"no decision until {format_time(deadline)}: {missing_approvals(request, policy)}"

@@ -37,7 +37,7 @@ class JobsAhead:
     async def guard(self, grant: Grant) -> Guard:
         """The Job for a grant that is about to begin: the one that waits for it, or one made now."""
         waiting = self._waiting.get(grant.request)
-        if waiting and (waiting.grant.request_uid != grant.request_uid or self._age(waiting) > GRACE / 2):
+        if waiting and (not _fits(waiting.grant, grant) or self._age(waiting) > GRACE / 2):
             await self.take_back(grant.request)
         await self.make(grant)
         return self._waiting[grant.request].guard
@@ -62,3 +62,9 @@ class JobsAhead:
 
     def _age(self, waiting: Ahead) -> timedelta:
         return self._now() - waiting.since
+
+
+def _fits(made_for: Grant, grant: Grant) -> bool:
+    """Whether a Job guards this grant too: of the same request, and for as long; an approval may have made it shorter since."""
+    lengths = [each.expires_at - each.granted_at for each in (made_for, grant)]
+    return made_for.request_uid == grant.request_uid and lengths[0] == lengths[1]
