@@ -190,11 +190,16 @@ def _say_rights(rights: Rights, who: str, wanted: RoleRef | None) -> None:
             ("  At most", format_duration(policy.max_duration)),
             ("  Decided by", who_decides(policy)),
             ("  May ask", _reason(rights, who)),
-            ("  May decide", f"yes, though not on {who}'s own requests" if rights.may_approve else "no"),
+            ("  May decide", _decides(rights, who)),
             ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),
             ("  Note", change_unseen(policy) if rights.allowed else ""),
         ]
     )
+
+
+def _decides(rights: Rights, who: str) -> str:
+    stages = [f"in stage {stage}" for stage in rights.stages]
+    return f"yes, {''.join(f'{part}, ' for part in stages)}though not on {who}'s own requests" if rights.may_approve else "no"
 
 
 def _reason(rights: Rights, who: str) -> str:
