@@ -25,6 +25,9 @@ MALFORMED = {
     "other digits": "[for \u0663m] go ahead",
     "a no-break space behind it": "[for 30m]\u00a0go ahead",
     "no space in it": "[for30m] go ahead",
+    "a no-break space in it": "[for\u00a030m] go ahead",
+    "an ideographic space in front": "\u3000[for 30m] go ahead",
+    "nothing in it": "[for] go ahead",
 }
 TOO_LONG = {"twice as long": "2h", "a millisecond longer": "1h1ms", "no time": "0s", "a nanosecond": "1ns"}
 

@@ -9,6 +9,8 @@ from jitaccess.domain.recorded import Entry, Recorded, Signed, StageProgress, St
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration
 
+LONGEST_NAMES = 512  # characters; the policy has them all
+
 
 def signed_approvals(approvals: Iterable[Decision], recorded: Sequence[Signed], now: datetime) -> tuple[Signed, ...]:
     """The approvals that count, each with the time at which it was first recorded."""
@@ -30,9 +32,14 @@ def stage_progress(request: AccessRequest, policy: AccessPolicy) -> tuple[StageP
     """How far each stage of a policy is; nothing for a policy without stages."""
     counting = [approval.stage for approval in counting_approvals(request, policy)]
     return tuple(
-        StageProgress(stage.name, stage.required, counting.count(stage.name), in_words(stage.approvers, "or"))
+        StageProgress(stage.name, stage.required, counting.count(stage.name), _briefly(in_words(stage.approvers, "or")))
         for stage in policy.stages
     )
+
+
+def _briefly(names: str) -> str:
+    """Names in a record that has no room for 32 of them, each of 253 characters."""
+    return names if len(names) <= LONGEST_NAMES else f"{names[: LONGEST_NAMES - 3]}..."
 
 
 def how_many(recorded: Recorded) -> int:

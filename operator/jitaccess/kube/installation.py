@@ -9,7 +9,7 @@ from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-4f6e620d635b"
+MANIFESTS_VERSION = "sha256-977e0658de52"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(
     f"{plural}.{GROUP}" for plural in ("accesspolicies", "accessrequests", "clusteraccesspolicies", "clusteraccessrequests")

@@ -9,7 +9,7 @@ from jitaccess.domain.text import parse_duration, printable
 
 _STAGES = f"{Ledger.APPROVALS}."
 # The same in decisions.yaml: what looks like an approval for less time, and what is one.
-_MEANT = re.compile(r" *\[ *[fF][oO][rR][ 0-9]")
+_MEANT = re.compile(r"\s*\[\s*[fF][oO][rR](?:[^a-zA-Z]|$)")
 _SHORTER = re.compile(r"\[for ([0-9a-z.]{1,32})\](?: (.*))?")
 
 

@@ -232,6 +232,13 @@ def test_stage_and_length_are_on_record_with_the_approval() -> None:
     assert recorded.expires_at == T0 + HALF
 
 
+def test_the_record_has_room_for_some_names_only() -> None:
+    many = [{"kind": "User", "name": f"{n:03}" + "n" * 250} for n in range(32)]
+    under = policy(approvers=None, stages=[{"name": "lead", "approvers": many}])
+    [stage] = next_step(request(), Outcome(decide(request(), under, T0), under), T0).recorded.stages
+    assert (len(stage.approvers), stage.approvers[-3:]) == (512, "...")
+
+
 def test_an_approval_in_another_stage_is_another_approval() -> None:
     before = policy(**stages_manifest(lead=1, security=1))
     asked = request(stages={"lead": approved_by(BOB)})

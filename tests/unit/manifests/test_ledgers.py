@@ -53,6 +53,9 @@ def test_what_a_bracket_says(note: str, words: str, length: timedelta | None) ->
     [
         "[for",
         "[for ",
+        "[for]",
+        "[for\u00a030m] x",
+        "\u3000[\u2003for 30m] x",
         "[for 30m",
         "[for 30m]x",
         "[for 30m]\u00a0x",
@@ -77,8 +80,7 @@ def test_what_a_bracket_says(note: str, words: str, length: timedelta | None) ->
 )
 def test_what_looks_like_a_bracket_and_is_none_is_unclear(note: str) -> None:
     [read] = parse_approvals({"jitaccess.dev/approvals": f"{BOB}: {note}"})
-    assert read.unclear or note == "[for", "a word that is not finished is a note"
-    assert read.length is None
+    assert (read.unclear, read.length) == (True, None)
 
 
 def test_denials_have_no_brackets_and_hidden_characters_are_nobodys() -> None:
