@@ -26,6 +26,9 @@ EXTRA_USERS = (
     User("bob\u200b", ("leads", "developers")),
     User("\uff42\uff4f\uff42", ("leads", "developers")),  # full width, which NFKC folds to bob
     User("zoe\u0308-名前", ("leads", "developers")),  # the same as above to a reader, another to a computer
+    User("sam", ("security",)),
+    User("sue", ("leads", "security")),  # holds two stages
+    User("SUE", ("security",)),
     User("ada", ("developers",)),  # is granted `admin` in the namespace of the attacks
     User("pat", ("leads", "patchers")),  # an approver who may patch whatever becomes of the policy
     User("walt", ("wide",)),  # may write everything that Kubernetes has, in every namespace, and nothing of ours

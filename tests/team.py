@@ -87,16 +87,22 @@ class Place:
             eventually(lambda: self.holds("alice", "request", name), f"alice may request {name}")
         if {"kind": "Group", "name": "leads"} in spec.get("approvers", []):
             eventually(lambda: self.holds("bob", "approve", name), f"bob may approve {name}")
+        for stage in spec.get("stages", []):
+            for group, who in (("leads", "bob"), ("security", "sam")):
+                if {"kind": "Group", "name": group} in stage["approvers"]:
+                    right = f"{name}:{stage['name']}"
+                    eventually(lambda who=who, right=right: self.holds(who, "approve", right), f"{who} may approve {right}")  # type: ignore[misc]
 
     def holds(self, user: str, verb: str, policy: str) -> bool:
         """Whether the authorizer gives somebody that verb on a policy here."""
         return self.person(user).may(verb, POLICIES, group="jitaccess.dev", name=policy)
 
-    def decision(self, user: str, verb: str, name: str, note: str = "ok", of: str = REQUESTS) -> dict[str, Any]:
-        """The merge patch of a decision: the annotation that is stamped, or the ledger line."""
+    def decision(self, user: str, verb: str, name: str, note: str = "ok", of: str = REQUESTS, stage: str = "") -> dict[str, Any]:
+        """The merge patch of a decision: the annotation that is stamped, or the ledger line; `stage` says in which, if any."""
+        part = f".{stage}" if stage else ""
         if self.stamped:
-            return annotations({f"jitaccess.dev/{verb}": note})
-        ledger = f"jitaccess.dev/{LEDGERS[verb]}"
+            return annotations({f"jitaccess.dev/{verb}{part}": note})
+        ledger = f"jitaccess.dev/{LEDGERS[verb]}{part}"
         before = self.annotations(name, of).get(ledger)
         return annotations({ledger: f"{user}: {note}" if before is None else f"{before}\n{user}: {note}"})
 
@@ -139,9 +145,9 @@ class Team(Place):
         """An AccessRequest as that person would write it here: with their name in it where nobody stamps it."""
         return request_manifest(name, **({} if self.stamped else {"requester": user}) | spec)
 
-    def decide(self, user: str, verb: str, name: str, note: str = "ok") -> None:
+    def decide(self, user: str, verb: str, name: str, note: str = "ok", stage: str = "") -> None:
         """Approve, deny or revoke as that person: by the annotation that is stamped, or by the ledger line."""
-        self.person(user).merge(REQUESTS, name, self.decision(user, verb, name, note)).sure()
+        self.person(user).merge(REQUESTS, name, self.decision(user, verb, name, note, stage=stage)).sure()
 
     def granted(self, user: str = "alice", **fields: Any) -> str:
         """A request that bob has approved and that is Active, with its binding there, which is made after the record."""
@@ -222,6 +228,19 @@ def new_team(system: System, *, stamped: bool = True) -> Team:
     namespace = f"team-{os.getpid()}-{next(_numbers)}"
     system.plane.person().create("namespaces", {"metadata": {"name": namespace}}).sure()
     return Team(system, stamped, namespace)
+
+
+def stages(**of: dict[str, Any]) -> list[dict[str, Any]]:
+    """The stages of a policy: by name, who approves in it, a group or the fields of the stage."""
+    return [{"name": name, **fields} for name, fields in of.items()]
+
+
+def by_group(group: str, **fields: Any) -> dict[str, Any]:
+    """A stage in which a group approves."""
+    return {"approvers": [{"kind": "Group", "name": group}], **fields}
+
+
+TWO_STAGES: dict[str, Any] = {"approvers": None, "stages": stages(lead=by_group("leads"), security=by_group("security"))}
 
 
 def annotations(values: dict[str, Any]) -> dict[str, Any]:

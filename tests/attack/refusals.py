@@ -132,6 +132,58 @@ NOT_STAMPED_HERE = denied(
 )
 
 
+ONE_AT_A_TIME = denied(
+    "decisions",
+    "one decision at a time: a call that approves in a stage writes nothing else; send the other decision by itself",
+)
+BRACKET = denied(
+    "decisions",
+    "an approval for less time begins with [for DURATION], and after it the end or a space: '[for 30m] go ahead'; write a note "
+    "that is none without the bracket",
+)
+NOT_LONGER = denied("decisions", "an approval may shorten access, to at least 1ms, and never lengthen it: ")
+STAGES_NOT_STAMPED = denied(
+    "decisions",
+    "this request is approved in stages (open: lead, security): say in which of yours, jitaccess.dev/approve.STAGE='your note'; "
+    "where the API server does not stamp that (before Kubernetes 1.36, or without the stamping component) add your line to the "
+    "ledger yourself, for example jitaccess.dev/approvals.lead='{me}: your note'",
+)
+IN_STAGES = denied(
+    "decisions",
+    "this request is approved in stages (open: lead, security): write to the ledger of yours, for example "
+    "jitaccess.dev/approvals.lead='{me}: your note'",
+)
+NO_STAGES = denied(
+    "decisions",
+    "AccessPolicy 'two' has no stage 'lead', nor any other that is on record: write to jitaccess.dev/approvals",
+)
+
+
+def no_stage(stage: str) -> str:
+    """A stage that the policy does not have."""
+    return denied(
+        "decisions", f"AccessPolicy 'staged' has no stage '{stage}'; its stages are lead, security (open: lead, security)"
+    )
+
+
+def two_stages(stage: str) -> str:
+    """Somebody who counts in another stage already."""
+    return denied(
+        "decisions",
+        "{me} has approved in another stage already (in capitals or not), and one person counts in one stage only: "
+        f"ask another approver of stage '{stage}'",
+    )
+
+
+def not_of_the_stage(stage: str, policy: str = "staged") -> str:
+    """No say in this stage."""
+    return denied(
+        "decisions",
+        f"{{me}} is not an approver of stage '{stage}' of AccessPolicy '{policy}' in namespace {{namespace}}, or the policy is "
+        f"gone or not Ready; `kubectl get accesspolicy {policy} -n {{namespace}}` shows who decides",
+    )
+
+
 def settled(state: str) -> str:
     """Too late."""
     return denied("decisions", f"this request is settled ({state}): nothing can be decided any more; make a new one")

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from controlplane.client import Answer, Person
-from team import POLICIES, REQUESTS, Place, eventually, policy_manifest, request_manifest
+from team import POLICIES, REQUESTS, TWO_STAGES, Place, by_group, eventually, policy_manifest, request_manifest, stages
 
 RBAC = "rbac.authorization.k8s.io"
 MANAGED = {"app.kubernetes.io/managed-by": "jitaccess"}
@@ -167,6 +167,14 @@ class Theatre(Stage):
             self.policy("identities", ready=False, requesters=[developers, identities], approvers=[leads, identities]),
             self.policy("crowd", ready=False, requiredApprovals=6),
             self.policy("noted", ready=False, requiredApprovals=2, noteRequired=True),
+            self.policy("staged", ready=False, **TWO_STAGES),
+            self.policy("staged-noted", ready=False, **TWO_STAGES, noteRequired=True),
+            self.policy(
+                "staged-own",
+                ready=False,
+                approvers=None,
+                stages=stages(lead={"approvers": [leads, {"kind": "User", "name": "alice"}]}, security=by_group("security")),
+            ),
             self.policy("robots", ready=False, requesters=[robot], approvers=[as_user, leads], requiredApprovals=2),
             self.policy("scheduling", ready=False, allowScheduling=True),
             self.policy("other", ready=False, approvers=[{"kind": "User", "name": "erin@example.com"}]),

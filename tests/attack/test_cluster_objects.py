@@ -169,6 +169,20 @@ def operator() -> Iterator[Attempt]:
             refusals.OPERATOR_SHAPES,
             honest,
         )
+    of_stage = {"metadata": {"name": "jitaccess:cluster:x:stage-lead"}}
+    for words, stage, name in (
+        ("a say in another stage", "x:security", of_stage),
+        ("a say in a stage of another policy", "y:lead", of_stage),
+        ("a say in every stage", "x", of_stage),
+        ("a stage in it, under the name of the approvers", "x:lead", {}),
+    ):
+        yield Attempt(
+            f"a derived ClusterRole with {words}",
+            "operator",
+            makes("clusterroles", derived_role(**name, rules=[RULES[0] | {"resourceNames": [stage]}]), labels=LABELS),
+            refusals.OPERATOR_SHAPES,
+            makes("clusterroles", derived_role(**of_stage, rules=[RULES[0] | {"resourceNames": ["x:lead"]}]), labels=LABELS),
+        )
     aggregating = derived_role(aggregationRule={"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}, rules=[])
     yield Attempt(
         "a derived ClusterRole with whatever others aggregate",

@@ -35,8 +35,9 @@ LEDGERS = ("approvals", "denials", "revocations", "reviews")
 
 
 def request_manifest(name: str = NAME, *, uid: str = UID, created: datetime = T0, **fields: Any) -> dict[str, Any]:
-    """An AccessRequest as the API server has it; ledgers and `status` by name, anything else goes into the spec."""
+    """An AccessRequest as the API server has it; ledgers, those of `stages`, and `status` by name, else the spec."""
     annotations = {f"jitaccess.dev/{ledger}": fields.pop(ledger) for ledger in LEDGERS if ledger in fields}
+    annotations |= {f"jitaccess.dev/approvals.{stage}": ledger for stage, ledger in fields.pop("stages", {}).items()}
     status, metadata = fields.pop("status", None), fields.pop("metadata", {})
     spec = {
         "policyRef": {"kind": "AccessPolicy", "name": POLICY_KEY.name},
@@ -159,6 +160,14 @@ def cluster_request(**fields: Any) -> AccessRequest:
 def empty_store() -> Store:
     """What an operator remembers when it starts."""
     return Store((kind.resource for kind in REQUEST_KINDS), (kind.resource for kind in POLICY_KINDS))
+
+
+def stages_manifest(**required: int) -> dict[str, Any]:
+    """What of a policy's spec gives it stages: the group of each is called like it."""
+    made = [
+        {"name": name, "required": number, "approvers": [{"kind": "Group", "name": name}]} for name, number in required.items()
+    ]
+    return {"approvers": None, "requiredApprovals": 1, "stages": made}
 
 
 def lines(*decisions: tuple[str, str]) -> str:

@@ -1,23 +1,15 @@
 """The state machine of a request: one table, and one pure function that says what should be true now."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
+from jitaccess.domain.counting import counting_approvals, heard, heard_approvals, recorded_approvals, wanting
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key, RoleRef
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import DeliveredAs, State
-from jitaccess.domain.rules import (
-    Objection,
-    awaited,
-    counting_approvals,
-    heard,
-    heard_approvals,
-    missing_approvals,
-    objection,
-    objection_to_beginning,
-)
+from jitaccess.domain.rules import Objection, awaited, missing_approvals, objection, objection_to_beginning
 from jitaccess.domain.text import format_time
 from jitaccess.domain.waits import WAITING, awaits
 from jitaccess.domain.windows import closing
@@ -106,6 +98,11 @@ def deadline_of(request: AccessRequest, policy: AccessPolicy, state: State) -> d
     return since + policy.pending_timeout
 
 
+def length_of(request: AccessRequest, approvals: Iterable[Decision]) -> timedelta:
+    """How long access lasts once it begins: as long as was asked for, or as the shortest of the approvals that count says."""
+    return min([request.duration, *(approval.length for approval in approvals if approval.length is not None)])
+
+
 def granted(grant: Grant, approvals: tuple[Decision, ...]) -> Verdict:
     """The verdict that this access should exist."""
     message = f"{grant.role} until {format_time(grant.expires_at)}"
@@ -135,7 +132,7 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
     if now >= deadline:
         return _timed_out(case, deadline)
     approvals = heard_approvals(case)
-    if len(approvals) < policy.required_approvals:
+    if wanting(policy, approvals):
         missing = missing_approvals(case)
         return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
     return _beginning(case, approvals, deadline)
@@ -146,13 +143,13 @@ def _scheduled(request: AccessRequest, policy: AccessPolicy | None, now: datetim
     against = _against(request, policy, now, around)
     if policy is None or against:
         return against or _NO_POLICY
-    approvals = tuple(Decision(signed.by, signed.note) for signed in request.recorded.approvals)
-    if len(approvals) < policy.required_approvals:
-        return Verdict(State.DENIED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, len(approvals))}")
+    approvals = recorded_approvals(request)
+    if wanting(policy, approvals):
+        return Verdict(State.DENIED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, approvals)}")
     deadline, case = deadline_of(request, policy, State.SCHEDULED), Case(request, policy, now, around)
     if now >= deadline:
         return _timed_out(case, deadline)
-    if len(heard(case, approvals)) < policy.required_approvals:
+    if wanting(policy, heard(case, approvals)):
         locked = ", ".join(approval.by for approval in approvals if approval not in heard(case, approvals))
         message = f"approvals do not count while those who gave them are locked: {locked}"
         return Verdict(State.SCHEDULED, "ApproverLocked", message, approvals=approvals, wake_at=deadline)
@@ -171,12 +168,12 @@ def _beginning(case: Case, approvals: tuple[Decision, ...], deadline: datetime) 
         return Verdict(request.state, wait.reason, wait.message, "", approvals, None, wake_at, wait.until)
     if full := objection_to_beginning(case):
         return Verdict(State.DENIED, full.reason, full.message, approvals=approvals)
-    return granted(grant_of(request, now, _end(case), case.policy.delivery), approvals)
+    return granted(grant_of(request, now, _end(case, approvals), case.policy.delivery), approvals)
 
 
-def _end(case: Case) -> datetime:
+def _end(case: Case, approvals: tuple[Decision, ...]) -> datetime:
     """When access that begins now ends, by the policy as it is now: that never moves afterwards."""
-    latest = case.now + case.request.duration
+    latest = case.now + length_of(case.request, approvals)
     return closing(case.policy.windows, case.now, latest) if case.policy.end_with_window and case.policy.windows else latest
 
 
@@ -191,8 +188,8 @@ def _active(request: AccessRequest, policy: AccessPolicy | None, now: datetime, 
     if against:
         return Verdict(State.REVOKED, against.reason, against.message)
     approvals = counting_approvals(request)
-    if policy is not None and len(approvals) < policy.required_approvals:
-        return Verdict(State.REVOKED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, len(approvals))}")
+    if policy is not None and wanting(policy, approvals):
+        return Verdict(State.REVOKED, "ApprovalsMissing", f"{policy.ref} now {awaited(policy, approvals)}")
     grant = grant_of(request, granted_at, expires_at)
     return granted(grant, approvals)
 
@@ -236,7 +233,7 @@ def _timed_out(case: Case, deadline: datetime) -> Verdict:
     if before and before.reason in OBSTACLES | WAITING:
         state = State.FAILED if before.reason in OBSTACLES else State.TIMED_OUT
         return Verdict(state, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
-    if len(approvals) >= case.policy.required_approvals:
+    if not wanting(case.policy, approvals):
         message = f"approved, but not granted until {format_time(deadline)}"
     else:
         message = f"no decision until {format_time(deadline)}: {missing_approvals(case)}"

@@ -28,6 +28,11 @@ class Ledger(StrEnum):
     REVIEWS = f"{GROUP}/reviews"  # of emergency access that is over: `user: fine` or `user: misuse`, and maybe `: note`
 
 
+def approvals_of(stage: str) -> str:
+    """The annotation with the approvals of a stage; without a name, of a policy that has no stages."""
+    return f"{Ledger.APPROVALS}.{stage}" if stage else Ledger.APPROVALS.value
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Key:
     """The namespace and name of an object; the namespace of a cluster-wide one is empty."""
@@ -64,10 +69,13 @@ class RoleRef:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One line of a ledger: who decided, and what they wrote."""
+    """One line of a ledger: who decided, and what they wrote; of an approval also in which stage, and for how long at most."""
 
     by: str
     note: str
+    stage: str = ""
+    length: timedelta | None = None  # None: as long as was asked for
+    unclear: bool = False  # it begins as one for less time does, and cannot be read
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,6 +87,10 @@ class PolicyRef:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key.name}"
+
+    def in_stage(self, stage: str) -> "PolicyRef":
+        """What the approvers of a stage hold the verb `approve` on: a policy that cannot be, for no name has a colon."""
+        return PolicyRef(self.kind, Key(self.key.namespace, f"{self.key.name}:{stage}")) if stage else self
 
 
 @dataclass(frozen=True, slots=True)

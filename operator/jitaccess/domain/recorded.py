@@ -56,11 +56,28 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """One person's decision with the time at which it was recorded."""
+    """One person's decision, and when it was recorded; of an approval also in which stage, and for how long at most."""
 
     by: str
     note: str
     at: datetime
+    stage: str = ""
+    length: timedelta | None = None  # None: as long as was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class StageProgress:
+    """A stage as it was last recorded: how many of it must approve, how many have, and who they are, in words."""
+
+    name: str
+    required: int
+    approvals: int = 0
+    approvers: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether it still waits for somebody."""
+        return self.approvals < self.required
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,8 @@ class Entry:
     by: str = ""
     policy: PolicyVersion | None = None
     role: RoleVersion | None = None
+    stage: str = ""  # of an approval
+    length: timedelta | None = None  # of an approval: for how long at most
 
 
 class Finding(StrEnum):
@@ -146,6 +165,7 @@ class Recorded:
     starts_at: datetime | None = None  # when the access is to begin, while that is known and ahead
     required_approvals: int | None = None
     note_required: bool = False
+    stages: tuple[StageProgress, ...] = ()
     policy: PolicyVersion | None = None
     role: ShownRole | None = None
     approvals: tuple[Signed, ...] = ()

@@ -4,13 +4,14 @@ Everything that is ever published of a request (Events, log lines) is a new entr
 on record, and nothing twice.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from jitaccess.domain.approved import newly_approved, signed_approvals, stage_progress, whose
+from jitaccess.domain.counting import counting_approvals, given_approvals, required_of
 from jitaccess.domain.lifecycle import Grant, Verdict, deadline_of
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
+from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import (
     Condition,
@@ -26,7 +27,7 @@ from jitaccess.domain.recorded import (
 )
 from jitaccess.domain.reviews import with_review
 from jitaccess.domain.roles import ShownRole
-from jitaccess.domain.rules import Objection, counting_approvals, given_approvals, role_changed
+from jitaccess.domain.rules import Objection, role_changed
 
 # The CRD takes 64 entries; transitions are few, so only incidents (a binding put back) can ever fill it.
 MOST_INCIDENTS = 44
@@ -109,13 +110,14 @@ def _dated(new: Recorded, news: Sequence[Entry]) -> list[Entry]:
 
 def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: datetime) -> Recorded:
     policy = outcome.policy
-    new = replace(new, approvals=_signed(counting_approvals(request, policy), new.approvals, now))
+    new = replace(new, approvals=signed_approvals(counting_approvals(request, policy), new.approvals, now))
     if policy is None or outcome.verdict.reason == "PolicyRecreated":
         return new
     return replace(
         new,
         policy=new.policy if new.policy and new.policy.uid == policy.uid else PolicyVersion(policy.uid, policy.generation),
-        required_approvals=policy.required_approvals,
+        required_approvals=required_of(policy),
+        stages=stage_progress(request, policy),
         note_required=policy.note_required,
         pending_until=deadline_of(request, policy, State.PENDING),
     )
@@ -143,11 +145,6 @@ def _may_show_anew(request: AccessRequest) -> bool:
     return request.state is State.PENDING and (request.recorded.role is None or not given_approvals(request))
 
 
-def _signed(approvals: Iterable[Decision], recorded: Sequence[Signed], now: datetime) -> tuple[Signed, ...]:
-    times = {signed.by: signed.at for signed in recorded}
-    return tuple(Signed(approval.by, approval.note, times.get(approval.by, now)) for approval in approvals)
-
-
 def _kept(old: Recorded, news: Sequence[Entry]) -> list[Entry]:
     """What goes into the history: beyond its room incidents are told, but not kept, so that the end can always be recorded."""
     full = len(old.history) >= MOST_INCIDENTS
@@ -158,10 +155,7 @@ def _news(request: AccessRequest, outcome: Outcome, now: datetime) -> list[Entry
     old, verdict = request.recorded, outcome.verdict
     news = [] if old.history else [Entry(request.created, State.PENDING, "Requested", request.reason, request.requester)]
     if old.state is State.PENDING:
-        # A policy that asks for notes, and then no longer, lets an approval count again that was on record before.
-        known = {signed.by for signed in old.approvals} | {entry.by for entry in old.history if entry.reason == "Approved"}
-        fresh = [approval for approval in counting_approvals(request, outcome.policy) if approval.by not in known]
-        news += [Entry(now, State.PENDING, "Approved", approval.note, approval.by) for approval in fresh]
+        news += newly_approved(request, outcome.policy, now)
     news += [_entry(now, old.state, incident) for incident in (*_role_incident(request, outcome), *outcome.incidents)]
     if verdict.state is not old.state:
         news.append(Entry(now, verdict.state, verdict.reason, verdict.message[:LONGEST_MESSAGE], verdict.by))
@@ -230,15 +224,10 @@ def _approved(request: AccessRequest, verdict: Verdict) -> tuple[str, str, str]:
         return before.status, before.reason, before.message
     if not verdict.approved:
         return "False", verdict.reason, verdict.message
-    names = ", ".join(_quoted(approval.by) for approval in verdict.approvals)
+    names = ", ".join(whose(approval) for approval in verdict.approvals)
     return (
         ("True", "Approved", f"approved by {names}") if names else ("True", "ApprovedByPolicy", "the policy asks for no approval")
     )
-
-
-def _quoted(name: str) -> str:
-    """A name as it is, or in quotes where it could be taken for more than one."""
-    return f'"{name}"' if re.search(r"[\s,\"]", name) else name
 
 
 def merged_conditions(

@@ -1,21 +1,20 @@
 """What a policy allows, and whose approvals count: pure."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
+from jitaccess.domain.counting import counting_approvals, given_approvals, heard, heard_approvals, noted, stages_of, wanting
 from jitaccess.domain.limits import asked_too_often, no_room
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Scope, Subject
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Scope, Stage, Subject
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.roles import ShownRole
-from jitaccess.domain.text import format_duration, format_time, lower_ascii
+from jitaccess.domain.text import format_duration, format_time
 from jitaccess.domain.tickets import matches
 from jitaccess.domain.usage import DAILY_LIMIT_REACHED
 
 LIMIT_REACHED = "LimitReached"
-# More approvals than the CRD lets a policy ask for are not worth recording.
-MOST_APPROVALS = 16
 # How far ahead access can be asked for, from the making of the request; requesters.yaml says the same.
 FURTHEST_START = timedelta(days=30)
 
@@ -224,70 +223,35 @@ def role_changed(request: AccessRequest, role: ShownRole | None) -> bool:
     return shown is not None and role is not None and (shown.uid, shown.digest) != (role.uid, role.digest)
 
 
-def given_approvals(request: AccessRequest) -> tuple[Decision, ...]:
-    """Who has approved, in ledger order: once a person, not the requester; A is a here, as in decisions.yaml.
-
-    Of one person's lines it is the first with a note, or else the first: where notes are required, one may be added later.
-    """
-    first: dict[str, Decision] = {}
-    for approval in request.approvals:
-        person = lower_ascii(approval.by)
-        if (
-            person
-            and person != lower_ascii(request.requester)
-            and (person not in first or _noted(approval) > _noted(first[person]))
-        ):
-            first[person] = approval
-    return tuple(first.values())[:MOST_APPROVALS]
-
-
-def counting_approvals(request: AccessRequest, policy: AccessPolicy | None = None) -> tuple[Decision, ...]:
-    """The approvals that count: all that were given, or those with a note where one is required.
-
-    What the policy says counts until the grant; from then on, or where the policy is not known, what is on record.
-    """
-    live = policy if request.state is State.PENDING else None
-    required = live.note_required if live else request.recorded.note_required
-    return tuple(approval for approval in given_approvals(request) if not required or _noted(approval))
-
-
-def _noted(approval: Decision) -> bool:
-    return approval.note.strip() != ""
-
-
-def heard_approvals(case: Case) -> tuple[Decision, ...]:
-    """The approvals that count for a grant that has not begun: those of people who are not locked now."""
-    return heard(case, counting_approvals(case.request, case.policy))
-
-
-def heard(case: Case, approvals: Iterable[Decision]) -> tuple[Decision, ...]:
-    """Of these approvals those of people who are not locked now."""
-    return tuple(approval for approval in approvals if not case.around.locks.on(approval.by, case.now))
-
-
 def missing_approvals(case: Case) -> str:
     """What a pending request waits for, and whose approvals do not count, for want of a note or because of a lock; in words."""
-    counting = counting_approvals(case.request, case.policy)
-    heard = heard_approvals(case)
-    blank = ", ".join(approval.by for approval in given_approvals(case.request) if approval not in counting)
-    locked = ", ".join(approval.by for approval in counting if approval not in heard)
+    request, policy, names = case.request, case.policy, [stage.name for stage in stages_of(case.policy)]
+    said = [approval for approval in given_approvals(request) if approval.stage in names and not noted(approval)]
+    blank = ", ".join(dict.fromkeys(approval.by for approval in said)) if policy.note_required else ""
+    locked = ", ".join(dict.fromkeys(each.by for each in counting_approvals(request, policy) if not heard(case, [each])))
     return (
-        awaited(case.policy, len(heard))
+        awaited(policy, heard_approvals(case))
         + (f"; not counted, since it has no note: {blank} (may approve again, with one)" if blank else "")
         + (f"; not counted while they are locked: {locked}" if locked else "")
     )
 
 
-def awaited(policy: AccessPolicy, given: int) -> str:
+def awaited(policy: AccessPolicy, given: Sequence[Decision]) -> str:
     """What a pending request waits for, in words: `needs 1 approval from Group leads or User carol`."""
-    return f"needs {approvals_from(policy, policy.required_approvals - given, ' more' if given else '')}"
+    parts = [_approvals_from(policy, each.stage, each.more, " more" if each.given else "") for each in wanting(policy, given)]
+    return f"needs {' and '.join(parts)}"
 
 
-def approvals_from(policy: AccessPolicy, number: int, more: str = "") -> str:
-    """A number of approvals, and from whom: `2 approvals from Group leads`."""
+def approvals_from(policy: AccessPolicy) -> str:
+    """How many approvals a policy asks for, and from whom: `2 approvals from Group leads`."""
+    return " and ".join(_approvals_from(policy, stage, stage.required) for stage in stages_of(policy))
+
+
+def _approvals_from(policy: AccessPolicy, stage: Stage, number: int, more: str = "") -> str:
     noun = "approval" if number == 1 else "approvals"
     note = " with a note" if policy.note_required else ""
-    return f"{number}{more} {noun}{note} from {in_words(policy.approvers, 'or')}"
+    name = f" (stage {stage.name})" if stage.name else ""
+    return f"{number}{more} {noun}{note} from {in_words(stage.approvers, 'or')}{name}"
 
 
 def in_words(things: Iterable[RoleRef | Subject], joint: str = "and") -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from jitaccess.domain.model import AccessRequest
 from jitaccess.domain.recorded import AFTER_THE_END, Entry, State, end_of, said
 from jitaccess.domain.text import format_duration, format_time
+from jitaccess.manifests.approvals import terms_of
 from jitaccess.manifests.resources import Resource
 
 Event = Mapping[str, Any]
@@ -102,7 +103,8 @@ def _transition(entry: Entry) -> dict[str, Any]:
 
 
 def _decision(entry: Entry) -> dict[str, str]:
-    return {"by": entry.by, "reason": entry.reason, "note": entry.message, "at": format_time(entry.at)}
+    told = {"by": entry.by, "reason": entry.reason, "note": entry.message, "at": format_time(entry.at)}
+    return told | terms_of(entry)
 
 
 def _grant(request: AccessRequest) -> dict[str, str]:

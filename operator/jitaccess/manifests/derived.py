@@ -1,9 +1,11 @@
 """The roles and bindings that a policy's lists become, as manifests: pure."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 
-from jitaccess.domain.model import API_VERSION, GROUP, AccessPolicy, Key, Manifest, Subject
+from jitaccess.domain.counting import stages_of
+from jitaccess.domain.model import API_VERSION, GROUP, AccessPolicy, Key, Manifest, Stage, Subject
 from jitaccess.domain.recorded import ObjectRef
 from jitaccess.manifests.directory import DIRECTORY, entry_of, policy_of_entry
 from jitaccess.manifests.grant import COMPONENT, MANAGED, MANAGED_SELECTOR, Object, has_labels, owner_reference
@@ -12,6 +14,7 @@ from jitaccess.manifests.resources import RBAC, ROLE_BINDINGS, ROLES, Resource
 
 POLICY = f"{GROUP}/policy"
 _LONGEST_LABEL = 63
+_STAGE = re.compile(r"stage-[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def derived_selector(kind: PolicyKind, policy: str = "") -> str:
@@ -26,11 +29,17 @@ def derived_names(policy: Key, kind: PolicyKind) -> tuple[str, str, str]:
     return f"{base}:requester", f"{base}:approver", f"{base}:reviewer"
 
 
+def derived_name(policy: Key, kind: PolicyKind, stage: str) -> str:
+    """The name of the role, and of its bindings, for the approvers of a stage; admission/managed-objects.yaml knows it too."""
+    return f"{kind.names}:{policy.name}:stage-{stage}"
+
+
 def policy_of(derived: Key, kind: PolicyKind) -> Key | None:
     """The policy of that kind that a derived role or binding belongs to; None for a name that we never give."""
-    name, _, _ = derived.name.removeprefix(f"{kind.names}:").partition(":")  # a policy's name has no colon
+    name, _, part = derived.name.removeprefix(f"{kind.names}:").partition(":")  # a policy's name has no colon
     policy = Key(derived.namespace if kind.namespaced else "", name)
-    if derived.name not in derived_names(policy, kind):
+    of_stage = _STAGE.fullmatch(part) and derived.name == f"{kind.names}:{name}:{part}"
+    if not of_stage and derived.name not in derived_names(policy, kind):
         return None
     return policy_of_entry(policy.name) if derived.namespace == DIRECTORY and kind.namespaced else policy
 
@@ -41,18 +50,25 @@ def is_derived(found: Manifest) -> bool:
 
 
 def derived_roles(policy: AccessPolicy, kind: PolicyKind) -> tuple[Object, ...]:
-    """The role for the requesters of a policy, the one for its approvers, and that for its reviewers if it names any."""
+    """The roles for the requesters of a policy, its approvers, those of each stage, and its reviewers."""
     requester, approver, reviewer = derived_names(policy.key, kind)
-    deciding = ["get", "list", "watch", "patch"]
-    asking = _role(policy, requester, "request", ["create", *deciding], kind)
-    roles = (asking, _role(policy, approver, "approve", deciding, kind))
-    return (*roles, _role(policy, reviewer, "review", deciding, kind)) if policy.emergency else roles
+    verbs = ["get", "list", "watch", "patch"]
+    asking = _role(policy, requester, ("request", policy.key.name), ["create", *verbs], kind)
+    deciding = _role(policy, approver, ("approve", policy.key.name), verbs, kind)
+    reviewing = [_role(policy, reviewer, ("review", policy.key.name), verbs, kind)] if policy.emergency else []
+    return asking, deciding, *(_stage_role(policy, stage, verbs, kind) for stage in policy.stages), *reviewing
+
+
+def _stage_role(policy: AccessPolicy, stage: Stage, verbs: Sequence[str], kind: PolicyKind) -> Object:
+    name, right = derived_name(policy.key, kind, stage.name), ("approve", policy.ref.in_stage(stage.name).key.name)
+    return _role(policy, name, right, verbs, kind)
 
 
 def directory_manifests(policy: AccessPolicy, kind: PolicyKind) -> tuple[tuple[Object, Object], ...]:
     """A policy's entries in the directory: a Role and its RoleBinding for each of requesters, approvers, reviewers."""
     entry = entry_of(policy.key)
-    people = (policy.requesters, policy.approvers, policy.emergency.reviewers if policy.emergency else ())
+    deciders = tuple(dict.fromkeys(subject for stage in stages_of(policy) for subject in stage.approvers))
+    people = (policy.requesters, deciders, policy.emergency.reviewers if policy.emergency else ())
     parts = zip(derived_names(entry, kind), ("request", "approve", "review"), people, strict=True)
     return tuple(_directory_pair(entry, name, verb, subjects, kind) for name, verb, subjects in parts if subjects)
 
@@ -73,17 +89,17 @@ def _directory_pair(entry: Key, name: str, verb: str, subjects: Sequence[Subject
 def derived_bindings(policy: AccessPolicy, kind: PolicyKind, namespace: str) -> tuple[Object, ...]:
     """The bindings of these roles in a namespace (empty: cluster-wide), in the same order."""
     requester, approver, reviewer = derived_names(policy.key, kind)
-    asking = _binding(policy, requester, policy.requesters, kind, namespace)
-    bindings = (asking, _binding(policy, approver, policy.approvers, kind, namespace))
-    if policy.emergency is None:
-        return bindings
-    return (*bindings, _binding(policy, reviewer, policy.emergency.reviewers, kind, namespace))
+    lists = [(requester, policy.requesters), (approver, policy.approvers)]
+    lists += [(derived_name(policy.key, kind, stage.name), stage.approvers) for stage in policy.stages]
+    lists += [(reviewer, policy.emergency.reviewers)] if policy.emergency else []
+    return tuple(_binding(policy, name, subjects, kind, namespace) for name, subjects in lists)
 
 
-def _role(policy: AccessPolicy, name: str, right: str, verbs: Sequence[str], kind: PolicyKind) -> Object:
+def _role(policy: AccessPolicy, name: str, right: tuple[str, str], verbs: Sequence[str], kind: PolicyKind) -> Object:
+    verb, on = right
     reach, plural = reach_of(policy), kind.resource.plural
     rules = [
-        {"apiGroups": [GROUP], "resources": [plural], "resourceNames": [policy.key.name], "verbs": [right]},
+        {"apiGroups": [GROUP], "resources": [plural], "resourceNames": [on], "verbs": [verb]},
         {"apiGroups": [GROUP], "resources": [plural], "verbs": ["get", "list", "watch"]},
         {"apiGroups": [GROUP], "resources": [reach.requests.resource.plural], "verbs": list(verbs)},
     ]

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from jitaccess.domain.model import GROUP, AccessRequest
 from jitaccess.domain.text import format_duration, format_time
+from jitaccess.manifests.approvals import Termed, terms_of
 
 RECORD = f"{GROUP}/record"
 _FIELDS = (
@@ -14,6 +15,23 @@ _FIELDS = (
     *("requestedAt", "grantedAt", "expiresAt", "binding"),
 )
 _APPROVAL = ("approver", "approvedAt", "approvalNote")
+_TERMS = {"stage": "approvalStage", "duration": "approvalFor"}
+
+
+class TimedApproval(Termed, Protocol):
+    """An approval, and when it was recorded, if it was."""
+
+    @property
+    def by(self) -> str:
+        """Whose it is."""
+
+    @property
+    def note(self) -> str:
+        """What they wrote."""
+
+    @property
+    def at(self) -> datetime | None:
+        """When it was recorded."""
 
 
 def last_record(request: AccessRequest) -> str:
@@ -34,7 +52,7 @@ def last_record(request: AccessRequest) -> str:
         "grantedAt": time_fact(recorded.granted_at),
         "expiresAt": time_fact(recorded.expires_at),
         "binding": recorded.binding.name if recorded.binding else "",
-        "approvals": [approval_facts(approval.by, approval.at, approval.note) for approval in recorded.approvals],
+        "approvals": [approval_facts(approval) for approval in recorded.approvals],
     }
     return json.dumps({field: value for field, value in facts.items() if value})
 
@@ -57,12 +75,17 @@ def parse_last_record(annotations: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_approval(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == set(_APPROVAL) and all(isinstance(each, str) for each in value.values())
+    return (
+        isinstance(value, dict)
+        and set(_APPROVAL) <= set(value) <= {*_APPROVAL, *_TERMS.values()}
+        and all(isinstance(each, str) for each in value.values())
+    )
 
 
-def approval_facts(by: str, at: datetime | None, note: str) -> dict[str, str]:
-    """One approval, in fields as an export has them."""
-    return dict(zip(_APPROVAL, (by, time_fact(at), note), strict=True))
+def approval_facts(approval: TimedApproval) -> dict[str, str]:
+    """One approval, in fields as an export has them; its stage and its duration where it has any."""
+    facts = dict(zip(_APPROVAL, (approval.by, time_fact(approval.at), approval.note), strict=True))
+    return facts | {_TERMS[field]: value for field, value in terms_of(approval).items()}
 
 
 def time_fact(moment: datetime | None) -> str:

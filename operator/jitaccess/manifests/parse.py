@@ -5,7 +5,6 @@ from datetime import timedelta
 from jitaccess.domain.model import (
     AccessPolicy,
     AccessRequest,
-    Decision,
     Key,
     Ledger,
     Manifest,
@@ -15,8 +14,9 @@ from jitaccess.domain.model import (
 )
 from jitaccess.domain.recorded import DeliveredAs
 from jitaccess.domain.selector import OPERATORS, Requirement, Selector
-from jitaccess.domain.text import parse_duration, parse_time, printable
+from jitaccess.domain.text import parse_duration, parse_time
 from jitaccess.manifests.kinds import policy_ref, request_kind
+from jitaccess.manifests.ledgers import parse_approvals, parse_ledger
 from jitaccess.manifests.notices import parse_notify
 from jitaccess.manifests.status import parse_policy_recorded, parse_recorded
 from jitaccess.manifests.subjects import parse_subjects
@@ -31,20 +31,6 @@ def key_of(manifest: Manifest) -> Key:
 def is_there(manifest: Manifest) -> bool:
     """Whether an object is there to stay, and not being deleted."""
     return "deletionTimestamp" not in manifest["metadata"]
-
-
-def parse_ledger(text: str) -> tuple[Decision, ...]:
-    """Parse a ledger: lines end at U+000A and nowhere else, the name ends at the first `: `.
-
-    A line without a name, or with characters that the API server never lets in, is nobody's (`by` is empty): it can never
-    count as an approval, and as a denial or revocation it still counts.
-    """
-    return tuple(_parse_line(line) for line in text.split("\n") if line)
-
-
-def _parse_line(line: str) -> Decision:
-    name, colon, note = line.partition(": ")
-    return Decision(name, note) if colon and printable(line) else Decision("", line)
 
 
 def parse_request(manifest: Manifest) -> AccessRequest:
@@ -77,7 +63,7 @@ def parse_request(manifest: Manifest) -> AccessRequest:
         start=start,
         requester=spec.get("requester", ""),
         groups=tuple(spec.get("requesterGroups") or ()),
-        approvals=parse_ledger(annotations.get(Ledger.APPROVALS, "")),
+        approvals=parse_approvals(annotations),
         denials=parse_ledger(annotations.get(Ledger.DENIALS, "")),
         revocations=parse_ledger(annotations.get(Ledger.REVOCATIONS, "")),
         reviews=parse_ledger(annotations.get(Ledger.REVIEWS, "")),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from jitaccess.domain.approved import how_many
+from jitaccess.domain.counting import required_of
 from jitaccess.domain.model import AccessPolicy, Manifest, OfferedRole, PolicyRecorded, RoleRef
 from jitaccess.domain.recorded import (
     NOTHING_RECORDED,
@@ -18,6 +20,7 @@ from jitaccess.domain.recorded import (
 )
 from jitaccess.domain.rules import in_words, selected
 from jitaccess.domain.text import format_time, parse_time
+from jitaccess.manifests.approvals import deciders_in_words, parse_stages, parse_terms_of, stage_status, terms_of
 from jitaccess.manifests.reviews import hour_of, parse_review, review_status
 from jitaccess.manifests.roles import parse_role_status, role_status
 
@@ -38,6 +41,7 @@ def request_status(recorded: Recorded) -> dict[str, Any]:
         "startsAt": _time(recorded.starts_at),
         "requiredApprovals": recorded.required_approvals,
         "noteRequired": recorded.note_required or None,
+        "stages": [stage_status(stage) for stage in recorded.stages] or None,
         "policy": recorded.policy and _policy_version(recorded.policy),
         "role": recorded.role and role_status(recorded.role),
         "grantedAt": _time(recorded.granted_at),
@@ -67,7 +71,7 @@ def on_top_of(old: Recorded) -> Manifest:
 def _summary(recorded: Recorded) -> dict[str, str]:
     """What the columns of kubectl show: it shows a field or nothing, and cannot ask whether access lasts."""
     required, until = recorded.required_approvals, recorded.expires_at
-    approvals = {} if required is None else {"approvals": f"{len(recorded.approvals)}/{required}"}
+    approvals = {} if required is None else {"approvals": f"{how_many(recorded)}/{required}"}
     return approvals | ({"expires": format_time(until)} if until and recorded.state is State.ACTIVE else {})
 
 
@@ -90,6 +94,7 @@ def _parse_recorded(status: Manifest) -> Recorded:
         starts_at=_parse_time(status, "startsAt"),
         required_approvals=status.get("requiredApprovals"),
         note_required=status.get("noteRequired") is True,
+        stages=parse_stages(status),
         policy=_parse_policy_version(status.get("policy")),
         role=parse_role_status(status.get("role") or {}),
         granted_at=_parse_time(status, "grantedAt"),
@@ -144,7 +149,7 @@ def condition_status(condition: Condition) -> dict[str, Any]:
 def entry_status(entry: Entry) -> dict[str, Any]:
     """One line of the history."""
     told: dict[str, Any] = {"at": format_time(entry.at), "state": entry.state.value, "reason": entry.reason}
-    told |= {"message": entry.message} | ({"by": entry.by} if entry.by else {})
+    told |= {"message": entry.message} | ({"by": entry.by} if entry.by else {}) | terms_of(entry)
     told |= {"policy": _policy_version(entry.policy)} if entry.policy else {}
     return told | ({"role": {"uid": entry.role.uid, "hash": entry.role.digest}} if entry.role else {})
 
@@ -159,6 +164,7 @@ def _parse_entry(entry: Mapping[str, Any]) -> Entry:
         by=entry.get("by", ""),
         policy=_parse_policy_version(entry.get("policy")),
         role=RoleVersion(role["uid"], role["hash"]) if role else None,
+        **parse_terms_of(entry),
     )
 
 
@@ -171,11 +177,11 @@ def _parse_policy_version(policy: Mapping[str, Any] | None) -> PolicyVersion | N
 
 
 def _signed(signed: Signed) -> dict[str, Any]:
-    return {"by": signed.by, "note": signed.note, "at": format_time(signed.at)}
+    return {"by": signed.by, "note": signed.note, "at": format_time(signed.at)} | terms_of(signed)
 
 
 def _parse_signed(signed: Mapping[str, Any]) -> Signed:
-    return Signed(signed["by"], signed.get("note", ""), parse_time(signed["at"]))
+    return Signed(signed["by"], signed.get("note", ""), parse_time(signed["at"]), **parse_terms_of(signed))
 
 
 def _ref(ref: ObjectRef) -> dict[str, str]:
@@ -203,7 +209,8 @@ def policy_status(policy: AccessPolicy, recorded: PolicyRecorded) -> dict[str, A
             "reach": selected(policy),
             "roles": ", ".join(role.name for role in policy.roles),
             "requesters": in_words(policy.requesters),
-            "approvers": in_words(policy.approvers, "or") if policy.approvers else "nobody needed",
+            "approvals": str(required_of(policy)),
+            "approvers": deciders_in_words(policy),
         },
         "roles": [_offered(offered) for offered in recorded.roles],
         "conditions": [condition_status(condition) for condition in recorded.conditions],

@@ -89,9 +89,8 @@ class Derived:
         for reach in self._reaches():
             await self._remove_bindings(policy, reach)
         for reach in self._reaches():
-            for name in derived_names(policy, self._kind):
-                if not reach.blind:
-                    await remove(self._cluster, reach.role, Key(policy.namespace, name), is_derived)
+            if not reach.blind:
+                await self._remove_roles(policy, reach)
 
     async def bindings_in(self, namespace: str, reach: Reach) -> list[Manifest]:
         """The bindings that are derived from policies of this kind, in one namespace."""
@@ -109,13 +108,13 @@ class Derived:
 
     async def _agree_bindings(self, policy: AccessPolicy, reach: Reach, namespaces: Collection[str], waves: Waves) -> None:
         there: set[Key] = set()
+        left = False
         async for found in self._bindings(policy.key, reach):
             key = key_of(found)
             wanted = next((each for each in derived_bindings(policy, self._kind, key.namespace) if key_of(each) == key), None)
-            if key.namespace not in namespaces or wanted is None:
+            if key.namespace not in namespaces or wanted is None:  # not selected, or a list that is gone
                 await waves.add(partial(self._too_much, reach, found))
-                if wanted is None and not reach.blind:  # it names no reviewers any more
-                    await remove(self._cluster, reach.role, key, is_derived)
+                left |= wanted is None
                 continue
             there.add(key)
             if not is_same(found, wanted):
@@ -126,6 +125,8 @@ class Derived:
                 if key_of(wanted) not in there:
                     await waves.add(partial(self._bind, reach.binding, wanted))
         await waves.done()
+        if left and not reach.blind:
+            await self._remove_roles(policy.key, reach, {key_of(role) for role in derived_roles(policy, self._kind)})
 
     async def _bindings(self, policy: Key, reach: Reach) -> AsyncIterator[Manifest]:
         """The bindings that are derived from a policy, wherever they are; of one recreated since, too."""
@@ -139,10 +140,19 @@ class Derived:
         if self._kind.namespaced:  # by name: those of older versions lack the label
             for name in derived_names(policy, self._kind):
                 await remove(self._cluster, reach.binding, Key(policy.namespace, name), is_derived)
-            return
         async for found in self._bindings(policy, reach):
             await waves.add(partial(self._too_much, reach, found))
         await waves.done()
+
+    async def _remove_roles(self, policy: Key, reach: Reach, wanted: Collection[Key] = ()) -> None:
+        """Remove the roles that are derived from a policy, but for those that are wanted; they are bound to nobody any more."""
+        selector = derived_selector(self._kind, policy.name)
+        listed = self._cluster.list_objects(reach.role, namespace=policy.namespace, labelSelector=selector)
+        found = {key_of(each) async for each in listed}
+        by_name = {Key(policy.namespace, name) for name in derived_names(policy, self._kind)}  # older ones lack the label
+        for key in sorted((found | by_name).difference(wanted)):
+            if policy_of(key, self._kind) == policy:
+                await remove(self._cluster, reach.role, key, is_derived)
 
     async def _too_much(self, reach: Reach, found: Manifest) -> None:
         await self.remove(reach, found)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from jitaccess.domain.model import AccessRequest, Decision
 from jitaccess.domain.recorded import Signed, end_of
@@ -16,6 +16,8 @@ class LedgerLine:
     by: str
     note: str
     at: datetime | None
+    stage: str = ""
+    length: timedelta | None = None
 
 
 def decisions(request: AccessRequest) -> list[LedgerLine]:
@@ -33,8 +35,8 @@ def decisions(request: AccessRequest) -> list[LedgerLine]:
 
 
 def _lines(verb: str, ledger: Iterable[Decision], recorded: Iterable[Signed]) -> list[LedgerLine]:
-    times = {signed.by: signed.at for signed in recorded}
-    return [LedgerLine(verb, line.by, line.note, times.get(line.by)) for line in ledger]
+    times = {(signed.by, signed.stage): signed.at for signed in recorded}
+    return [LedgerLine(verb, line.by, line.note, times.get((line.by, line.stage)), line.stage, line.length) for line in ledger]
 
 
 def _if_any(signed: Signed | None) -> tuple[Signed, ...]:

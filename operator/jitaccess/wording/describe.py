@@ -2,14 +2,16 @@
 
 from datetime import datetime, timedelta
 
+from jitaccess.domain.counting import counting_approvals, required_of, wanting
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.recorded import State, condition_of
-from jitaccess.domain.rules import approvals_from, awaited, counting_approvals
+from jitaccess.domain.rules import approvals_from, awaited
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.beginnings import begins
 from jitaccess.wording.history import end_refused, ends, last_line
 from jitaccess.wording.reviews import review_policy, review_standing
+from jitaccess.wording.stages import given, length_in_words
 from jitaccess.wording.times import clock, relative, span
 from jitaccess.wording.unseen import not_acted_on, policy_unseen, request_unseen
 
@@ -40,7 +42,7 @@ def who_decides(policy: AccessPolicy) -> str:
     """How many approvals a policy asks for, and from whom."""
     if policy.emergency:
         return review_policy(policy.emergency)
-    return approvals_from(policy, policy.required_approvals) if policy.required_approvals else "no approval needed"
+    return approvals_from(policy) if required_of(policy) else "no approval needed"
 
 
 def not_ready(policy: AccessPolicy, now: datetime) -> str:
@@ -54,7 +56,7 @@ def not_ready(policy: AccessPolicy, now: datetime) -> str:
 def progress(request: AccessRequest) -> str:
     """How far the approvals of a pending request are, where more than one is needed: ` 1/2`."""
     required = request.recorded.required_approvals or 1
-    return f" {len(counting_approvals(request))}/{required}" if request.state is State.PENDING and required > 1 else ""
+    return f" {given(request)}/{required}" if request.state is State.PENDING and required > 1 else ""
 
 
 def when(request: AccessRequest, now: datetime) -> str:
@@ -83,8 +85,8 @@ def outcome(request: AccessRequest, policy: AccessPolicy | None, now: datetime) 
 
 def still_awaited(request: AccessRequest, policy: AccessPolicy | None) -> str:
     """Which approvals a request lacks under its policy; empty if none, and if the policy is not known."""
-    given = len(counting_approvals(request, policy))
-    return awaited(policy, given) if policy and given < policy.required_approvals else ""
+    counting = counting_approvals(request, policy)
+    return awaited(policy, counting) if policy and wanting(policy, counting) else ""
 
 
 def warnings(request: AccessRequest) -> list[str]:
@@ -97,7 +99,7 @@ def warnings(request: AccessRequest) -> list[str]:
 
 def how_long(request: AccessRequest, now: datetime) -> str:
     """The duration, and from when to when once it is granted."""
-    text = format_duration(request.duration)
+    text = length_in_words(request)
     since, until = request.recorded.granted_at, request.recorded.expires_at
     if since is None or until is None:
         start = f"{clock(request.start, now)} on" if request.start and request.start > now else "the moment it is granted"

@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from jitaccess.domain.approved import how_many
 from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.model import AccessRequest
 from jitaccess.domain.recorded import AFTER_THE_END, Entry, Signed, State, end_of
+from jitaccess.wording.stages import approval_in_words
 from jitaccess.wording.times import clock, relative
 
 _CAPITAL = re.compile(r"(?<=[a-z])[A-Z]")
@@ -43,6 +45,8 @@ def said(entry: Entry, request: AccessRequest, now: datetime) -> str:
     if entry.by and entry.reason not in _STEPS:
         signed = signed_of(entry, request)
         return signed.note if signed else entry.message
+    if entry.reason == "Approved":
+        return approval_in_words(entry, request)
     words = _WORDS.get(entry.reason)
     return (words(request, now) if words else "") or entry.message
 
@@ -92,7 +96,7 @@ def _unanswered(request: AccessRequest, now: datetime) -> str:
     until, required = request.recorded.pending_until, request.recorded.required_approvals
     if until is None or required is None:
         return ""
-    given = len(request.recorded.approvals)
+    given = how_many(request.recorded)
     if given >= required:
         return f"approved, but not granted until {clock(until, now)}"
     return f"no decision until {clock(until, now)} ({given} of {required} approvals)"

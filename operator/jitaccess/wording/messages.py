@@ -8,7 +8,6 @@ from urllib.parse import quote
 from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.notices import Occasion
 from jitaccess.domain.recorded import DeliveredAs, Entry, State
-from jitaccess.domain.text import format_duration
 from jitaccess.domain.waits import WAITING
 from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.describe import option, place, still_awaited, who_decides
@@ -16,6 +15,7 @@ from jitaccess.wording.history import said, what
 from jitaccess.wording.inert import argument, inert
 from jitaccess.wording.reviews import owes_review, review_in_words
 from jitaccess.wording.roles import role_asked
+from jitaccess.wording.stages import length_in_words
 from jitaccess.wording.times import relative, span
 
 _SHORT = 120
@@ -200,7 +200,7 @@ def _lines(told: Told, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _how_long(request: AccessRequest, now: datetime) -> str:
-    length, until = format_duration(request.duration), request.recorded.expires_at
+    length, until = length_in_words(request), request.recorded.expires_at
     return f"{length}, until {in_utc(until, now)}" if until and request.state is State.ACTIVE else length
 
 

@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from jitaccess.domain.counting import counting_approvals
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
 from jitaccess.domain.recorded import State, condition_of
-from jitaccess.domain.rules import counting_approvals
 from jitaccess.wording.times import span
 
 IS_IT_RUNNING = "is the operator running?"
@@ -33,8 +33,9 @@ def not_acted_on(request: AccessRequest) -> str:
     """Which decisions have been made that the operator has not acted on; empty if there are none."""
     if request.state.settled:
         return ""
-    recorded = {approval.by for approval in request.recorded.approvals}
-    approvals = [line for line in counting_approvals(request) if line.by not in recorded and request.state is State.PENDING]
+    recorded = {(approval.by, approval.stage) for approval in request.recorded.approvals}
+    counting = counting_approvals(request) if request.state is State.PENDING else ()
+    approvals = [line for line in counting if (line.by, line.stage) not in recorded]
     decided = [
         *_by("denied", request.denials if request.recorded.denial is None else ()),
         *_by("revoked", request.revocations if request.recorded.revocation is None else ()),

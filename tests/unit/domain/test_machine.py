@@ -24,7 +24,19 @@ from jitaccess.domain.usage import Held, Usage, held
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import request_status
-from unit.examples import ALICE, BOB, CAROL, DAVE, DELIVERY, EMERGENCY, T0, lock_manifest, policy_manifest, request_manifest
+from unit.examples import (
+    ALICE,
+    BOB,
+    CAROL,
+    DAVE,
+    DELIVERY,
+    EMERGENCY,
+    T0,
+    lock_manifest,
+    policy_manifest,
+    request_manifest,
+    stages_manifest,
+)
 from unit.manifest_files import crd_schema, schema_faults
 
 PEOPLE = st.sampled_from([ALICE, BOB, CAROL, DAVE])
@@ -55,6 +67,10 @@ NARROWER: list[dict[str, Any] | None] = [
     {"roles": [{"kind": "ClusterRole", "name": "edit"}]},
     {"ticket": {"pattern": "^CHG-[0-9]+$"}},
 ]
+LEDGERS = st.sampled_from(["approvals", "approvals.lead", "approvals.security"])
+# What an approval says, and how much of the hour it leaves; None where it counts for nothing.
+NOTES = {"ok": DURATION, "[for 30m] ok": timedelta(minutes=30), "[for 2h] ok": DURATION, "[for x] ok": None}
+STAGES = st.sampled_from([None, None, {"lead": 1, "security": 1}, {"security": 1, "lead": 2}, {"lead": 1}])
 MOST_LIVELY = 3  # looks before the first misfortune: stories that end at once tell little
 
 
@@ -73,16 +89,26 @@ class OneRequest(RuleBasedStateMachine):
         self.taken = 0  # grants of Alice's other requests
 
     @initialize(
-        required=st.sampled_from([0, 1, 1, 2, 2, 3]), start=STARTS, windows=WINDOWS, ends=st.booleans(), emergency=st.booleans()
+        required=st.sampled_from([0, 1, 1, 2, 2, 3]),
+        stages=STAGES,
+        start=STARTS,
+        windows=WINDOWS,
+        ends=st.booleans(),
+        emergency=st.booleans(),
     )
     def policy_is_made(
-        self, required: int, start: str | None, windows: list[dict[str, Any]], ends: bool, emergency: bool
+        self,
+        required: int,
+        stages: dict[str, int] | None,
+        start: str | None,
+        windows: list[dict[str, Any]],
+        ends: bool,
+        emergency: bool,
     ) -> None:
-        glass: dict[str, Any] = {"emergency": EMERGENCY} if emergency and not required else {}
+        decided: dict[str, Any] = stages_manifest(**stages) if stages else {"requiredApprovals": required}
+        decided |= {"emergency": EMERGENCY} if emergency and not required and not stages else {}
         self.request = request_manifest(duration="1h", ticket="INC-42", startTime=start)
-        self.policy = policy_manifest(
-            requiredApprovals=required, allowScheduling=True, windows=windows or None, endWithWindow=ends, **glass
-        )
+        self.policy = policy_manifest(allowScheduling=True, windows=windows or None, endWithWindow=ends, **decided)
 
     @property
     def settled(self) -> bool:
@@ -91,20 +117,30 @@ class OneRequest(RuleBasedStateMachine):
 
     # What people do.
 
-    @rule(line=LINES)
-    def approve(self, line: str) -> None:
-        self._decide("approvals", line)
+    @rule(line=LINES, ledger=LEDGERS)
+    def approve(self, line: str, ledger: str = "approvals") -> None:
+        self._decide(ledger, line)
 
-    @rule(users=st.lists(st.sampled_from([BOB, CAROL, DAVE]), min_size=1, max_size=3))
-    def several_approve_at_once(self, users: list[str]) -> None:
+    @rule(users=st.lists(st.sampled_from([BOB, CAROL, DAVE]), min_size=1, max_size=3), ledger=LEDGERS)
+    def several_approve_at_once(self, users: list[str], ledger: str = "approvals") -> None:
         for user in users:
-            self._decide("approvals", f"{user}: ok")
+            self._decide(ledger, f"{user}: ok")
+
+    @rule(user=PEOPLE, note=st.sampled_from(sorted(NOTES)), ledger=LEDGERS)
+    def approve_for_less(self, user: str, note: str, ledger: str) -> None:
+        self._decide(ledger, f"{user}: {note}")
+
+    @rule(lead=st.sampled_from([BOB, CAROL]), security=st.sampled_from([CAROL, DAVE]), note=st.sampled_from(sorted(NOTES)))
+    def every_stage_approves(self, lead: str, security: str, note: str) -> None:
+        self._decide("approvals.lead", f"{lead}: ok")
+        self._decide("approvals.security", f"{security}: {note}")
 
     @rule(
         required=st.integers(0, 3),
         longest=st.sampled_from(["1h", "4h"]),
         offered=st.sampled_from([["view"], ["view", "edit"]]),
         noted=st.booleans(),
+        stages=STAGES,
         windows=WINDOWS,
         terms=st.sampled_from([{}, {}, {"ticket": {"pattern": "^INC-[0-9]+$"}}, *LIMITED]),
     )
@@ -114,11 +150,13 @@ class OneRequest(RuleBasedStateMachine):
         longest: str,
         offered: list[str],
         noted: bool,
+        stages: dict[str, int] | None,
         windows: list[dict[str, Any]],
         terms: dict[str, Any],
     ) -> None:
+        decided = stages_manifest(**stages) if stages else {"requiredApprovals": required}
         self.policy = policy_manifest(
-            requiredApprovals=required,
+            **decided,
             maxDuration=longest,
             roles=[{"kind": "ClusterRole", "name": role} for role in offered],
             noteRequired=noted,
@@ -199,9 +237,9 @@ class OneRequest(RuleBasedStateMachine):
     def operator_looks(self) -> None:
         self._look(crashes=False)
 
-    @rule(user=st.sampled_from([BOB, CAROL, DAVE]))
-    def operator_looks_after_an_approval(self, user: str) -> None:
-        self._decide("approvals", f"{user}: ok")
+    @rule(user=st.sampled_from([BOB, CAROL, DAVE]), ledger=LEDGERS, note=st.sampled_from(sorted(NOTES)))
+    def operator_looks_after_an_approval(self, user: str, ledger: str, note: str) -> None:
+        self._decide(ledger, f"{user}: {note}")
         self._look(crashes=False)
 
     @rule()
@@ -312,13 +350,10 @@ class OneRequest(RuleBasedStateMachine):
             return
         assert policy is not None, "no access without a policy"
         status = self.request.get("status") or {}
-        noted = status.get("noteRequired", False) if request.state is State.ACTIVE else policy.note_required
-        entitled = self._people("approvals", noted=noted) - {ALICE, ""}
+        noted = policy.note_required if request.state is State.PENDING else status.get("noteRequired", False)
+        self._check_quorum(request, policy, noted=noted)
         assert not self._is_locked(ALICE), "nobody who is locked has access"
         assert not policy.suspended, "nor does a suspended policy give any"
-        if request.state is State.PENDING:
-            entitled = {who for who in entitled if not self._is_locked(who)}
-        assert len(entitled) >= policy.required_approvals, f"{entitled} are not {policy.required_approvals} people"
         if request.state is State.PENDING:
             room = [most for most in (policy.limits.active_per_requester, policy.limits.active_in_total) if most is not None]
             assert all(self.taken < most for most in room), f"begun with {self.taken} grants of {room}"
@@ -331,6 +366,8 @@ class OneRequest(RuleBasedStateMachine):
         assert verdict.grant.expires_at - verdict.grant.granted_at <= DURATION, "more time than was asked for"
         if request.state is not State.ACTIVE:
             self._check_beginning(policy, verdict.grant)
+        if request.state is State.PENDING:
+            self._check_length(policy, verdict.grant)
         if request.state is State.ACTIVE:
             assert self.now < verdict.grant.expires_at, "active at or after the expiry"
 
@@ -345,11 +382,39 @@ class OneRequest(RuleBasedStateMachine):
             last = grant.expires_at - timedelta(milliseconds=1)
             assert any(_shows(window, last) for window in windows), f"it lasts until {grant.expires_at}, past {windows}"
 
-    def _people(self, ledger: str, *, noted: bool = False) -> set[str]:
-        """Who wrote a line in the ledger, or one with a note, by another reading than the operator's."""
+    def _check_quorum(self, request: AccessRequest, policy: AccessPolicy, *, noted: bool) -> None:
+        """By another reading than the operator's: every stage has its people, and nobody is needed in two of them."""
+        ledgers = {f"approvals.{stage.name}": stage.required for stage in policy.stages}
+        ledgers = ledgers or {"approvals": policy.required_approvals}
+        waits = request.state is State.PENDING
+        entitled = {ledger: {*self._lines(ledger, noted=noted, readable=waits)} - {ALICE, ""} for ledger in ledgers}
+        if waits:
+            entitled = {ledger: {who for who in people if not self._is_locked(who)} for ledger, people in entitled.items()}
+        for ledger, required in ledgers.items():
+            assert len(entitled[ledger]) >= required, f"{entitled[ledger]} are not {required} people in {ledger}"
+        everybody = set().union(*entitled.values())
+        assert len(everybody) >= sum(ledgers.values()), f"somebody counts twice: {entitled}, {ledgers}"
+
+    def _check_length(self, policy: AccessPolicy, grant: Grant) -> None:
+        """Whoever approved counts with one of their lines in the ledgers that count, so none of them is without effect."""
+        allowed: dict[str, list[timedelta]] = {}
+        for ledger in [f"approvals.{stage.name}" for stage in policy.stages] or ["approvals"]:
+            for who, notes in self._lines(ledger, noted=policy.note_required, readable=True).items():
+                allowed.setdefault(who, []).extend(NOTES.get(note) or DURATION for note in notes)
+        for who in allowed.keys() - {ALICE}:
+            longest = max(allowed[who])
+            assert grant.expires_at - grant.granted_at <= longest, f"{who} approved for {longest} at most"
+
+    def _lines(self, ledger: str, *, noted: bool, readable: bool) -> dict[str, list[str]]:
+        """The notes of each person in the ledger: any, those that say something, those that can be read."""
         text = (self.request["metadata"].get("annotations") or {}).get(f"jitaccess.dev/{ledger}", "")
-        ends = ("@example.com: ok",) if noted else ("@example.com: ok", "@example.com: ")
-        return {line.partition(": ")[0] for line in text.split("\n") if line.endswith(ends) and line.isprintable()}
+        found: dict[str, list[str]] = {}
+        for line in text.split("\n"):
+            who, colon, note = line.partition("@example.com: ")
+            counts = (note in NOTES and (NOTES[note] or not readable)) or (note == "" and not noted)
+            if colon and counts and line.isprintable():
+                found.setdefault(f"{who}@example.com", []).append(note)
+        return found
 
     def _check_record(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         faults = list(schema_faults(after, crd_schema("accessrequests")["properties"]["status"], "status"))

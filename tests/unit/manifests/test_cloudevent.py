@@ -23,7 +23,20 @@ from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import CLUSTER_REQUESTS, REQUESTS
 from jitaccess.manifests.status import request_status
 from unit.emergencies import ended, reviewed
-from unit.examples import ALICE, BOB, DELIVERY, HOUR, T0, UID, approved_by, cluster_request, policy, request, request_manifest
+from unit.examples import (
+    ALICE,
+    BOB,
+    CAROL,
+    DELIVERY,
+    HOUR,
+    T0,
+    UID,
+    approved_by,
+    cluster_request,
+    policy,
+    request,
+    request_manifest,
+)
 
 CLUSTER = "0c1d2e3f-0000-4000-8000-00000000000a"
 ROLE = ShownRole("r-1", "1111222233334444", ())
@@ -88,6 +101,22 @@ def test_every_entry_of_the_history_is_an_event_with_who_why_what_and_where() ->
             "binding": "jit-alice-7f3k-1a2b3c4d",
         },
     }
+
+
+def test_a_decision_names_its_stage_and_the_time_that_it_allows() -> None:
+    entries = [
+        {"reason": "Requested", "message": "why", "by": ALICE},
+        {"reason": "Approved", "message": "[for 30m] ok", "by": BOB, "stage": "lead", "duration": "30m"},
+        {"reason": "Approved", "message": "ok", "by": CAROL, "stage": "security"},
+    ]
+    history = [{"at": "2026-07-01T02:40:00.000Z", "state": "Pending"} | entry for entry in entries]
+    told = events(request(status={"state": "Pending", "revision": 1, "history": history}))
+    assert not list(Draft202012Validator(SCHEMA).iter_errors(told[-1]["data"]))
+    at = {"at": "2026-07-01T02:40:00.000Z", "reason": "Approved"}
+    assert told[-1]["data"]["decisions"] == [
+        at | {"by": BOB, "note": "[for 30m] ok", "stage": "lead", "duration": "30m"},
+        at | {"by": CAROL, "note": "ok", "stage": "security"},
+    ]
 
 
 def test_ids_are_uuid5_of_the_request_and_the_place_in_its_history() -> None:

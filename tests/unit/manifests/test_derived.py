@@ -17,7 +17,9 @@ from jitaccess.manifests.derived import (
 from jitaccess.manifests.directory import DIRECTORY, entry_of, policy_of_entry
 from jitaccess.manifests.grant import is_same
 from jitaccess.manifests.kinds import ACCESS_POLICY, CLUSTER_ACCESS_POLICY
-from unit.examples import CAROL, EMERGENCY, NAMESPACE, POLICY_KEY, cluster_policy, policy
+from unit.examples import CAROL, EMERGENCY, NAMESPACE, POLICY_KEY, cluster_policy, policy, stages_manifest
+
+TWO = stages_manifest(lead=1, security=1)
 
 
 def test_a_policy_becomes_a_role_to_ask_and_a_role_to_decide() -> None:
@@ -117,9 +119,39 @@ def test_a_derived_binding_without_subjects_is_the_same_when_read_back() -> None
     assert is_same(found, deciders)
 
 
+def test_a_stage_is_a_right_on_a_policy_that_cannot_be() -> None:
+    asking, deciding, lead, security = derived_roles(policy(**TWO), ACCESS_POLICY)
+    assert ("accesspolicies", "approve", "prod-debug:lead") in rights(lead)
+    assert ("accesspolicies", "approve", "prod-debug:security") in rights(security)
+    assert not {verb for _, verb, _ in rights(lead)} & {"create", "request"}
+    bound = derived_bindings(policy(**TWO), ACCESS_POLICY, NAMESPACE)
+    assert [[subject["name"] for subject in each["subjects"]] for each in bound] == [["developers"], [], ["lead"], ["security"]]
+    assert [each["roleRef"]["name"] for each in bound] == [r["metadata"]["name"] for r in (asking, deciding, lead, security)]
+
+
+def test_a_stage_of_a_policy_for_namespaces_is_bound_in_each_of_them() -> None:
+    _, _, lead, _ = derived_roles(cluster_policy(**TWO), CLUSTER_ACCESS_POLICY)
+    _, _, leads, _ = derived_bindings(cluster_policy(**TWO), CLUSTER_ACCESS_POLICY, "team-b")
+    assert ("clusteraccesspolicies", "approve", "prod:lead") in rights(lead)
+    assert leads["roleRef"]["name"] == lead["metadata"]["name"] == "jitaccess:cluster:prod:stage-lead"
+    assert leads["metadata"]["namespace"] == "team-b"
+
+
+def test_whoever_decides_in_a_stage_is_in_the_directory() -> None:
+    _, (deciding, deciders) = directory_manifests(policy(**TWO), ACCESS_POLICY)
+    assert rights(deciding) == {("accesspolicies", "approve", f"{NAMESPACE}.prod-debug")}
+    assert [subject["name"] for subject in deciders["subjects"]] == ["lead", "security"]
+
+
 @pytest.mark.parametrize(
     ("name", "policy_name"),
     [
+        pytest.param("jitaccess:prod-debug:stage-lead", "prod-debug", id="a-stage"),
+        pytest.param("jitaccess:cluster:stage-lead", "cluster", id="a stage of a policy that is called cluster"),
+        pytest.param("jitaccess:prod-debug:stage-", None, id="a-stage-without-a-name"),
+        pytest.param("jitaccess:prod-debug:stage-Lead", None, id="a-stage-that-cannot-be"),
+        pytest.param("other:prod-debug:stage-lead", None, id="a-stage-with-another-prefix"),
+        pytest.param("jitaccess:cluster:prod:stage-lead", None, id="a stage of another kind of policy"),
         pytest.param("jitaccess:prod-debug:requester", "prod-debug", id="the-requesters"),
         pytest.param("jitaccess:prod-debug:approver", "prod-debug", id="the-approvers"),
         pytest.param("jitaccess:a.b-c:approver", "a.b-c", id="a-name-with-a-dot"),

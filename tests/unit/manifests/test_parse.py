@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from jitaccess.domain.model import Decision, Key, PolicyRef, RoleRef, Subject
 from jitaccess.domain.recorded import ObjectRef, Recorded, State
 from jitaccess.domain.text import printable
-from jitaccess.manifests.parse import parse_ledger, parse_policy, parse_request
+from jitaccess.manifests.ledgers import parse_ledger
+from jitaccess.manifests.parse import parse_policy, parse_request
 from unit.examples import ALICE, BOB, HOUR, T0, UID, active_status, lines, policy_manifest, request_manifest
 
 

@@ -488,6 +488,7 @@ def test_a_policy_in_force_is_summed_up() -> None:
         "reach": "its own namespace",
         "roles": "view",
         "requesters": "Group developers",
+        "approvals": "1",
         "approvers": f"Group leads or User {CAROL}",
     }
     assert (condition(status, "Ready")["status"], status["observedGeneration"]) == ("True", 3)

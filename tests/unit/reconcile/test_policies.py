@@ -20,7 +20,7 @@ from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 from unit.conftest import Now
-from unit.examples import KEY, NAMESPACE, POLICY_KEY, policy_manifest, request
+from unit.examples import KEY, NAMESPACE, POLICY_KEY, policy_manifest, request, stages_manifest
 from unit.fake_api import FakeApi
 
 REQUESTER, APPROVER = (Key(NAMESPACE, name) for name in derived_names(POLICY_KEY, ACCESS_POLICY))
@@ -125,6 +125,43 @@ async def test_a_changed_list_changes_the_binding(bench: Bench) -> None:
     assert [subject["name"] for subject in binding["subjects"]] == ["carol"]
     assert bench.api.writes == ["PUT rolebindings", STATUS]  # nobody is without their rights for a moment
     assert bench.woke_its_requests
+
+
+def parts(bench: Bench) -> set[str]:
+    """What is derived, by the end of its name; each as a Role and a RoleBinding."""
+    kinds = [{name.rpartition(":")[2] for kind, name in bench.derived if kind == each.kind} for each in (ROLES, ROLE_BINDINGS)]
+    assert kinds[0] == kinds[1], kinds
+    return kinds[0]
+
+
+async def test_each_stage_has_a_role_which_goes_with_the_stage(bench: Bench) -> None:
+    bench.api.put(POLICIES, policy_manifest(**stages_manifest(lead=1, security=1)))
+    await bench.looks()
+    assert parts(bench) == {"requester", "approver", "stage-lead", "stage-security"}
+    role = bench.api.get(ROLES, Key(NAMESPACE, "jitaccess:prod-debug:stage-lead"))
+    assert role
+    assert role["rules"][0]["resourceNames"] == ["prod-debug:lead"]
+    bench.api.forget_calls()
+    await bench.looks()
+    assert bench.api.writes == [], "looking again writes nothing"
+
+    bench.api.put(POLICIES, policy_manifest(**stages_manifest(lead=1, safety=1), metadata=NEWER))
+    await bench.looks()
+    assert parts(bench) == {"requester", "approver", "stage-lead", "stage-safety"}
+    bench.api.remove(POLICIES, POLICY_KEY)
+    await bench.looks()
+    assert bench.derived == set()
+
+
+async def test_a_stage_whose_binding_is_not_to_be_removed_is_tried_again(bench: Bench) -> None:
+    bench.api.put(POLICIES, policy_manifest(**stages_manifest(lead=1, security=1)))
+    await bench.looks()
+    bench.api.fail("DELETE rolebindings", 503)
+    bench.api.put(POLICIES, policy_manifest(**stages_manifest(lead=1), metadata=NEWER))
+    with pytest.raises(Outage):
+        await bench.looks()
+    await bench.looks()
+    assert parts(bench) == {"requester", "approver", "stage-lead"}
 
 
 async def test_a_derived_role_changed_by_hand_is_put_back(bench: Bench) -> None:

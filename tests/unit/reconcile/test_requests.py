@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from jitaccess.domain.model import Key
 from jitaccess.domain.recorded import DeliveredAs, Recorded, State
-from jitaccess.domain.text import parse_time
+from jitaccess.domain.text import format_time, parse_time
 from jitaccess.kube.api import Cluster, Outage
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import binding_manifest, grant_name, job_manifest
@@ -38,6 +39,7 @@ from unit.examples import (
     VIEW,
     approved_by,
     grant,
+    lines,
     policy_manifest,
     request_manifest,
 )
@@ -1171,6 +1173,23 @@ async def test_a_job_made_ahead_of_an_outage_is_used_or_taken_away(bench: Bench)
     await bench.fires()
     assert bench.state == ("Active", "Granted")
     assert len(bench.api.all(JOBS)) == 1
+
+
+async def test_a_job_made_ahead_for_longer_than_is_approved_is_replaced(bench: Bench) -> None:
+    bench.approve(BOB)
+    found = bench.api.get(REQUESTS, KEY)
+    assert found
+    bench.api.fail("GET accesspolicies", 503)
+    bench.policies.see(parse_policy(policy_manifest()))
+    bench.open.see(parse_request(found))
+    with pytest.raises(Outage):
+        await bench.looks()
+    bench.api.annotate(REQUESTS, KEY, approvals=lines((BOB, "ok"), (CAROL, "[for 5m] not longer")))
+    await bench.fires()
+    assert bench.state == ("Active", "Granted")
+    assert bench.status["expiresAt"] == format_time(parse_time(bench.status["grantedAt"]) + timedelta(minutes=5))
+    [job] = bench.api.all(JOBS)
+    assert job["spec"]["ttlSecondsAfterFinished"] == 330
 
 
 async def test_a_deleted_request_whose_access_cannot_be_ended_holds_up_no_other_of_its_name(active: Bench) -> None:

@@ -8,7 +8,7 @@ from jitaccess.domain.notices import Occasion
 from jitaccess.domain.recorded import Entry, State
 from jitaccess.wording.folding import folded
 from jitaccess.wording.messages import Told, message
-from unit.examples import ALICE, BOB, HOUR, NAMESPACE, T0, active_status, policy, request
+from unit.examples import ALICE, BOB, HOUR, NAMESPACE, T0, active_status, approved_by, policy, request, stages_manifest
 
 ROLE = {
     "uid": "r-1",
@@ -130,6 +130,21 @@ def test_a_requester_reads_what_became_of_it(occasion: Occasion, told: Entry | N
 def test_the_title_says_what_has_happened(occasion: Occasion, told: Entry | None, title: str) -> None:
     found = message(Told(occasion, request(), policy(), told, own=True), T0 + HOUR)
     assert found.title == f"jitaccess: {title.format('ClusterRole view in namespace team-a')}"
+
+
+def test_an_approval_says_its_stage_and_for_how_long() -> None:
+    told = Entry(T0, State.PENDING, "Approved", "[for 30m] go ahead", BOB, stage="lead", length=timedelta(minutes=30))
+    found = message(Told(Occasion.APPROVED, request(), policy(), told), T0)
+    assert any(line.startswith("Note: stage lead, for 30m of 1h") for line in found.body.split("\n"))
+
+
+def test_who_is_asked_to_decide_reads_which_stages_are_open() -> None:
+    asked = request(stages={"lead": approved_by(BOB)})
+    found = message(Told(Occasion.REMINDER, asked, policy(**stages_manifest(lead=1, security=1)), None), T0)
+    [line] = [line for line in found.body.split("\n") if line.startswith("Still needed")]
+    assert "1 approval from Group security" in line
+    assert "stage security" in line
+    assert "lead" not in line
 
 
 def test_no_line_begins_with_what_somebody_wrote() -> None:

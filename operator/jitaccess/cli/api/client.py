@@ -13,7 +13,7 @@ from jitaccess.cli.api.ledger import added_line
 from jitaccess.cli.api.paging import pages
 from jitaccess.cli.api.reviews import AUTHORIZATION, Person, may
 from jitaccess.cli.api.selectors import NAME, REQUESTER, requested_by
-from jitaccess.domain.model import GROUP, AccessPolicy, Key, Ledger, Manifest, PolicyRef, RoleRef, Scope
+from jitaccess.domain.model import GROUP, AccessPolicy, Key, Manifest, PolicyRef, RoleRef, Scope
 from jitaccess.domain.roles import Role
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.kinds import ACCESS_REQUEST, CLUSTER_ACCESS_REQUEST, policy_resource, request_kind
@@ -138,7 +138,7 @@ class Client:
         made["metadata"].setdefault("resourceVersion", "")  # a dry run has none
         return dict(made)
 
-    def decide(self, key: Key, ledger: Ledger, note: str, dry_run: bool = False) -> Manifest:
+    def decide(self, key: Key, ledger: str, note: str, dry_run: bool = False) -> Manifest:
         """Add my line to a ledger of the request as it is now, again if somebody else was faster."""
         request = self.request(key)
         for _ in range(_TRIES):
@@ -151,10 +151,10 @@ class Client:
                     raise
         raise ChangedMeanwhile(f"{key.name} changes faster than a decision can be added", "try again in a moment")
 
-    def _append(self, key: Key, request: Manifest, ledger: Ledger, note: str, dry_run: bool) -> Manifest:
+    def _append(self, key: Key, request: Manifest, ledger: str, note: str, dry_run: bool) -> Manifest:
         metadata = request["metadata"]
         line = added_line((metadata.get("annotations") or {}).get(ledger), self.me, note)
-        body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": {ledger.value: line}}}
+        body = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": {str(ledger): line}}}
         query = {"dryRun": "All"} if dry_run else {}
         decided: Manifest = self._connection.patch(request_kind(key.namespace).resource.path(key), body, **query)
         return decided

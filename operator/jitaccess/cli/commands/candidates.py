@@ -56,6 +56,15 @@ def complete_requests(session: "Session", ctx: click.Context) -> Iterable[tuple[
 
 
 @_completes
+def complete_stages(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """The stages that the requests on the command line, or else any that are open, still wait for."""
+    client, named = session.client, ctx.params.get("names") or ()
+    found = [request for request, _ in read_requests(client.requests(client.namespace, OPEN_REQUESTS))[0]]
+    about = [request for request in found if not named or request.key.name in named]
+    return {stage.name: stage.approvers for request in about for stage in request.recorded.stages if stage.open}.items()
+
+
+@_completes
 def complete_policies(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
     """The names of the policies of the namespace; for a request, of those under which one may make it."""
     return ((policy.key.name, policy.description) for policy in _policies(session, ctx))

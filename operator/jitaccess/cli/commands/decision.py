@@ -1,6 +1,7 @@
 """One decision about one request: what is shown before it, the note that it needs, and the line that it adds to a ledger."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 
 from jitaccess.cli.api.client import Client
@@ -11,10 +12,14 @@ from jitaccess.cli.commands.background import background
 from jitaccess.cli.commands.dossier import read_dossier
 from jitaccess.cli.commands.effect import Effect
 from jitaccess.cli.commands.prompting import prompted
+from jitaccess.cli.commands.standing import held_stages
 from jitaccess.cli.terminal.output import dump, fields, note, say, styled
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Ledger, Manifest
-from jitaccess.domain.rules import counting_approvals
+from jitaccess.domain.approved import as_written, whose
+from jitaccess.domain.counting import counting_approvals
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Ledger, Manifest, approvals_of
+from jitaccess.domain.text import format_duration
 from jitaccess.wording.describe import how_long, place, policy_of, reference, still_awaited, times_out
+from jitaccess.wording.stages import stage_lines
 from jitaccess.wording.times import relative
 
 _REHEARSAL = "a dry run"  # the note of a decision that is only tried, under a policy that asks for one
@@ -29,6 +34,17 @@ class Verb:
     done: str
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How to approve: in which stage (empty: the one that is mine), and for how long at most (None: all that was asked for)."""
+
+    stage: str = ""
+    length: timedelta | None = None
+
+
+AS_ASKED = Terms()
+
+
 APPROVE = Verb("approve", Ledger.APPROVALS, "approved")
 DENY = Verb("deny", Ledger.DENIALS, "denied")
 REVOKE = Verb("revoke", Ledger.REVOCATIONS, "revoked")
@@ -38,8 +54,9 @@ WITHDRAW = Verb("withdraw", Ledger.REVOCATIONS, "withdrawn")
 class Case:
     """A request that somebody is about to decide, with what belongs to it."""
 
-    def __init__(self, client: Client, effect: Effect, request: AccessRequest) -> None:
+    def __init__(self, client: Client, effect: Effect, request: AccessRequest, terms: Terms = AS_ASKED) -> None:
         self._client = client
+        self._terms = terms
         self._effect = effect
         self._request = request
 
@@ -58,7 +75,8 @@ class Case:
                 ("For", how_long(request, now)),
                 *background(self._client, request, now),
                 ("Policy", policy_of(request, dossier.policy)),
-                *(("Approved", f"by {approval.by}: {approval.note}") for approval in counting_approvals(request)),
+                *(("" if n else "Stages", line) for n, line in enumerate(stage_lines(request))),
+                *(("Approved", f"by {whose(approval)}: {approval.note}") for approval in counting_approvals(request)),
                 *(("Allows" if n == 0 else "", line) for n, line in enumerate(allows)),
                 *dossier.role_warnings,
             ],
@@ -107,12 +125,44 @@ class Case:
             say(f"Then: {left}.")
 
     def _decide(self, verb: Verb, text: str, dry_run: bool = False) -> Manifest:
-        return self._client.decide(self._request.key, verb.ledger, text, dry_run)
+        if verb is not APPROVE:
+            return self._client.decide(self._request.key, verb.ledger, text, dry_run)
+        return self._client.decide(self._request.key, approvals_of(self._stage), self._limited(text), dry_run)
+
+    def _limited(self, text: str) -> str:
+        """The note, with what makes the access shorter in front."""
+        length = self._terms.length
+        if length is None:
+            return text
+        if length > self._request.duration:
+            asked = format_duration(self._request.duration)
+            raise UsageError(f"{self._request.key.name} asks for {asked}: --for may be less, never more")
+        return as_written(Decision(self._client.me, text, length=length))
 
     def _needs_note(self, verb: Verb) -> bool:
         if verb is not APPROVE:
             return False
         return self._request.recorded.note_required or (self._policy is not None and self._policy.note_required)
+
+    @cached_property
+    def _stage(self) -> str:
+        """The stage to approve in: the one that was named, or the only one that is open and mine; empty where there are none."""
+        name, stages = self._request.key.name, [stage.name for stage in self._request.recorded.stages]
+        if self._terms.stage and self._terms.stage not in stages:
+            there = f"its stages are {', '.join(stages)}" if stages else "it is not approved in stages"
+            raise UsageError(f"{name} has no stage {self._terms.stage}: {there}")
+        if self._terms.stage or not stages:
+            return self._terms.stage
+        held = held_stages(self._client, self._request)
+        if not held:
+            raise Refused(
+                f"no stage of {name} that is open is yours: {'; '.join(stage_lines(self._request))}",
+                f"kubectl jit explain {self._request.policy.key.name}",
+            )
+        if len(held) > 1:
+            several = f"{' and '.join(held)} are open, and yours, and a person counts in one stage only"
+            raise UsageError(several, "say which: --stage NAME")
+        return held[0]
 
     @cached_property
     def _policy(self) -> AccessPolicy | None:

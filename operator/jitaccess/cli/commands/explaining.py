@@ -205,12 +205,17 @@ def _say_rights(rights: Rights, question: Question, usage: Usage | None, who: st
             ("  Ticket", ticket_form(policy)),
             ("  Limits", "; ".join(limits(policy, usage))),
             ("  May ask", _reason(rights, who)),
-            ("  May decide", f"yes, though not on {who}'s own requests" if rights.may_approve else "no"),
+            ("  May decide", _decides(rights, who)),
             ("  May review", _may_review(rights, who)),
             ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),
             ("  Note", change_unseen(policy) if rights.allowed else ""),
         ]
     )
+
+
+def _decides(rights: Rights, who: str) -> str:
+    stages = [f"in stage {stage}" for stage in rights.stages]
+    return f"yes, {''.join(f'{part}, ' for part in stages)}though not on {who}'s own requests" if rights.may_approve else "no"
 
 
 def _may_review(rights: Rights, who: str) -> str:

@@ -46,10 +46,11 @@ from jitaccess.domain.model import AccessPolicy, AccessRequest, Manifest
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import request_kind
-from jitaccess.wording.decisions import decisions
+from jitaccess.wording.decisions import LedgerLine, decisions
 from jitaccess.wording.describe import how_long, option, outcome, place, policy_of, progress, warnings, when
 from jitaccess.wording.history import timeline
 from jitaccess.wording.reviews import owes_review, review_in_words
+from jitaccess.wording.stages import lasts, stage_lines
 from jitaccess.wording.times import clock, span, zone
 
 _NAMES = Column("NAME"), Column("NAMESPACE", least=8, keep=8)
@@ -146,7 +147,7 @@ def _row(request: AccessRequest, now: datetime) -> list[str | Text]:
         state_text(request.state, progress(request)),
         request.requester,
         request.role.name,
-        format_duration(request.duration),
+        format_duration(lasts(request)),
         styled(when(request, now), "bold red" if warnings(request) else ""),
         request.reason,
         request.ticket,
@@ -213,6 +214,7 @@ def _summary(request: AccessRequest, policy: AccessPolicy | None, now: datetime)
             ("Ticket", request.ticket),
             ("For", how_long(request, now)),
             ("Policy", policy_of(request, policy)),
+            *(("" if n else "Stages", line) for n, line in enumerate(stage_lines(request))),
             ("Binding", f"{kind.binding.kind} {bound.name}" if bound and request.state is State.ACTIVE else ""),
             ("Emergency", review_in_words(request, now)),
             ("Identity", request.recorded.identity if request.state is State.ACTIVE else ""),
@@ -230,11 +232,16 @@ def _timeline(request: AccessRequest, now: datetime) -> None:
     say(styled(f"What happened (times in {zone(now)})", "bold"))
     rows = [((clock(line.at, now), span(now - line.at), line.what, line.by), line.said) for line in timeline(request, now)]
     unrecorded = [d for d in decisions(request) if not d.at and not request.state.settled]
-    rows += [(("now", "", d.verb.capitalize(), d.by or "somebody"), d.note) for d in unrecorded]
+    rows += [(("now", "", d.verb.capitalize(), d.by or "somebody"), _line(d)) for d in unrecorded]
     start, *lines = table(_EVENTS, [cells for cells, _ in rows]).split("\n")
     out().print(start)
     for line, (_, said) in zip(lines, rows, strict=True):
         hanging(line, said, max(line.cell_len for line in lines) + 2)
+
+
+def _line(line: LedgerLine) -> str:
+    special = (f"stage {line.stage}" if line.stage else "", f"for {format_duration(line.length)}" if line.length else "")
+    return ": ".join(part for part in (", ".join(filter(None, special)), line.note) if part)
 
 
 def _allows(dossier: Dossier) -> None:

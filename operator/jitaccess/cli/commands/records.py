@@ -5,11 +5,12 @@ from typing import Any
 
 from jitaccess.cli.api.deletions import Deletion
 from jitaccess.cli.terminal.output import escaped
+from jitaccess.domain.counting import counting_approvals
 from jitaccess.domain.model import AccessRequest, Decision
 from jitaccess.domain.recorded import Review, end_of
 from jitaccess.domain.roles import ShownRole
-from jitaccess.domain.rules import counting_approvals
 from jitaccess.domain.text import format_duration, format_time
+from jitaccess.manifests.approvals import terms_of
 from jitaccess.manifests.gone import approval_facts, time_fact
 from jitaccess.manifests.roles import role_status
 from jitaccess.manifests.status import entry_status
@@ -38,7 +39,9 @@ _SHOWN = ("roleUid", "roleHash", "roleAllows", "roleRisks")
 _BECAME = ("state", "message", "requestedAt", "grantedAt", "expiresAt", "settledAt", "endReason", "endedBy", "endNote")
 _EMERGENCY = ("emergency", "reviewDue", "review", "reviewedBy", "reviewedAt", "reviewNote")
 _APPROVED = tuple(
-    f"{fact}{n or ''}" for n in (0, *range(2, APPROVERS + 1)) for fact in ("approver", "approvedAt", "approvalNote")
+    f"{fact}{n or ''}"
+    for n in (0, *range(2, APPROVERS + 1))
+    for fact in ("approver", "approvedAt", "approvalNote", "approvalStage", "approvalFor")
 )
 CSV_COLUMNS = (*_ASKED, *_SHOWN, *_BECAME, "requiredApprovals", *_APPROVED, *_EMERGENCY, "binding", "decisions")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -74,9 +77,11 @@ def record(request: AccessRequest) -> dict[str, Any]:
         **_end_facts(request),
         **_review_facts(recorded.review),
         "requiredApprovals": recorded.required_approvals,
-        "approvals": [approval_facts(line.by, line.at, line.note) for line in _counting(request)],
+        "approvals": [approval_facts(line) for line in _counting(request)],
         "binding": recorded.binding.name if recorded.binding else "",
-        "decisions": [{"verb": d.verb, "by": d.by, "note": d.note, "at": time_fact(d.at)} for d in decisions(request)],
+        "decisions": [
+            {"verb": d.verb, "by": d.by, "note": d.note, "at": time_fact(d.at)} | terms_of(d) for d in decisions(request)
+        ],
         "history": [entry_status(entry) for entry in recorded.history],
     }
 
@@ -161,14 +166,15 @@ def _review_facts(review: Review | None) -> dict[str, Any]:
 
 def _counting(request: AccessRequest) -> Iterable[LedgerLine]:
     counting: Sequence[Decision] = counting_approvals(request)
-    times = {line.by: line.at for line in decisions(request) if line.verb == "approved"}
-    return (LedgerLine("approved", approval.by, approval.note, times.get(approval.by)) for approval in counting)
+    times = {(line.by, line.stage): line.at for line in decisions(request) if line.verb == "approved"}
+    return (LedgerLine("approved", a.by, a.note, times.get((a.by, a.stage)), a.stage, a.length) for a in counting)
 
 
 def _sentence(entries: Sequence[dict[str, str]]) -> str:
     return "; ".join(_decision(**entry) for entry in entries)
 
 
-def _decision(verb: str, by: str, note: str, at: str) -> str:
+def _decision(verb: str, by: str, note: str, at: str, stage: str = "", duration: str = "") -> str:
     when = f" ({at})" if at else ""
-    return f"{verb} by {by or 'somebody'}{when}" + (f": {note}" if note else "")
+    terms = (f" in stage {stage}" if stage else "") + (f" for {duration}" if duration else "")
+    return f"{verb} by {by or 'somebody'}{terms}{when}" + (f": {note}" if note else "")

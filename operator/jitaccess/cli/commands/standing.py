@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from jitaccess.cli.api.client import Client
-from jitaccess.domain.model import AccessRequest, Decision
+from jitaccess.domain.model import AccessRequest, Decision, PolicyRef
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import lower_ascii
 from jitaccess.wording.reviews import owes_review
@@ -16,8 +16,15 @@ def undecided(request: AccessRequest, me: str) -> bool:
 
 
 def reviewable(client: Client, requests: Iterable[AccessRequest]) -> list[AccessRequest]:
-    """Those that wait for my decision."""
-    return _decidable(client, [request for request in requests if undecided(request, client.me)])
+    """Those that wait for my decision, in a stage that is open where there are stages."""
+    return _decidable(client, [request for request in requests if undecided(request, client.me)], to_approve=True)
+
+
+def held_stages(client: Client, request: AccessRequest) -> list[str]:
+    """The stages of a request that still wait for somebody, and in which I may approve."""
+    named = {stage.name: request.policy.in_stage(stage.name) for stage in request.recorded.stages if stage.open}
+    may = client.may("approve", named.values(), where=request.key.namespace)
+    return [name for name, ref in named.items() if may[ref]]
 
 
 def usable(verb: str, client: Client, requests: Iterable[AccessRequest]) -> list[AccessRequest]:
@@ -37,13 +44,20 @@ def usable(verb: str, client: Client, requests: Iterable[AccessRequest]) -> list
     return others if verb == "deny" else [request for request in open_ones if request in mine or request in others]
 
 
-def _decidable(client: Client, requests: list[AccessRequest]) -> list[AccessRequest]:
+def _decidable(client: Client, requests: list[AccessRequest], *, to_approve: bool = False) -> list[AccessRequest]:
     found: list[AccessRequest] = []
     for namespace in dict.fromkeys(request.key.namespace for request in requests):
         there = [request for request in requests if request.key.namespace == namespace]
-        may = client.may("approve", (request.policy for request in there), where=namespace)
-        found += [request for request in there if may[request.policy]]
+        named = {request.key: _decided_on(request, to_approve) for request in there}
+        may = client.may("approve", (ref for refs in named.values() for ref in refs), where=namespace)
+        found += [request for request in there if any(may[ref] for ref in named[request.key])]
     return [request for request in requests if request in found]
+
+
+def _decided_on(request: AccessRequest, to_approve: bool) -> list[PolicyRef]:
+    """What one must hold `approve` on, any of it, to decide; to approve, that of a stage that is open."""
+    stages = [stage for stage in request.recorded.stages if stage.open or not to_approve]
+    return [request.policy.in_stage(stage.name) for stage in stages] if request.recorded.stages else [request.policy]
 
 
 def _in(me: str, ledger: Iterable[Decision]) -> bool:

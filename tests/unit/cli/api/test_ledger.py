@@ -4,7 +4,7 @@ import pytest
 
 from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.api.ledger import added_line, checked_text
-from jitaccess.manifests.parse import parse_ledger
+from jitaccess.manifests.ledgers import parse_ledger
 
 
 @pytest.mark.parametrize(
