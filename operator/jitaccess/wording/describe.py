@@ -105,8 +105,6 @@ def how_long(request: AccessRequest, now: datetime) -> str:
         start = f"{clock(request.start, now)} on" if request.start and request.start > now else "the moment it is granted"
         return text if request.state.settled else f"{text} from {start}"
     end = min(until, request.recorded.settled_at or until)
-    if until - since < request.duration:
-        text = f"{format_duration(until - since)} of {text}"
     return f"{text}, {clock(since, now)} to {clock(end, now)} ({relative(end, now)})"
 
 

@@ -126,7 +126,7 @@ AT, LATER = "2026-07-01T02:30:00.000Z", "2026-07-01T03:10:00.000Z"
     ],
 )
 def test_what_limits_say(usage: Usage | None, fields: dict[str, Any], state: State | None, said: str) -> None:
-    verdict = decide(request(**fields), policy(**LIMITS), T0, Circumstances(usage=usage))
+    verdict = decide(request(**fields), policy(**LIMITS, allowScheduling=True), T0, Circumstances(usage=usage))
     if state is None:
         assert verdict.state is not State.DENIED
     else:
