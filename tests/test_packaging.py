@@ -120,8 +120,13 @@ def test_what_follows_runs_as_a_user_whom_nobody_knows(installed: Path) -> None:
 def test_the_operator_brings_what_it_needs_and_nothing_of_the_plugin(installed: Path) -> None:
     look = "from importlib.metadata import distributions; print(*sorted(d.name.lower() for d in distributions()))"
     there = _as_in_a_pod(installed / "python", "-c", look).stdout.split()
-    assert {"jitaccess", "kopf", "aiohttp", "click"} <= set(there)
+    assert {"jitaccess", "kopf", "aiohttp", "click", "tzdata"} <= set(there)
     assert {"kubernetes", "rich"}.isdisjoint(there), "kopf imports kubernetes where it is: twice the memory"
+
+
+def test_time_zones_are_known_where_the_system_has_none(installed: Path) -> None:
+    look = "import zoneinfo; zoneinfo.reset_tzpath(to=[]); print(zoneinfo.ZoneInfo('Europe/Berlin'))"
+    assert _as_in_a_pod(installed / "python", "-c", look).stdout == "Europe/Berlin\n"
 
 
 def test_the_versions_are_those_that_the_tests_ran_with(installed: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from attack import refusals
+from attack.cluster import asks
 from attack.stage import Stage, Theatre
 from attack.table import Attempt, How, Scene, about, creates, decides, merges, on_both, play, table, writes
 from controlplane.client import Answer, Person
@@ -27,6 +28,11 @@ def starts(**time: float) -> How:
         return me.create(REQUESTS, scene.stage.manifest(me.name, **UNDER, startTime=ahead(**time)))
 
     return how
+
+
+def starts_wide(scene: Scene, me: Person) -> Answer:
+    """Ask for access to the whole cluster that begins in a month and a day."""
+    return asks(startTime=ahead(days=31))(scene, me)
 
 
 def born_later(scene: Scene, me: Person) -> Answer:
@@ -58,6 +64,7 @@ def asking() -> Iterator[Attempt]:
     in_time = starts(days=29)
     yield Attempt("to begin in 31 days", "alice", starts(days=31), refusals.TOO_FAR_AHEAD, in_time)
     yield Attempt("to begin 30 days and a minute ahead", "alice", starts(days=30, minutes=1), refusals.TOO_FAR_AHEAD, in_time)
+    yield Attempt("to begin in 31 days in the whole cluster", "alice", starts_wide, refusals.TOO_FAR_AHEAD, asks())
     yield Attempt("to begin in 60 days, born in 59", "alice", born_later, refusals.TOO_FAR_AHEAD, in_time)
     yield Attempt(
         "to begin at no time", "alice", creates(**UNDER, startTime="tomorrow"), "must be of type date-time", in_time, status=422
