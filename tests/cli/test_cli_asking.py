@@ -247,3 +247,32 @@ def test_a_file_that_is_not_there_is_a_usage_error(jit_stamped: Plugin, tmp_path
     answer = jit_stamped("request", "-f", str(tmp_path / "no.yaml"))
     assert answer.code == 2
     assert "No such file" in answer.err
+
+
+def test_a_ticket_is_asked_for_shown_exported_and_carried_along(jit: Plugin) -> None:
+    jit.team.policy(ticket={"pattern": "^INC-[0-9]+$"})
+    for words, said in (([], "no ticket was given"), (["--ticket", "42"], "the ticket 42 is none for it")):
+        refused = jit("request", "--reason", REASON, *words)
+        assert (refused.code, refused.out) == (2, ""), refused
+        assert f"policy debug asks for a ticket that matches ^INC-[0-9]+$: {said}" in refused.err
+    assert not jit.team.admin.get("accessrequests").sure()["items"], "nothing was made"
+    asked = jit.ok("request", "--reason", REASON, "--ticket", "INC-42")
+    name = asked.split()[0].partition("/")[2]
+    assert jit.team.get(name)["spec"]["ticket"] == "INC-42"
+    assert re.search(r"^Ticket +INC-42$", jit.ok("show", name), re.MULTILINE)
+    assert "INC-42" in jit.ok("ls", "-o", "wide")
+    assert json.loads(jit.ok("export", "-o", "json"))[0]["ticket"] == "INC-42"
+    again = jit.ok("extend", name, "--for", "30m").split()[0].partition("/")[2]
+    assert jit.team.get(again)["spec"]["ticket"] == "INC-42"
+
+
+def test_a_limit_is_foreseen_and_explained(jit: Plugin) -> None:
+    jit.team.policy(requiredApprovals=0, approvers=[], limits={"activePerRequester": 1, "activeInTotal": 5})
+    name = jit.ok("request", "--reason", REASON).split()[0].partition("/")[2]
+    refused = jit("request", "--reason", REASON)
+    assert (refused.code, refused.out) == (3, ""), refused
+    words = " ".join(refused.err.split())
+    assert "alice has 1 of 1 grant under AccessPolicy debug; room again at " in words
+    assert f"when {name} ends" in words
+    told = " ".join(jit.ok("explain", "debug").split())
+    assert "Limits 1 grant a person at once (1 taken); 5 grants at once in total (1 taken)" in told

@@ -45,6 +45,7 @@ class Cluster:
     def __init__(self) -> None:
         self.made: list[dict[str, Any]] = []
         self.down = False
+        self.terms: dict[str, Any] = {}  # what its policies ask for beside
 
     def __call__(self, method: str, path: str, headers: Mapping[str, str]) -> Reply:
         path = path.partition("?")[0]
@@ -52,9 +53,8 @@ class Cluster:
             return status(503, "Down", "etcd is away") if self.down else self._made(json.loads(headers[BODY]))
         if path.endswith("/selfsubjectaccessreviews"):
             return as_json({"status": {"allowed": True}}, 201)
-        items = {"accesspolicies": [policy("debug"), policy("look")], "accessrequests": self.made}.get(
-            path.rpartition("/")[2], []
-        )
+        policies = [each | {"spec": each["spec"] | self.terms} for each in (policy("debug"), policy("look"))]
+        items = {"accesspolicies": policies, "accessrequests": self.made}.get(path.rpartition("/")[2], [])
         return whoami(path) or as_json({"items": items, "metadata": {"resourceVersion": "1"}})
 
     def _made(self, manifest: dict[str, Any]) -> Reply:
@@ -105,6 +105,20 @@ def test_wrong_answers_are_asked_again_and_the_right_ones_stay(home: Path, clust
     assert terminal.end() == 0, terminal.seen
     spec = cluster.made[0]["spec"]
     assert (spec["policyRef"]["name"], spec["duration"], spec["reason"]) == ("look", "10m", REASON)
+
+
+def test_a_ticket_is_asked_for_where_the_policy_needs_one(home: Path, cluster: Cluster) -> None:
+    cluster.terms = {"ticket": {"pattern": "^INC-[0-9]+$", "required": True}}
+    cluster.down = True
+    terminal = at_terminal(home, "request", "--for", "1h", "--reason", "x", "--ticket", "42")
+    answered(
+        terminal,
+        ("Which: ", "1"),
+        ("asks for a ticket that matches ^INC-[0-9]+$: the ticket 42 is none for it\nTicket: ", "INC"),
+        ("the ticket INC is none for it\nTicket: ", "INC-42"),
+    )
+    assert terminal.end() == 1
+    assert "--reason x --ticket INC-42" in terminal.seen, "what was answered is not lost"
 
 
 def test_what_the_command_line_has_wrong_is_asked_for(home: Path, cluster: Cluster) -> None:

@@ -4,13 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from conftest import installed_system
+from controlplane.client import Person
 from controlplane.process import Process
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.lease import DURATION
@@ -211,7 +212,8 @@ def logged_at(entries: list[dict[str, Any]], message: str) -> datetime:
 
 def asked_at_once(team: Team, count: int) -> list[str]:
     """So many requests of alice's, from ten connections side by side; in the order in which they were asked for."""
-    people = [replace(team.person("alice")) for _ in range(10)]
+    alice = team.person("alice")
+    people = [Person(alice.name, alice.server, alice.ca_file, alice.token, alice.namespace) for _ in range(10)]
 
     def ask(number: int) -> str:
         manifest = team.request_manifest(f"burst-{number}")

@@ -127,7 +127,7 @@ class RequestReconciler:
     async def _look_at_pending(self, facts: Facts) -> None:
         request, facts = facts.request, await self._room.counted(facts)
         verdict = decide(request, facts.policy, self._now(), facts.around)
-        self._room.looked_at(facts, verdict.reason)
+        self._room.looked_at(facts, verdict)
         if verdict.state.settled:
             return await self._endings.end(facts, verdict)
         if verdict.grant is None:
@@ -240,6 +240,7 @@ class RequestReconciler:
     async def _obstructed_by(self, facts: Facts, verdict: Verdict, block: Blocked) -> None:
         request = facts.request
         verdict = blocked(verdict, block.obstacle, request.state)
+        self._open.tally.release(request.key)
         self._proven -= {(request.key.namespace, request.role, how) for how in DeliveredAs}
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
         self._recorder.plan(request.key, verdict)

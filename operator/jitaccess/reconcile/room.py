@@ -5,11 +5,12 @@ What it reads follows what is open and what was asked within a day, never what i
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
+from jitaccess.domain.lifecycle import Verdict
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Scope
 from jitaccess.domain.terms import NO_LIMITS
 from jitaccess.domain.usage import DAY, Held, Usage, counted_for_its_day, grant_held
@@ -37,12 +38,12 @@ class Room:
     async def counted(self, facts: Facts) -> Facts:
         """What was read, with what is taken of its policy's limits; for that all is listed where it is not known."""
         policy = facts.policy
-        self._tally.release(facts.request.key)  # where the answer to a record was lost, and none was written
         if policy is None or not self.limits(facts.request, policy):
             return facts
-        async with self._counting:
-            if not self._tally.knows(policy):
-                await self._count(policy, facts.request)
+        if not self._tally.knows(policy):
+            async with self._counting:
+                if not self._tally.knows(policy):
+                    await self._count(policy, facts.request)
         return self.recounted(facts)
 
     def recounted(self, facts: Facts) -> Facts:
@@ -62,20 +63,24 @@ class Room:
         usage = self.known(request, policy)
         return Circumstances(usage=usage) if usage else None
 
-    def looked_at(self, facts: Facts, reason: str) -> None:
-        """A request is about to be recorded for that reason: if it is for the first time, it is one of its day."""
+    def looked_at(self, facts: Facts, verdict: Verdict) -> None:
+        """A request is about to be recorded: for the first time it is one of its day, and without a grant it takes no room."""
         if facts.policy and facts.request.recorded.unseen:
-            self._tally.ask(facts.request, facts.policy, reason)
+            self._tally.ask(facts.request, facts.policy, verdict.reason)
+        if verdict.grant is None:
+            self._tally.release(facts.request.key)
 
     @contextmanager
     def taken(self, request: AccessRequest, until: datetime) -> Iterator[None]:
-        """While the record of a grant is written it takes room; nobody must be counted between the verdict and this."""
+        """A grant takes room from before its record is written; nobody must be counted between the verdict and this.
+
+        Where that fails it stays taken until the next look at the request: an answer that was lost may have been a yes.
+        """
         self._tally.begin(request, until)
         try:
             yield
-        except Conflict:
-            self._tally.release(request.key)  # after an outage it stays taken: it may have been written
-            raise
+        finally:
+            self._tally.answered(request.key)
 
     def limits(self, request: AccessRequest, policy: AccessPolicy) -> bool:
         """Whether a policy limits such requests."""
@@ -88,16 +93,15 @@ class Room:
 
     async def _count(self, policy: AccessPolicy, request: AccessRequest) -> None:
         tally, term = self._tally, self._tally.term
-        tally.expect(policy.ref)
-        try:
+        with ExitStack() as undone:
+            tally.expect(policy.ref)
+            undone.callback(tally.unlisted, policy.ref)
             grants, days, oldest = await self._open_ones(policy, request)
             if policy.limits.requests_per_day is not None:
                 days |= await self._settled_ones(policy, oldest - DAY)
-        except BaseException:
-            tally.unlisted(policy.ref)
-            raise
-        if tally.term != term:
-            raise Conflict("another leadership has begun since the counting")
+            if tally.term != term:
+                raise Conflict("another leadership has begun since the counting")
+            undone.pop_all()
         if policy.limits.requests_per_day is not None:
             tally.listed_days(policy.uid, days)
         tally.listed(policy.ref, grants)

@@ -71,6 +71,7 @@ class Tally:
         self._grants: dict[PolicyRef, _Grants] = {}
         self._days: dict[str, _Days] = {}  # by the UID of the policy
         self._beginning: dict[Key, tuple[PolicyRef, Held]] = {}  # their record is being written, or may have been
+        self._writing: set[Key] = set()  # those whose record is under way
         self._ended: dict[PolicyRef, set[Key]] = {}  # what ended while the list for that policy is being read
 
     def reset(self) -> None:
@@ -78,8 +79,9 @@ class Tally:
         self.term += 1
         self._grants.clear()
         self._days.clear()
-        self._beginning.clear()
         self._ended.clear()
+        # What was under way when we led before may still arrive after all is listed.
+        self._beginning = {key: grant for key, grant in self._beginning.items() if key in self._writing}
 
     def knows(self, policy: AccessPolicy) -> bool:
         """Whether all is counted that the limits of the policy ask for."""
@@ -125,7 +127,12 @@ class Tally:
 
     def begin(self, request: AccessRequest, until: datetime) -> None:
         """The record of a grant is about to be written: from here on it takes room."""
+        self._writing.add(request.key)
         self._beginning[request.key] = request.policy, Held(request.key, _person(request), until)
+
+    def answered(self, request: Key) -> None:
+        """The record of that grant is not under way any more, whatever became of it."""
+        self._writing.discard(request)
 
     def release(self, request: Key) -> None:
         """The grant of that request has not begun."""

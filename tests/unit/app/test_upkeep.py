@@ -18,7 +18,7 @@ from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.comparing import Difference
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
-from unit.examples import HOUR, KEY, T0, active_status, empty_store, request
+from unit.examples import HOUR, KEY, T0, active_status, empty_store, policy, request
 
 PAUSES = [
     pytest.param(0, 3600.0, id="done: an hour"),
@@ -191,6 +191,16 @@ async def test_who_begins_to_lead_looks_first_at_what_waits() -> None:
     requests.see(request(name="another"), hint=False)
     desk.upkeep.won()
     assert list(desk.upkeep._tools.schedule._news) == [Target(REQUESTS, Key(KEY.namespace, "another"))]
+
+
+async def test_who_begins_to_lead_counts_anew_what_limits_ask_for() -> None:
+    desk = Desk()
+    tally, limited = desk.upkeep._tools.store.requests[REQUESTS].tally, policy(limits={"activeInTotal": 1})
+    tally.expect(limited.ref)
+    tally.listed(limited.ref, ())
+    assert tally.knows(limited)
+    desk.upkeep.won()
+    assert not tally.knows(limited)
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Server:
             return {"versions": [{"groupVersion": "jitaccess.dev/v1alpha1"}, {"groupVersion": "jitaccess.dev/v1"}]}
         if kind in ("accessrequests", "clusteraccessrequests", "accesspolicies", "events"):
             lists = {"accessrequests": self.requests, "clusteraccessrequests": self.wide, "events": self.events}
-            items = lists.get(kind, [])
+            items = {**lists, "accesspolicies": self.policies}[kind]
             return {"items": items, "metadata": {"resourceVersion": "1"}}
         named = {"accessrequests": self.requests, "accesspolicies": self.policies}
         found = [

@@ -95,6 +95,8 @@ class OneRequest(RuleBasedStateMachine):
         windows=WINDOWS,
         ends=st.booleans(),
         emergency=st.booleans(),
+        terms=st.sampled_from([{}, *LIMITED]),
+        taken=st.sampled_from([0, 0, 0, 1]),
     )
     def policy_is_made(
         self,
@@ -104,11 +106,14 @@ class OneRequest(RuleBasedStateMachine):
         windows: list[dict[str, Any]],
         ends: bool,
         emergency: bool,
+        terms: dict[str, Any],
+        taken: int,
     ) -> None:
         decided: dict[str, Any] = stages_manifest(**stages) if stages else {"requiredApprovals": required}
         decided |= {"emergency": EMERGENCY} if emergency and not required and not stages else {}
         self.request = request_manifest(duration="1h", ticket="INC-42", startTime=start)
-        self.policy = policy_manifest(allowScheduling=True, windows=windows or None, endWithWindow=ends, **decided)
+        self.policy = policy_manifest(allowScheduling=True, windows=windows or None, endWithWindow=ends, **decided, **terms)
+        self.taken = taken
 
     @property
     def settled(self) -> bool:
@@ -206,7 +211,6 @@ class OneRequest(RuleBasedStateMachine):
 
     # What happens.
 
-    @precondition(lambda self: self.looks > 0)
     @rule(taken=st.integers(0, 2))
     def other_requests_of_alice_begin_and_end(self, taken: int) -> None:
         self.taken = taken

@@ -219,3 +219,11 @@ def test_a_start_that_was_asked_for_is_in_every_event() -> None:
     ]
     for event in told:
         Draft202012Validator(SCHEMA, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(event["data"])
+
+
+def test_a_ticket_is_in_every_event_of_its_request_and_in_no_other() -> None:
+    tickets = [[event["data"].get("ticket") for event in events(story(**asked)[-1])] for asked in ({"ticket": "INC-42"}, {})]
+    assert tickets == [["INC-42"] * 4, [None] * 4]
+    assert not any("ticket" in event["data"] for event in events(story()[-1])), "events of old requests keep their hashes"
+    for event in events(story(ticket="INC-42")[-1]):
+        Draft202012Validator(SCHEMA).validate(event["data"])

@@ -92,6 +92,8 @@ def test_a_policy_that_says_none_of_it_has_none_of_it() -> None:
         ),
         pytest.param({"windows": [NINE_TO_FIVE | {"from": "9am"}]}, "'9am' is no time of day", id="a-time-that-is-none"),
         pytest.param({"windows": [NINE_TO_FIVE | {"days": ["Freitag"]}]}, "cannot be read", id="a-day-that-is-none"),
+        pytest.param({"ticket": {"pattern": "(INC"}}, "spec.ticket.pattern is no RE2 pattern: missing )", id="no-pattern"),
+        pytest.param({"ticket": {}}, "cannot be read", id="a-ticket-without-a-pattern"),
         pytest.param({"stages": [{"name": "lead"}]}, "cannot be read", id="a-stage-without-approvers"),
         pytest.param({"emergency": {"reviewers": []}}, "cannot be read", id="an-emergency-without-a-time"),
     ],

@@ -151,14 +151,35 @@ async def test_a_grant_whose_answer_was_lost_takes_its_room(crowd: Crowd) -> Non
     assert found["status"]["state"] == "Active"
 
 
-async def test_a_grant_that_was_not_recorded_gives_its_room_back(crowd: Crowd) -> None:
+async def test_a_grant_that_was_not_recorded_keeps_its_room_until_it_is_looked_at_again(crowd: Crowd) -> None:
     crowd.policy(limits={"activeInTotal": 1})
     crowd.ask(1)
     key = Key(NAMESPACE, "0")
-    crowd.api.before(STATUS, lambda: crowd.api.put(REQUESTS, {**crowd.api.get(REQUESTS, key), "status": {"revision": 7}}))  # type: ignore[dict-item]
+
+    def decided_by_others() -> None:
+        crowd.api.annotate(REQUESTS, key, denials=approved_by(BOB))
+        found = crowd.api.get(REQUESTS, key) or {}
+        crowd.api.put(REQUESTS, {**found, "status": {"revision": 7, "observedGeneration": 1, "state": "Pending"}})
+
+    crowd.api.before(STATUS, decided_by_others)
     await crowd.look("0")
-    await crowd.look(crowd.put("other"))
-    assert crowd.state("other") == "Granted"
+    await crowd.look(crowd.put("early"))
+    assert crowd.state("early") == "LimitReached", "whether it was recorded is for the next look to say"
+    await crowd.look("0")
+    assert crowd.state("0") == "DeniedByApprover"
+    await crowd.look(crowd.put("late"))
+    assert crowd.state("late") == "Granted"
+
+
+async def test_what_is_in_the_way_of_a_grant_gives_its_room_back(crowd: Crowd) -> None:
+    crowd.policy(limits={"activeInTotal": 1})
+    crowd.ask(1)
+    crowd.api.fail(STATUS, 503)
+    with pytest.raises(Outage):
+        await crowd.look("0")
+    crowd.tools.installation.problems = ("something is missing",)
+    await crowd.look("0")
+    assert crowd.tools.store.requests[REQUESTS].tally._beginning == {}
 
 
 async def test_a_job_that_cannot_be_made_takes_no_room(crowd: Crowd) -> None:

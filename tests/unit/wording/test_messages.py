@@ -25,7 +25,7 @@ def entry(state: State, reason: str, words: str = "", by: str = "") -> Entry:
 
 
 def test_an_approver_reads_all_that_the_decision_needs() -> None:
-    asked = request(status={"role": ROLE, "state": "Pending"}, requesterGroups=["developers"])
+    asked = request(status={"role": ROLE, "state": "Pending"}, requesterGroups=["developers"], ticket="INC-42")
     told = Told(Occasion.REQUESTED, asked, policy(), entry(State.PENDING, "Requested", by=ALICE), console=CONSOLE)
     found = message(told, T0 + HOUR)
     assert found.title == "jitaccess: alice\uff20example\u2024com asks for ClusterRole view in namespace team-a"
@@ -37,6 +37,7 @@ def test_an_approver_reads_all_that_the_decision_needs() -> None:
         "Where: namespace team-a",
         "How long: 1h",
         "Why: INC-42 pods crash looping",
+        "Ticket: INC-42",
         "Policy: prod-debug, 1 approval from Group leads",
         "Still needed: 1 approval from Group leads",
         "Decide until: 2026-07-02 02:10 UTC (in 23h)",

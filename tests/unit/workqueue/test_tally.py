@@ -81,6 +81,15 @@ def test_a_grant_takes_room_from_before_its_record_is_written(tally: Tally) -> N
     assert numbers(tally, pending("x")) == (1, 1, 0)
 
 
+def test_what_is_under_way_when_a_leadership_ends_takes_room_in_the_next(tally: Tally) -> None:
+    tally.begin(pending("a"), UNTIL)
+    tally.begin(pending("b"), UNTIL)
+    tally.answered(Key(NAMESPACE, "b"))  # by an outage, so nobody knows; the list of the next leadership will
+    tally.reset()
+    counted(tally)
+    assert numbers(tally, pending("x")) == (1, 1, 0)
+
+
 def test_room_is_given_back_where_nothing_was_recorded(tally: Tally) -> None:
     tally.begin(pending("a"), UNTIL)
     tally.release(Key(NAMESPACE, "a"))

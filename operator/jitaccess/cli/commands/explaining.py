@@ -163,7 +163,12 @@ def explain(
     if not rights:
         say(question.nothing(client.namespace))
     for one in rights:
-        _say_rights(one, question, usage_seen(client, one.policy) if question.person is None else None, question.who(client))
+        _say_rights(
+            one,
+            question,
+            usage_seen(client, one.policy, client.namespace) if question.person is None else None,
+            question.who(client),
+        )
     if question.person is None:
         _say_current(client, question)
     _say_next(client, question, allowed)

@@ -13,32 +13,33 @@ from jitaccess.domain.usage import Taken, Usage, asked, counted_for_its_day, gra
 
 def check_wish(client: Client, wanted: AccessRequest, policy: AccessPolicy) -> None:
     """Refused where the operator would deny the request at its first look."""
-    against = objection(wanted, policy, client.now(), Circumstances(usage=usage_seen(client, policy)))
+    against = objection(wanted, policy, client.now(), Circumstances(usage=usage_seen(client, policy, wanted.key.namespace)))
     if against:
         raise Refused(against.message, "kubectl jit request --ticket TICKET" if against.reason.startswith("Ticket") else "")
 
 
-def usage_seen(client: Client, policy: AccessPolicy) -> Usage | None:
+def usage_seen(client: Client, policy: AccessPolicy, namespace: str) -> Usage | None:
     """What is taken at least: of a policy for many namespaces, in this one. None if it has no limits, or one may not look."""
     limits = policy.limits
     if limits == NO_LIMITS:
         return None
     try:
-        active = [grant for one in _under(client, policy, ACTIVE) if (grant := grant_held(one))]
-        today = _today(client, policy, limits.requests_per_day)
+        active = [grant for one in _under(client, policy, namespace, ACTIVE) if (grant := grant_held(one))]
+        today = _today(client, policy, namespace)
     except Refused:
         return None
     mine = [grant for grant in active if grant.requester == person(client.me)]
     return Usage(held(len(mine), limits.active_per_requester, mine), held(len(active), limits.active_in_total, active), today)
 
 
-def _today(client: Client, policy: AccessPolicy, most: int | None) -> Taken:
+def _today(client: Client, policy: AccessPolicy, namespace: str) -> Taken:
+    most = policy.limits.requests_per_day
     if most is None:
         return Taken()
-    mine = (one for one in _under(client, policy, client.mine) if one.requester == client.me)
+    mine = (one for one in _under(client, policy, namespace, client.mine) if one.requester == client.me)
     return asked((one.created for one in mine if counted_for_its_day(one, policy)), client.now(), most)
 
 
-def _under(client: Client, policy: AccessPolicy, selector: str) -> list[AccessRequest]:
-    found, _ = read_requests(client.requests(client.namespace, selector))
+def _under(client: Client, policy: AccessPolicy, namespace: str, selector: str) -> list[AccessRequest]:
+    found, _ = read_requests(client.requests(namespace, selector))
     return [request for request, _ in found if request.policy == policy.ref]
