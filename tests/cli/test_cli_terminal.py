@@ -27,6 +27,7 @@ COMMANDS = [
     "approve",
     "deny",
     "revoke",
+    "reviewed",
     "ls",
     "show",
     "watch",
@@ -248,7 +249,7 @@ def test_kubectl_completes_names_policies_and_words(jit_stamped: Plugin) -> None
     assert offered(jit_stamped, "request", "d") == ["debug\tDebug production"]
     assert offered(jit_stamped, "request", "debug", "--role", "") == ["view\tClusterRole, debug"]
     assert offered(jit_stamped, "ls", "-o", "j") == ["json"]
-    assert offered(jit_stamped, "help", "rev") == ["review", "revoke"]
+    assert offered(jit_stamped, "help", "rev") == ["review", "revoke", "reviewed"]
     assert offered(jit_stamped, "ls", "--context", "") == ["alice"]
     assert offered(jit_stamped, "show", "", user="mallory") == [], "who may see nothing is offered nothing, without an error"
 

@@ -176,6 +176,24 @@ def test_what_was_settled_while_the_sink_and_the_operator_were_away_is_exported_
     eventually(all_told(audited, team), "what was settled before is exported", timeout=LATE)
 
 
+def test_a_review_that_was_given_while_no_operator_ran_is_exported(audited: Audited) -> None:
+    team = audited.start()
+    leads = [{"kind": "Group", "name": "leads"}]
+    team.policy(requiredApprovals=0, emergency={"reviewWithin": "1h", "reviewers": leads})
+    eventually(lambda: team.holds("bob", "review", "debug"), "bob may review")
+    name = team.request("alice", duration="1s")
+    team.until(name, "Expired")
+    eventually(all_told(audited, team), "all up to the end is exported", timeout=LATE)
+    operator = audited.system.operator
+    assert operator
+    operator.kill()
+    team.decide("bob", "review", name, "fine: as said")
+    audited.system.start_operator(*audited.flags)
+    team.until_condition(name, "Reviewed", "True")
+    eventually(all_told(audited, team), "the review is exported too", timeout=LATE)
+    assert any("ReviewedAsFine" in line for line in audited.texts()["file"])
+
+
 def test_required_no_access_begins_unless_every_sink_has_it_and_ending_never_waits(audited: Audited) -> None:
     team = audited.start("--audit", "required")
     team.policy()

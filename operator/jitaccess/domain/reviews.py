@@ -12,6 +12,7 @@ from jitaccess.domain.text import format_duration, format_time, lower_ascii
 
 MOST_REVIEWS = 4  # the first that is recorded settles the debt, so only what is written at one moment can be several
 REVIEWED = "Reviewed"  # the condition
+LONGEST_LIST = 1024  # characters of who may review; a policy may name 64 with long names
 REVIEW_REASONS = {Finding.FINE: "ReviewedAsFine", Finding.MISUSE: "ReviewedAsMisuse"}
 
 
@@ -42,7 +43,7 @@ def _given(line: Decision) -> Given | None:
 def with_review(old: Recorded, new: Recorded, policy: AccessPolicy | None, now: datetime) -> Recorded:
     """The next record, marked as an emergency if such a grant begins with it, and with the review owed if one ends."""
     if new.granted_at and not old.granted_at and policy and policy.emergency:
-        within, reviewers = policy.emergency.review_within, in_words(policy.emergency.reviewers, "or")
+        within, reviewers = policy.emergency.review_within, reviewers_under(policy)
         message = f"access without approval: to be reviewed within {format_duration(within)} of its end by {reviewers}"
         return _with_entry(replace(new, review=Review(within, reviewers)), Entry(now, new.state, "Emergency", message))
     if old.review and new.settled_at and not old.settled_at:
@@ -77,8 +78,9 @@ def who_may(review: Review) -> str:
 
 def reviewers_under(policy: AccessPolicy | None) -> str:
     """Whom a policy as it is now gives the right to review, in words; empty for nobody."""
-    named = policy is not None and not policy.deleting and not policy.invalid and policy.emergency is not None
-    return in_words(policy.emergency.reviewers, "or") if named and policy and policy.emergency else ""
+    if policy is None or policy.deleting or policy.emergency is None:
+        return ""
+    return in_words(policy.emergency.reviewers, "or")[:LONGEST_LIST]
 
 
 def next_review(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Recorded:

@@ -49,8 +49,8 @@ def parse_request(manifest: Manifest) -> AccessRequest:
         start, invalid = None, f"spec.startTime: {error}"
     invalid = invalid or _missing(spec, "requester", "policyRef", "roleRef")
     return AccessRequest(
-        key=key,
-        uid=metadata["uid"],
+        key,
+        metadata["uid"],
         resource_version=metadata["resourceVersion"],
         generation=metadata.get("generation", 1),
         created=parse_time(metadata["creationTimestamp"]),

@@ -13,11 +13,12 @@ from jitaccess.domain.model import Key
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.kinds import ACCESS_REQUEST
-from jitaccess.manifests.resources import REQUESTS
+from jitaccess.manifests.resources import REQUESTS, reviews_of
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.comparing import Difference
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
+from unit.emergencies import ended
 from unit.examples import HOUR, KEY, T0, active_status, empty_store, policy, request
 
 PAUSES = [
@@ -201,6 +202,13 @@ async def test_who_begins_to_lead_counts_anew_what_limits_ask_for() -> None:
     assert tally.knows(limited)
     desk.upkeep.won()
     assert not tally.knows(limited)
+
+
+async def test_who_begins_to_lead_looks_at_every_review_that_is_owed() -> None:
+    desk = Desk()
+    desk.upkeep._tools.store.reviews[REQUESTS].remember(ended(), 0)
+    desk.upkeep.won()
+    assert list(desk.upkeep._tools.schedule._news) == [Target(reviews_of(REQUESTS), KEY)]
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,18 @@ def test_the_directory_names_people_and_gives_them_nothing() -> None:
         assert policy_of(Key(DIRECTORY, made["metadata"]["name"]), ACCESS_POLICY) == POLICY_KEY
 
 
+def test_the_directory_names_reviewers_too() -> None:
+    *_, (reviewing, reviewers) = directory_manifests(policy(requiredApprovals=0, emergency=EMERGENCY), ACCESS_POLICY)
+    assert rights(reviewing) == {("accesspolicies", "review", f"{NAMESPACE}.prod-debug")}
+    assert [subject["name"] for subject in reviewers["subjects"]] == ["security"]
+
+
+def test_reviewers_may_review_and_neither_ask_nor_approve() -> None:
+    *_, reviewing = derived_roles(policy(requiredApprovals=0, emergency=EMERGENCY), ACCESS_POLICY)
+    assert {verb for resource, verb, _ in rights(reviewing) if resource == "accesspolicies"} == {"review", "get", "list", "watch"}
+    assert {verb for resource, verb, _ in rights(reviewing) if resource == "accessrequests"} == {"get", "list", "watch", "patch"}
+
+
 def test_who_decides_nothing_is_not_in_the_directory() -> None:
     made = directory_manifests(policy(requiredApprovals=0, approvers=None), ACCESS_POLICY)
     assert [role["metadata"]["name"] for role, _ in made] == [f"jitaccess:{NAMESPACE}.prod-debug:requester"]

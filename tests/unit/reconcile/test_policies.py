@@ -20,10 +20,10 @@ from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 from unit.conftest import Now
-from unit.examples import KEY, NAMESPACE, POLICY_KEY, policy_manifest, request, stages_manifest
+from unit.examples import EMERGENCY, KEY, NAMESPACE, POLICY_KEY, policy_manifest, request, stages_manifest
 from unit.fake_api import FakeApi
 
-REQUESTER, APPROVER = (Key(NAMESPACE, name) for name in derived_names(POLICY_KEY, ACCESS_POLICY))
+REQUESTER, APPROVER, REVIEWER = (Key(NAMESPACE, name) for name in derived_names(POLICY_KEY, ACCESS_POLICY))
 STATUS = "PATCH accesspolicies/status"
 MADE = ["POST roles"] * 2 + ["POST rolebindings"] * 2
 DEPENDENT = Target(REQUESTS, KEY)
@@ -97,6 +97,20 @@ async def test_a_policy_is_put_in_force_and_says_so(bench: Bench) -> None:
     assert bench.conditions["RolesFound"]["status"] == "True"
     assert bench.api.writes == [*MADE, STATUS]
     assert bench.woke_its_requests
+
+
+async def test_reviewers_have_a_role_while_the_policy_names_them(bench: Bench) -> None:
+    reviewers = {(resource.kind, REVIEWER.name) for resource in (ROLES, ROLE_BINDINGS)}
+    bench.api.put(POLICIES, policy_manifest(requiredApprovals=0, emergency=EMERGENCY))
+    await bench.looks()
+    assert bench.derived == ALL_DERIVED | reviewers
+    bench.api.forget_calls()
+    await bench.looks()
+    assert bench.api.writes == []
+    bench.api.put(POLICIES, policy_manifest(metadata=NEWER))
+    await bench.looks()
+    assert bench.derived == ALL_DERIVED
+    assert bench.api.writes[:2] == ["DELETE roles", "DELETE rolebindings"]
 
 
 async def test_looking_again_writes_nothing(bench: Bench) -> None:

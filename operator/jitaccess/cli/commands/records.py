@@ -111,7 +111,8 @@ def row(fields: dict[str, Any]) -> list[str]:
         f"{fact}{n + 1 if n else ''}": value for n, each in enumerate(fields["approvals"]) for fact, value in each.items()
     }
     lists = {column: "; ".join(fields[column]) for column in ("requesterGroups", "roleRisks")}
-    flat = fields | lists | {"decisions": _sentence(fields["decisions"])} | approved
+    marked = {"emergency": "true" if fields["emergency"] else ""}
+    flat = fields | lists | marked | {"decisions": _sentence(fields["decisions"])} | approved
     return [cell(flat.get(column)) for column in CSV_COLUMNS]
 
 

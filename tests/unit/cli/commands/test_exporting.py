@@ -157,6 +157,8 @@ def test_a_record_is_what_the_operator_recorded() -> None:
         "endReason": "RevokedByRequester",
         "endedBy": ALICE,
         "endNote": "done",
+        "emergency": False,
+        **dict.fromkeys(("reviewDue", "review", "reviewedBy", "reviewedAt", "reviewNote"), ""),
         "requiredApprovals": 1,
         "approvals": [{"approver": BOB, "approvedAt": AT, "approvalNote": "ok"}],
         "binding": "jit-alice-7f3k-1a2b3c4d",
