@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from jitaccess.cli.api.client import Client
-from jitaccess.cli.api.errors import Refused, UsageError
+from jitaccess.cli.api.errors import CliError, Refused, UsageError
 from jitaccess.cli.api.ledger import checked_text
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.commands.background import background
@@ -148,6 +148,8 @@ class Case:
     def _stage(self) -> str:
         """The stage to approve in: the one that was named, or the only one that is open and mine; empty where there are none."""
         name, stages = self._request.key.name, [stage.name for stage in self._request.recorded.stages]
+        if not stages and self._policy and self._policy.stages:
+            raise CliError(f"the stages of {name} are not on record yet", "try again in a moment; is the operator running?")
         if self._terms.stage and self._terms.stage not in stages:
             there = f"its stages are {', '.join(stages)}" if stages else "it is not approved in stages"
             raise UsageError(f"{name} has no stage {self._terms.stage}: {there}")

@@ -84,7 +84,15 @@ def test_what_is_not_clear_is_said_and_not_sent(
     assert server.patched == []
 
 
+def test_before_the_operator_has_looked_nobody_approves_in_a_stage(server: Deciding, capsys: pytest.CaptureFixture[str]) -> None:
+    server.requests = [request_manifest()]
+    assert run(["approve", NAME, "-y"]) == 1
+    assert "the stages of alice-7f3k are not on record yet" in capsys.readouterr().err
+    assert server.patched == []
+
+
 def test_a_stage_is_not_named_where_there_is_none(server: Deciding, capsys: pytest.CaptureFixture[str]) -> None:
+    server.policies = [policy_manifest()]
     server.requests = [request_manifest(status={"revision": 1, "state": "Pending"})]
     assert run(["approve", NAME, "-y", "--stage", "lead"]) == 2
     assert "it is not approved in stages" in capsys.readouterr().err
