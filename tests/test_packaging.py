@@ -132,6 +132,13 @@ def test_the_versions_are_those_that_the_tests_ran_with(installed: Path) -> None
     assert normal == {name: pins.get(name, "not pinned") for name in normal}
 
 
+def test_what_policies_are_checked_against_is_what_a_cluster_gets(installed: Path) -> None:
+    look = "import json; from jitaccess.lint.crds import definitions; print(json.dumps(list(definitions())))"
+    there = json.loads(_as_in_a_pod(installed / "python", "-c", look).stdout)
+    ours = [yaml.safe_load(file.read_text()) for file in sorted((ROOT / "crds").glob("*.yaml"))]
+    assert there == [crd for crd in ours if crd["kind"] == "CustomResourceDefinition"]
+
+
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["sweep", "--help"], ["--version"]], ids=" ".join)
 def test_the_operator_explains_itself(installed: Path, words: list[str]) -> None:
     done = _as_in_a_pod(installed / "jitaccess", *words)

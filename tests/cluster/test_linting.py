@@ -148,6 +148,7 @@ BAD = [
     pytest.param(policy(notify=[{"channel": "chat", "when": ["Sometimes"]}]), id="an-occasion-that-does-not-exist"),
     pytest.param(policy(maxDuration="1d", roles=[], approvers=...), id="several-things-at-once"),
     pytest.param(policy(maxDuration="1d", delivery="Pigeon"), id="no-rule-is-asked-of-what-is-no-value"),
+    pytest.param({**policy(), "metadata": {}}, id="no-name"),
     pytest.param(everywhere(), id="for-nothing"),
     pytest.param(everywhere(namespaceSelector={}, clusterWide=True), id="for-both"),
     pytest.param(everywhere(clusterWide=False), id="not-cluster-wide"),
@@ -247,6 +248,7 @@ spec:
   Yes: 2
   3: 3
   twice: 1
+  twice: 2
   text: !!str 12
   "quoted": "on"
   folded: >-

@@ -52,6 +52,16 @@ def _compiled(expression: str) -> cel.Expression:
 
 def evaluate(expression: str, value: Any) -> Any:
     """What an expression makes of a value as `self`; Unevaluated if it comes to nothing."""
+    return _evaluated_text(expression, value) if isinstance(value, str) else _evaluated(expression, value)
+
+
+@cache
+def _evaluated_text(expression: str, text: str) -> Any:
+    """Names come again and again, and a regular expression takes a millisecond each time."""
+    return _evaluated(expression, text)
+
+
+def _evaluated(expression: str, value: Any) -> Any:
     try:
         result = _compiled(expression).eval(data={"self": value})
     except (RuntimeError, UnicodeEncodeError) as error:
@@ -63,7 +73,12 @@ def evaluate(expression: str, value: Any) -> Any:
 
 def is_about_changes(rule: Mapping[str, Any]) -> bool:
     """Whether a rule is about what was there before, which no file knows: at creation the API server does not ask it either."""
-    return bool(_OLD.search(_LITERAL.sub("", rule["rule"]))) and not rule.get("optionalOldSelf")
+    return _names_old(rule["rule"]) and not rule.get("optionalOldSelf")
+
+
+@cache
+def _names_old(expression: str) -> bool:
+    return bool(_OLD.search(_LITERAL.sub("", expression)))
 
 
 def broken_rules(value: Any, schema: Schema, path: Path = ()) -> Iterator[Fault | Unevaluated]:

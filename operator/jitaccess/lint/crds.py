@@ -62,7 +62,7 @@ def definitions() -> Iterator[Any]:
 
 def _folder() -> Traversable:
     """Inside the package where it is installed; at the root of the checkout where it runs from there."""
-    packaged = files("jitaccess.lint") / "crds"
+    packaged = files("jitaccess.lint") / "definitions"
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "crds"
 
 
@@ -76,8 +76,7 @@ def _root(schema: Any) -> Schema:
     """The schema of what people write: with what metadata is, and without a status, which nobody can create."""
     properties = {name: each for name, each in schema["properties"].items() if name != "status"}
     _refuse_unknown(properties["spec"], "spec")
-    required = [*schema.get("required", ()), "metadata"]
-    return {**schema, "properties": properties | {"metadata": METADATA}, "required": required}
+    return {**schema, "properties": properties | {"metadata": METADATA}}
 
 
 def _refuse_unknown(schema: Schema, where: str) -> None:

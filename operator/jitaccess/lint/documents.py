@@ -11,7 +11,7 @@ from jitaccess.lint.findings import Found, Path, Place
 from jitaccess.lint.scalars import plain
 
 _PLAIN = "!plain"  # our tag for scalars that have neither quotes nor a tag
-_MOST_NODES = 200_000  # of a document with its aliases in place; a file of ours has hundreds
+_MOST_REPEATED = 20_000  # nodes of a document that stand there by an alias alone
 _PAIR = re.compile(r"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
@@ -106,15 +106,17 @@ class _Reader:
         self._reading = reading
         self._places: dict[Path, tuple[int, int]] = {}
         self._inside: set[int] = set()
-        self._nodes = 0
+        self._seen: set[int] = set()
+        self._repeated = 0
 
     def document(self, root: yaml.Node) -> Document:
         self._places[()] = _position(root)
         return Document(self._file, self._value(root, ()), self._places)
 
     def _value(self, node: yaml.Node, path: Path) -> Any:
-        self._nodes += 1
-        if self._nodes > _MOST_NODES or id(node) in self._inside:
+        self._repeated += id(node) in self._seen
+        self._seen.add(id(node))
+        if self._repeated > _MOST_REPEATED or id(node) in self._inside:
             raise _TooMuch
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
