@@ -448,6 +448,11 @@ def test_every_rule_is_in_the_table_and_says_what_to_do() -> None:
         assert rule.name.replace("-", "").isalpha()
 
 
+def test_the_docs_have_every_rule() -> None:
+    docs = (ROOT / "docs" / "cli.md").read_text()
+    assert [rule.name for rule in RULES if f"| `{rule.name}` | {rule.level} | {rule.says} {rule.advice} |" not in docs] == []
+
+
 def test_what_the_operator_does_not_take_is_said_in_its_words() -> None:
     whole = bundle([read(policy(), "a.yaml")], kinds())
     assert [each.rule for each in findings(whole)] == []
