@@ -62,6 +62,15 @@ def user(name: str, **more: str) -> dict[str, str]:
     return {"kind": "User", "name": name, **more}
 
 
+def window(**more: Any) -> dict[str, Any]:
+    return {"from": "08:00", "to": "18:00", "timeZone": "Europe/Berlin", **more}
+
+
+def stage(name: str, **more: int) -> dict[str, Any]:
+    return {"name": name, "approvers": [{"kind": "Group", "name": "leads"}], **more}
+
+
+EMERGENCY = {"reviewWithin": "24h", "reviewers": [{"kind": "Group", "name": "leads"}]}
 CLUSTER_ROLE = {"kind": "ClusterRole", "name": "view"}
 LONG = "x" * 1100
 
@@ -82,6 +91,13 @@ GOOD = [
         policy(requesters=[{"kind": "ServiceAccount", "name": "ci", "namespace": namespace} for namespace in ("a", "b")]),
         id="two-accounts-of-one-name",
     ),
+    pytest.param(policy(windows=[window()], endWithWindow=True, allowScheduling=True), id="business-hours"),
+    pytest.param(policy(windows=[window(days=["Sat", "Sun"], to="24:00")]), id="whole-weekends"),
+    pytest.param(policy(approvers=..., stages=[stage("lead"), stage("security", required=2)]), id="two-stages"),
+    pytest.param(policy(approvers=..., requiredApprovals=0, emergency=EMERGENCY), id="break-glass"),
+    pytest.param(policy(limits={"activePerRequester": 1}, suspend=True), id="limits"),
+    pytest.param(policy(ticket={"pattern": "^INC-[0-9]+$"}), id="a-ticket"),
+    pytest.param(request(ticket="INC-1"), id="a-request-with-a-ticket"),
     pytest.param(everywhere(namespaceSelector={}), id="every-namespace"),
     pytest.param(everywhere(namespaceSelector={"matchLabels": {"example.com/env": "prod", "on": ""}}), id="labels"),
     pytest.param(
@@ -149,6 +165,24 @@ BAD = [
     pytest.param(policy(maxDuration="1d", roles=[], approvers=...), id="several-things-at-once"),
     pytest.param(policy(maxDuration="1d", delivery="Pigeon"), id="no-rule-is-asked-of-what-is-no-value"),
     pytest.param({**policy(), "metadata": {}}, id="no-name"),
+    pytest.param(policy(windows=[]), id="no-window-at-all"),
+    pytest.param(policy(windows=[window(to="08:00")]), id="a-window-without-a-length"),
+    pytest.param(policy(windows=[window(to="24:01")]), id="no-time-of-day"),
+    pytest.param(policy(windows=[window(days=["Mon", "Mon"])]), id="a-day-twice"),
+    pytest.param(policy(windows=[window(days=["Monday"])]), id="no-name-of-a-day"),
+    pytest.param(policy(windows=[window(timeZone="Europe Berlin")]), id="no-name-of-a-time-zone"),
+    pytest.param(policy(windows=[{"from": "08:00", "to": "18:00"}]), id="no-time-zone"),
+    pytest.param(policy(endWithWindow=True), id="an-end-with-no-window"),
+    pytest.param(policy(stages=[stage("lead")]), id="approvers-and-stages"),
+    pytest.param(policy(approvers=..., stages=[stage("lead"), stage("lead")]), id="a-stage-twice"),
+    pytest.param(policy(approvers=..., stages=[{**stage("lead"), "approvers": [user("a")], "required": 2}]), id="a-stage-of-one"),
+    pytest.param(policy(approvers=..., stages=[stage("Lead")]), id="no-name-of-a-stage"),
+    pytest.param(policy(emergency=EMERGENCY), id="an-emergency-with-approval"),
+    pytest.param(policy(approvers=..., requiredApprovals=0, emergency={"reviewWithin": "1d"}), id="nobody-reviews"),
+    pytest.param(policy(limits={}), id="no-limit-at-all"),
+    pytest.param(policy(limits={"activePerRequester": 0}), id="none-at-once"),
+    pytest.param(policy(ticket={"pattern": ""}), id="an-empty-pattern"),
+    pytest.param(request(startTime="tomorrow"), id="tomorrow"),
     pytest.param(everywhere(), id="for-nothing"),
     pytest.param(everywhere(namespaceSelector={}, clusterWide=True), id="for-both"),
     pytest.param(everywhere(clusterWide=False), id="not-cluster-wide"),

@@ -1,12 +1,13 @@
 """What is looked for in policies beyond what the API server says of each: what the operator says, and what people overlook."""
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from jitaccess.lint.bundle import Bundle, Policy
 from jitaccess.lint.deciders import Quorum, quorums, requesters, reviews, unmet
-from jitaccess.lint.findings import Found
+from jitaccess.lint.findings import Found, Path
 from jitaccess.lint.objects import Object
 from jitaccess.lint.overlaps import different_terms, labels_of, meet, shared
 from jitaccess.lint.roles import Roles, risks_of
@@ -15,11 +16,24 @@ from jitaccess.lint.roles import Roles, risks_of
 CLOSED = ("kube-system", "jitaccess-system", "jitaccess-directory")
 _ACCEPT = "offer another role, or set allowPersistentRisk: true"
 _MORE = "name more, or a Group"
+_FIELD = re.compile(r"spec(\.\w+|\[[0-9]+\])*")
+_PART = re.compile(r"\w+")
 
 
 def not_in_force(bundle: Bundle) -> Iterator[Found]:
-    """Policies that the operator does not take."""
-    return (each.object.found(("spec",), each.parsed.invalid) for each in bundle.policies if each.parsed.invalid)
+    """Policies that the operator does not take, for another reason than those that have a rule of their own."""
+    explained = {found.subject for found in unknown_time_zones(bundle)}
+    for policy in bundle.policies:
+        if policy.parsed.invalid and str(policy.object) not in explained:
+            yield policy.object.found(*_of_field(policy.parsed.invalid))
+
+
+def _of_field(message: str) -> tuple[Path, str]:
+    """The field that the operator's message begins with, and what it says of it."""
+    named = _FIELD.match(message)
+    parts = _PART.findall(named[0]) if named else ["spec"]
+    path = tuple(int(part) if part.isdecimal() else part for part in parts)
+    return path, message[named.end() :].lstrip(": ") if named else message
 
 
 def unknown_time_zones(bundle: Bundle) -> Iterator[Found]:
@@ -85,7 +99,7 @@ def no_approvers(bundle: Bundle) -> Iterator[Found]:
     for policy in bundle.policies:
         for quorum, _, everybody in _stuck(policy):
             if everybody:
-                words = f"too few are named who could agree ({quorum.required} must), for nobody decides on their own: {_MORE}"
+                words = f"too few are named who could {quorum.what} ({quorum.required} must), nobody for themselves: {_MORE}"
                 yield policy.object.found(quorum.path, words)
 
 
@@ -94,7 +108,7 @@ def blocked_requesters(bundle: Bundle) -> Iterator[Found]:
     for policy in bundle.policies:
         for quorum, names, everybody in _stuck(policy):
             if not everybody:
-                words = f"too few are named who could decide on a request of {', '.join(names)}: {_MORE}"
+                words = f"too few are named who could {quorum.what} what {', '.join(names)} asks for: {_MORE}"
                 yield policy.object.found(quorum.path, words)
 
 

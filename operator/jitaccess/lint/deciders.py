@@ -19,11 +19,12 @@ _IDENTITIES = "system:serviceaccount:jitaccess-grants:"
 
 @dataclass(frozen=True, slots=True)
 class Quorum:
-    """How many of whom must agree, and which field says who; `people` is None where a group is among them."""
+    """How many of whom must do what, and which field says who; `people` is None where a group is among them."""
 
     path: Path
     people: frozenset[str] | None
     required: int
+    what: str = "approve"
 
 
 def quorums(spec: Mapping[str, Any]) -> Sequence[Quorum]:
@@ -39,7 +40,7 @@ def quorums(spec: Mapping[str, Any]) -> Sequence[Quorum]:
 def reviews(spec: Mapping[str, Any]) -> Sequence[Quorum]:
     """What must be met after access without approval has begun."""
     emergency = spec.get("emergency")
-    return [Quorum(("spec", "emergency", "reviewers"), _people(emergency.get("reviewers")), 1)] if emergency else []
+    return [Quorum(("spec", "emergency", "reviewers"), _people(emergency.get("reviewers")), 1, "review")] if emergency else []
 
 
 def requesters(spec: Mapping[str, Any]) -> Mapping[str, str]:
