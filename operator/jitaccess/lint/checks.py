@@ -9,7 +9,7 @@ from jitaccess.lint.bundle import Bundle, Policy
 from jitaccess.lint.deciders import Quorum, quorums, requesters, reviews, unmet
 from jitaccess.lint.findings import Found, Path
 from jitaccess.lint.objects import Object
-from jitaccess.lint.overlaps import different_terms, labels_of, meet, shared
+from jitaccess.lint.overlaps import are_meant, different_terms, labels_of, meet, shared
 from jitaccess.lint.roles import Roles, risks_of
 
 # Where deploy/base/admission/policy-authors.yaml lets nobody make a policy.
@@ -117,10 +117,9 @@ def overlapping_policies(bundle: Bundle) -> Iterator[Found]:
     labels = labels_of(each for each in bundle.objects if (each.group, each.kind) == ("", "Namespace"))
     for (first, second), (role, requester) in shared(bundle.policies).items():
         one, other = bundle.policies[first], bundle.policies[second]
-        if _is_same(one.object, other.object) or not meet(one, other, labels):
+        if _is_same(one.object, other.object) or are_meant(one, other) or not meet(one, other, labels):
             continue
-        if terms := list(different_terms(other, one)):
-            said = "; ".join(f"{field} is {here} here and {there} there" for field, here, there in terms)
+        if said := "; ".join(different_terms(other, one)):
             place = one.object.document.place(("spec", "roles"))
             words = f"{requester} may ask for {role} under {one.object} ({place}) too, on other terms: {said}"
             yield other.object.found(("spec", "roles"), words)

@@ -53,11 +53,25 @@ def meet(one: Policy, other: Policy, labels: Labels) -> bool:
     return first.parsed.scope == second.parsed.scope
 
 
-def different_terms(one: Policy, other: Policy) -> Iterator[tuple[str, str, str]]:
-    """The fields in which two policies differ, and what each says there."""
-    for field in dict.fromkeys((*one.spec, *other.spec)):
-        if field not in _NO_TERMS and _term(one.spec.get(field)) != _term(other.spec.get(field)):
-            yield field, _shown(one.spec.get(field)), _shown(other.spec.get(field))
+def are_meant(one: Policy, other: Policy) -> bool:
+    """Whether two policies are meant to stand beside each other: the one for emergencies, or one that is suspended."""
+    return (
+        one.parsed.suspended or other.parsed.suspended or (one.parsed.emergency is None) is not (other.parsed.emergency is None)
+    )
+
+
+def different_terms(here: Policy, there: Policy) -> Iterator[str]:
+    """The fields in which two policies differ, and what each says there if that is short."""
+    for field in sorted({*here.spec, *there.spec} - _NO_TERMS):
+        if _term(here.spec.get(field)) != _term(there.spec.get(field)):
+            yield f"{field} {_difference(here.spec.get(field), there.spec.get(field))}"
+
+
+def _difference(here: Any, there: Any) -> str:
+    if here is None or there is None:
+        return "is here alone" if there is None else "is there alone"
+    shown, other = _shown(here), _shown(there)
+    return f"is {shown} here and {other} there" if shown and other else "differs"
 
 
 def _home(each: Object) -> str:
@@ -83,11 +97,10 @@ def _term(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return "nothing"
+    """The value in a few words, if there are any for it."""
     if isinstance(value, list) and all(isinstance(each, dict) and {"kind", "name"} <= {*each} for each in value):
         return ", ".join(f"{each['kind']} {each['name']}" for each in value)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return "" if isinstance(value, list | dict) else value if isinstance(value, str) else json.dumps(value)
 
 
 def _texts(labels: Any) -> dict[str, str]:
