@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from jitaccess.domain.model import GROUP, AccessPolicy
@@ -34,27 +35,33 @@ class Bundle:
 
     readings: Sequence[Reading]
     objects: list[Object] = field(default_factory=list)
+    ours: list[Object] = field(default_factory=list)
     policies: list[Policy] = field(default_factory=list)
     schema: list[Found] = field(default_factory=list)
     cel: list[Found] = field(default_factory=list)
     unevaluated: list[Found] = field(default_factory=list)
 
-    def ours(self) -> list[Object]:
-        """The objects of our API group."""
-        return [each for each in self.objects if each.group == GROUP]
-
 
 def bundle(readings: Sequence[Reading], kinds: Mapping[str, Kind]) -> Bundle:
     """Hold everything that was read against these kinds."""
     whole = Bundle(readings, list(objects(document for reading in readings for document in reading.documents)))
-    for each in whole.ours():
+    whole.ours = [each for each in whole.objects if _is_ours(each, kinds)]
+    for each in whole.ours:
         _look_at(each, kinds, whole)
     return whole
 
 
+def _is_ours(each: Object, kinds: Mapping[str, Kind]) -> bool:
+    """Whether it is of our API group, or was surely meant to be; others too may have a kind that is called AccessRequest."""
+    meant = each.value.get("apiVersion", GROUP)
+    return each.group == GROUP or (
+        each.kind in kinds and bool(get_close_matches(str(meant).partition("/")[0], [GROUP], cutoff=0.8))
+    )
+
+
 def _look_at(each: Object, kinds: Mapping[str, Kind], whole: Bundle) -> None:
     kind = kinds.get(each.kind)
-    if kind is None or each.version not in kind.schemas:
+    if kind is None or each.group != GROUP or each.version not in kind.schemas:
         whole.schema.append(_no_such_kind(each, kinds))
         return
     schema = kind.schemas[each.version]
@@ -74,6 +81,8 @@ def _nameless(each: Object) -> Iterator[Fault]:
 
 
 def _no_such_kind(each: Object, kinds: Mapping[str, Kind]) -> Found:
+    if "apiVersion" not in each.value:
+        return each.found(("apiVersion",), "is missing")
     schema = {"type": "string", "enum": list(kinds)}
     if each.kind in kinds:
         versions = [f"{GROUP}/{version}" for version in kinds[each.kind].schemas]

@@ -132,7 +132,7 @@ def _is_same(one: Object, other: Object) -> bool:
 def duplicate_objects(bundle: Bundle) -> Iterator[Found]:
     """Documents that are an object that another one is already."""
     seen: dict[str, Object] = {}
-    for each in bundle.ours():
+    for each in bundle.ours:
         if not each.name:
             continue
         first = seen.setdefault(str(each), each)

@@ -148,6 +148,22 @@ TABLE = [
     ),
     pytest.param(
         "schema",
+        policy().replace("jitaccess.dev/", "jit-access.dev/"),
+        1,
+        "apiVersion: must be jitaccess.dev/v1alpha1, not 'jit-access.dev/v1alpha1'; did you mean jitaccess.dev/v1alpha1?",
+        policy().replace("jitaccess.dev/", "access.example.com/"),
+        id="a-group-with-a-typing-error",
+    ),
+    pytest.param(
+        "schema",
+        policy().replace("apiVersion: jitaccess.dev/v1alpha1\n", ""),
+        1,
+        "apiVersion: is missing",
+        policy().replace("AccessPolicy", "Policy").replace("jitaccess.dev", "kyverno.io"),
+        id="no-version-at-all",
+    ),
+    pytest.param(
+        "schema",
         policy().replace('"name": "debug"', '"nam": "x", "name": "debug"'),
         3,
         "metadata.nam: there is no such field",

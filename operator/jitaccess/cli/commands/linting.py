@@ -61,7 +61,7 @@ def lint(files: tuple[Path, ...], fail_on: str, ignore: tuple[str, ...], output:
     else:
         for each in found:
             _print(each)
-    _summarise(found, len(whole.ours()), len(readings))
+    _summarise(found, len(whole.ours), len(readings))
     return ExitCode.ERROR if any(each.level >= Level[fail_on.upper()] for each in found) else ExitCode.DONE
 
 
