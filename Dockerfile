@@ -4,6 +4,7 @@ WORKDIR /src
 RUN python -m venv --without-pip /opt/jitaccess
 COPY pyproject.toml requirements-dev.txt README.md LICENSE ./
 COPY operator operator
+COPY crds crds
 # The versions that the tests ran with; hashes cannot be had for the project itself, so they are left out here.
 RUN sed -n 's/^\([A-Za-z0-9._-]*==[^ ;\\]*\).*/\1/p' requirements-dev.txt > /tmp/constraints.txt \
     && pip --python /opt/jitaccess/bin/python install --no-cache-dir --constraint /tmp/constraints.txt '.[notify]'

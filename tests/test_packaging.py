@@ -18,7 +18,7 @@ import pytest
 
 import crds
 from controlplane.binaries import ensure_binaries
-from fast_yaml import documents
+from fast_yaml import document, documents
 from jitaccess.kube.installation import MANIFESTS_VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,6 +135,13 @@ def test_the_versions_are_those_that_the_tests_ran_with(installed: Path) -> None
     there = dict(entry.split("==") for entry in _as_in_a_pod(installed / "python", "-c", look).stdout.split())
     normal = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in there.items() if name != "jitaccess"}
     assert normal == {name: pins.get(name, "not pinned") for name in normal}
+
+
+def test_what_policies_are_checked_against_is_what_a_cluster_gets(installed: Path) -> None:
+    look = "import json; from jitaccess.lint.crds import definitions; print(json.dumps(list(definitions())))"
+    there = json.loads(_as_in_a_pod(installed / "python", "-c", look).stdout)
+    ours = [document(file.read_text()) for file in sorted((ROOT / "crds").glob("*.yaml"))]
+    assert there == [crd for crd in ours if crd["kind"] == "CustomResourceDefinition"]
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["sweep", "--help"], ["--version"]], ids=" ".join)

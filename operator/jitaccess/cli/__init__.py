@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-_EXTRA = ("kubernetes", "rich")
+_EXTRA = ("kubernetes", "rich", "cel_expr_python")
 _TRACEBACK = "KUBECTL_JIT_TRACEBACK"
 
 

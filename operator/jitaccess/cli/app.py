@@ -40,6 +40,9 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "export": ("exporting", "Write out the record, for auditors."),
         "audit": ("auditing", "Verify and sample the record that the operator has exported."),
     },
+    "Write": {
+        "lint": ("linting", "Check policies offline, for Git."),
+    },
     "Use": {
         "as": ("being", "Run one kubectl command as the temporary identity of a grant."),
         "kubeconfig": ("being", "Print a kubeconfig that is the temporary identity of a grant."),
@@ -69,6 +72,7 @@ _SUGGESTIONS = {
     **dict.fromkeys(("wait", "follow"), "watch"),
     **dict.fromkeys(("block", "ban", "disable", "quarantine"), "lock"),
     **dict.fromkeys(("unblock", "unban", "enable", "lift"), "unlock"),
+    **dict.fromkeys(("validate", "verify", "test"), "lint"),
 }
 _WELCOME = """\
 Just-in-time access: ask for a role for a while, somebody approves, it ends by itself.

@@ -8,7 +8,7 @@ from click.shell_completion import BashComplete, FishComplete, ShellComplete, Zs
 from jitaccess.cli.commands.options import Command
 
 _CLASSES: dict[str, type[ShellComplete]] = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}
-_NO_FILES = 4  # cobra's ShellCompDirectiveNoFileComp
+_FILES, _NO_FILES = 0, 4  # cobra's ShellCompDirectiveDefault and ShellCompDirectiveNoFileComp
 
 
 @click.command(cls=Command)
@@ -29,11 +29,13 @@ def completion(shell: str) -> None:
 
 
 def answer_kubectl(cli: click.Command, words: Sequence[str]) -> int:
-    """Print what may come next as kubectl (cobra) reads it: value, tab, description; the last line says to offer no files."""
+    """Print what may come next as kubectl (cobra) reads it: value, tab, description; the last line is about files."""
     *before, incomplete = words or [""]
     completer = ShellComplete(cli, {}, "kubectl jit", "_KUBECTL_JIT_COMPLETE")
-    for item in completer.get_completions(list(before), incomplete):
+    items = completer.get_completions(list(before), incomplete)
+    for item in items:
         if item.type == "plain":
             click.echo(f"{item.value}\t{item.help}" if item.help else item.value)
-    click.echo(f":{_NO_FILES}")
+    takes_files = any(item.type in ("file", "dir") for item in items)
+    click.echo(f":{_FILES if takes_files else _NO_FILES}")
     return 0

@@ -10,12 +10,13 @@ from jitaccess.cli.api.connect import Connection
 from jitaccess.cli.api.errors import UsageError
 from jitaccess.cli.api.session import Session
 from jitaccess.cli.app import run
-from jitaccess.cli.commands.choosing import chosen_ticket, request_manifest
+from jitaccess.cli.commands.choosing import chosen_ticket
 from jitaccess.cli.commands.decision import Case
 from jitaccess.cli.commands.effect import Effect
+from jitaccess.cli.commands.wishes import Wish
 from jitaccess.manifests.parse import parse_policy, parse_request
 from unit.cli.server import Server
-from unit.examples import ALICE, BOB, HOUR, KEY, NAME, POLICY_REF, VIEW, active_status
+from unit.examples import ALICE, BOB, HOUR, KEY, NAME, VIEW, active_status
 from unit.examples import policy_manifest as policy
 from unit.examples import request_manifest as asked
 
@@ -65,7 +66,8 @@ def test_a_ticket_is_checked_before_anybody_is_asked(spec: dict[str, Any], text:
 
 
 def test_the_request_has_the_ticket_or_no_such_field() -> None:
-    made = [request_manifest(KEY, POLICY_REF, VIEW, HOUR, "why", ALICE, ticket)["spec"] for ticket in ("INC-42", "")]
+    under = parse_policy(policy())
+    made = [Wish(under, VIEW, HOUR, "why", ticket).manifest(KEY, ALICE)["spec"] for ticket in ("INC-42", "")]
     assert [spec.get("ticket") for spec in made] == ["INC-42", None]
     assert "ticket" not in made[1]
 
