@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -219,7 +220,10 @@ def asked_at_once(team: Team, count: int) -> list[str]:
         manifest = team.request_manifest(f"burst-{number}")
         return str(people[number % 10].create(REQUESTS, manifest).sure()["metadata"]["name"])
 
-    with ThreadPoolExecutor(10) as pool:
+    with ExitStack() as stack:
+        for person in people:
+            stack.callback(person.close)
+        pool = stack.enter_context(ThreadPoolExecutor(10))
         return [name for names in pool.map(lambda n: [ask(n + 10 * k) for k in range(count // 10)], range(10)) for name in names]
 
 
