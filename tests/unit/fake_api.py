@@ -247,7 +247,7 @@ class FakeApi:
         return self._patch_status(call, plural, key, body)
 
     def _list(self, request: web.Request, plural: str, namespace: str) -> Object:
-        self.queries.append(dict(request.query))
+        self.queries.append({"kind": plural, **request.query})
         items = [item for item in self._all(plural, namespace) if _selected(item, request.query)]
         start, limit = int(request.query.get("continue", "0")), int(request.query.get("limit", "500"))
         page, rest = items[start : start + limit], items[start + limit :]

@@ -26,6 +26,7 @@ POLICY_NAMES = tuple(
         "managed-objects",
         "operator",
         "identities",
+        "reviews",
         "locked",
         "locks",
     )

@@ -39,6 +39,7 @@ REASONS = (
         "PendingTimeout",
         "Scheduled",
         "ApprovalsMissing",
+        "ApproverLocked",
         "RequestDeleted",
         "InvalidSpec",
         "PolicyNotFound",

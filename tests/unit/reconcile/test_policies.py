@@ -110,7 +110,7 @@ async def test_reviewers_have_a_role_while_the_policy_names_them(bench: Bench) -
     bench.api.put(POLICIES, policy_manifest(metadata=NEWER))
     await bench.looks()
     assert bench.derived == ALL_DERIVED
-    assert bench.api.writes[:2] == ["DELETE roles", "DELETE rolebindings"]
+    assert bench.api.writes[:2] == ["DELETE rolebindings", "DELETE roles"]
 
 
 async def test_looking_again_writes_nothing(bench: Bench) -> None:
