@@ -9,7 +9,7 @@ from jitaccess.manifests.lease import LEASE
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-1b3e4de1a412"
+MANIFESTS_VERSION = "sha256-88bc89afbcd7"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(
     f"{plural}.{GROUP}"
