@@ -35,6 +35,7 @@ COMMANDS = [
     "explain",
     "export",
     "audit",
+    "lint",
     "as",
     "kubeconfig",
     "credential",
@@ -48,9 +49,16 @@ COMMANDS = [
 def test_help_fits_the_terminal(jit_stamped: Plugin, command: str) -> None:
     answer = jit_stamped(*([command] if command else []), "--help", COLUMNS="80")
     assert answer.code == 0
-    assert "..." not in answer.out.replace("...]", "").replace("]...", "").replace("ARGS]...", "").split("Options")[0]
+    assert (
+        "..."
+        not in answer.out.replace("...]", "")
+        .replace("]...", "")
+        .replace("ARGS]...", "")
+        .replace("FILE...", "")
+        .split("Options")[0]
+    )
     assert "Usage: kubectl jit" in answer.out
-    assert command in ("audit", "completion", "help") or "Connection, as in kubectl" in answer.out
+    assert command in ("audit", "completion", "help", "lint") or "Connection, as in kubectl" in answer.out
     assert all(len(line) <= 100 for line in answer.out.splitlines())
 
 
