@@ -10,17 +10,20 @@ from unit.protocol.people import Act
 from unit.protocol.plans import (
     ACTS,
     BINDING,
+    CALLS,
     FIRST,
     IDENTITY,
     LAGS,
     LATER,
     Plan,
     first_broken,
+    play,
     random_pairs,
     scheduled,
     with_act,
     with_fault,
 )
+from unit.protocol.world import World
 
 DELIVERIES = pytest.mark.parametrize("delivery", [BINDING, IDENTITY])
 
@@ -45,6 +48,16 @@ def test_no_promise_breaks_where(fault: Fault, delivery: str) -> None:
 @pytest.mark.parametrize("what", [pytest.param(what, id=what.value) for what in ACTS])
 def test_no_promise_breaks_when_between_any_two_calls(what: Act, delivery: str) -> None:
     assert not (story := first_broken(with_act(what, delivery))), story
+
+
+@pytest.mark.parametrize("delivery", CALLS)
+def test_the_plans_meet_every_call_of_a_life(delivery: str) -> None:
+    world = World(explain=True)
+    play(Plan(delivery=delivery), world)
+    asked = next(place for place, line in enumerate(world.trace) if "alice makes the request" in line)
+    before, after = (sum("operator 1: " in line for line in part) for part in (world.trace[:asked], world.trace[asked:]))
+    assert before == FIRST
+    assert after < CALLS[delivery] <= after + 2, f"a life takes {after} calls now"
 
 
 def test_nothing_unusual_breaks_no_promise_of_what_begins_later() -> None:
