@@ -2,7 +2,8 @@
 
 from jitaccess.domain.notices import Occasion
 from jitaccess.domain.recorded import Entry, State
-from jitaccess.wording.messages import Message, Told, message
+from jitaccess.wording.messages import Message, message
+from jitaccess.wording.titles import Told
 from system import ROOT
 from unit.examples import ALICE, T0, active_status, policy, request
 

@@ -17,7 +17,8 @@ from jitaccess.domain.notices import Occasion
 from jitaccess.domain.recorded import Entry, State
 from jitaccess.publish.notify.child import Child
 from jitaccess.publish.notify.verdicts import Fate, Sent
-from jitaccess.wording.messages import Message, Told, message
+from jitaccess.wording.messages import Message, message
+from jitaccess.wording.titles import Told
 from receivers import Mailbox, Receiver, http_receiver, smtp_receiver, write_certificate
 from unit.examples import T0, policy, request
 

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jitaccess.domain.circumstances import Circumstances
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.locks import Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.recording import Delivery
 from jitaccess.domain.text import format_time
+from jitaccess.domain.verdicts import Grant
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import parse_policy, parse_request

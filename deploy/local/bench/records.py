@@ -6,11 +6,12 @@ from typing import Any
 
 from bench.calls import Client, Object
 from jitaccess.domain.circumstances import Circumstances
-from jitaccess.domain.lifecycle import Grant, decide, grant_of
+from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.recorded import ObjectRef, Recorded
 from jitaccess.domain.recording import Delivery, Outcome, next_step
 from jitaccess.domain.roles import ShownRole
+from jitaccess.domain.verdicts import Grant, grant_of
 from jitaccess.manifests.grant import COMPONENT, binding_manifest, grant_name, job_manifest
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.manifests.resources import JOBS, REQUESTS, ROLE_BINDINGS

@@ -33,9 +33,9 @@ _SECTIONS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
     "Look": {
         "ls": ("looking", "List requests: yours, or those that wait for you."),
-        "show": ("looking", "Show all there is to know about a request."),
+        "show": ("showing", "Show all there is to know about a request."),
         "watch": ("watching", "Follow a request to its end, or a list as it changes."),
-        "policies": ("explaining", "What you may ask for here, and who decides."),
+        "policies": ("offering", "What you may ask for here, and who decides."),
         "explain": ("explaining", "May they? Under which policy? Who decides? Why not?"),
         "export": ("exporting", "Write out the record, for auditors."),
         "audit": ("auditing", "Verify and sample the record that the operator has exported."),

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from jitaccess.domain.approved import newly_approved, signed_approvals, stage_progress, whose
 from jitaccess.domain.counting import counting_approvals, given_approvals, required_of
-from jitaccess.domain.lifecycle import Grant, Verdict, deadline_of
+from jitaccess.domain.lifecycle import deadline_of
 from jitaccess.domain.model import AccessPolicy, AccessRequest
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import (
@@ -28,6 +28,7 @@ from jitaccess.domain.recorded import (
 from jitaccess.domain.reviews import with_review
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import Objection, role_changed
+from jitaccess.domain.verdicts import Grant, Verdict
 
 # The CRD takes 64 entries; transitions are few, so only incidents (a binding put back) can ever fill it.
 MOST_INCIDENTS = 44

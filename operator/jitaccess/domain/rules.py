@@ -1,13 +1,13 @@
-"""What a policy allows, and whose approvals count: pure."""
+"""What a policy allows: each rule a function, all of them in one list. Pure."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
-from jitaccess.domain.counting import counting_approvals, given_approvals, heard, heard_approvals, noted, stages_of, wanting
+from jitaccess.domain.counting import given_approvals
 from jitaccess.domain.limits import asked_too_often, no_room
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, RoleRef, Scope, Stage, Subject
+from jitaccess.domain.model import AccessPolicy, AccessRequest, RoleRef, Scope, Subject
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.text import format_duration, format_time
@@ -221,37 +221,6 @@ def role_changed(request: AccessRequest, role: ShownRole | None) -> bool:
     """Whether the role is another, or has other rules, than what was shown; not known (False) where either was not read."""
     shown = request.recorded.role
     return shown is not None and role is not None and (shown.uid, shown.digest) != (role.uid, role.digest)
-
-
-def missing_approvals(case: Case) -> str:
-    """What a pending request waits for, and whose approvals do not count, for want of a note or because of a lock; in words."""
-    request, policy, names = case.request, case.policy, [stage.name for stage in stages_of(case.policy)]
-    said = [approval for approval in given_approvals(request) if approval.stage in names and not noted(approval)]
-    blank = ", ".join(dict.fromkeys(approval.by for approval in said)) if policy.note_required else ""
-    locked = ", ".join(dict.fromkeys(each.by for each in counting_approvals(request, policy) if not heard(case, [each])))
-    return (
-        awaited(policy, heard_approvals(case))
-        + (f"; not counted, since it has no note: {blank} (may approve again, with one)" if blank else "")
-        + (f"; not counted while they are locked: {locked}" if locked else "")
-    )
-
-
-def awaited(policy: AccessPolicy, given: Sequence[Decision]) -> str:
-    """What a pending request waits for, in words: `needs 1 approval from Group leads or User carol`."""
-    parts = [_approvals_from(policy, each.stage, each.more, " more" if each.given else "") for each in wanting(policy, given)]
-    return f"needs {' and '.join(parts)}"
-
-
-def approvals_from(policy: AccessPolicy) -> str:
-    """How many approvals a policy asks for, and from whom: `2 approvals from Group leads`."""
-    return " and ".join(_approvals_from(policy, stage, stage.required) for stage in stages_of(policy))
-
-
-def _approvals_from(policy: AccessPolicy, stage: Stage, number: int, more: str = "") -> str:
-    noun = "approval" if number == 1 else "approvals"
-    note = " with a note" if policy.note_required else ""
-    name = f" (stage {stage.name})" if stage.name else ""
-    return f"{number}{more} {noun}{note} from {in_words(stage.approvers, 'or')}{name}"
 
 
 def in_words(things: Iterable[RoleRef | Subject], joint: str = "and") -> str:

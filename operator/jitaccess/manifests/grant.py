@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import API_VERSION, GROUP, Key, Manifest
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.text import format_time, parse_time
+from jitaccess.domain.verdicts import Grant
 from jitaccess.manifests.accounts import account_key
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.manifests.resources import JOBS, RBAC

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import GROUP, Key, Manifest
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.text import format_time
+from jitaccess.domain.verdicts import Grant
 from jitaccess.manifests.accounts import ACCOUNTS, account_key, user_name
 from jitaccess.manifests.grant import (
     COMPONENT,

@@ -9,11 +9,11 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
 from jitaccess.domain.rules import LIMIT_REACHED
 from jitaccess.domain.usage import DAILY_LIMIT_REACHED
+from jitaccess.domain.verdicts import END_REFUSED
 from jitaccess.domain.waits import WAITING
 from jitaccess.kube.calls import OUTCOMES
 from jitaccess.manifests.grant import GRACE

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.verdicts import Grant
 from jitaccess.kube.api import Conflict
 from jitaccess.manifests.grant import GRACE
 from jitaccess.reconcile.guards import Guard, Guards

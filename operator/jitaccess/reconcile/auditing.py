@@ -1,7 +1,7 @@
 """No access begins unless the record of it is where it must be: with --audit=required, with every sink."""
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.obstacles import audit_away
+from jitaccess.domain.verdicts import Grant
 from jitaccess.manifests.resources import Resource
 from jitaccess.publish.audit.export import Export
 from jitaccess.publish.audit.pace import Standing

@@ -1,9 +1,9 @@
 """What stands between an approval and its access."""
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Manifest
 from jitaccess.domain.obstacles import name_taken
 from jitaccess.domain.rules import Objection
+from jitaccess.domain.verdicts import Grant
 from jitaccess.manifests.grant import is_managed
 from jitaccess.manifests.resources import Resource
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import partial
 
 from jitaccess.domain.circumstances import Circumstances
-from jitaccess.domain.lifecycle import Grant, decide, grant_of
+from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.locks import Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
@@ -19,6 +19,7 @@ from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.risk import RiskTable
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.rules import seen_from
+from jitaccess.domain.verdicts import Grant, grant_of
 from jitaccess.kube.api import Cluster, Outage
 from jitaccess.manifests.grant import GRANT_SELECTOR, binding_manifest, grant_key, is_same, kept_by
 from jitaccess.manifests.kinds import RequestKind

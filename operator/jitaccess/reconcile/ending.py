@@ -5,10 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from jitaccess.domain.lifecycle import Verdict, not_ended
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import NOTHING_RECORDED, ObjectRef, Recorded, State
 from jitaccess.domain.recording import Incident, Outcome
+from jitaccess.domain.verdicts import Verdict, not_ended
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.manifests.grant import grant_key, is_of
 from jitaccess.manifests.kinds import RequestKind

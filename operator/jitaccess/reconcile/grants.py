@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.obstacles import binding_altered, binding_refused
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.rules import Objection
+from jitaccess.domain.verdicts import Grant
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.grant import (
     JOB_IMAGE,

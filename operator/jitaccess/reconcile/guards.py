@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.obstacles import sweep_only
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.rules import Objection
+from jitaccess.domain.verdicts import Grant
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.grant import GRACE, JOB_IMAGE, Object, is_of, job_fault
 from jitaccess.manifests.identity import job_key, job_of

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key, Manifest, RoleRef
 from jitaccess.domain.obstacles import identity_refused, name_taken
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef
 from jitaccess.domain.rules import Objection
+from jitaccess.domain.verdicts import Grant
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.accounts import account_key
 from jitaccess.manifests.grant import Object, gives_the_same, is_managed, is_same, kept_by

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.domain.recorded import ObjectRef
+from jitaccess.domain.verdicts import Grant
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.accounts import ACCOUNTS, account_key
 from jitaccess.manifests.grant import grant_end, is_managed, is_same, kept_by

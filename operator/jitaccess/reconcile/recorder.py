@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from jitaccess.domain.lifecycle import Verdict
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recording import Outcome, Step, next_step
 from jitaccess.domain.risk import KNOWN, RiskTable
+from jitaccess.domain.verdicts import Verdict
 from jitaccess.kube.api import Cluster, Conflict, Outage
 from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import JOB_IMAGE

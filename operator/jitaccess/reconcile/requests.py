@@ -9,12 +9,13 @@ from dataclasses import replace
 from functools import partial
 
 from jitaccess.domain.circumstances import Circumstances
-from jitaccess.domain.lifecycle import Grant, Verdict, blocked, decide, guard_gone
+from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.model import AccessRequest, Key, RoleRef
 from jitaccess.domain.obstacles import component_missing, not_installed, obstructed
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
-from jitaccess.domain.recording import Delivery, Incident, Outcome
+from jitaccess.domain.recording import Delivery, Outcome
 from jitaccess.domain.rules import Objection
+from jitaccess.domain.verdicts import Grant, Verdict, blocked, guard_gone
 from jitaccess.kube.api import Conflict
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.identity import account_name
@@ -24,8 +25,9 @@ from jitaccess.reconcile.auditing import must_be_exported, sinks_must_work
 from jitaccess.reconcile.blocked import Blocked, NotYet
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts, Reader, locks_must_be_known, role_obstacle
-from jitaccess.reconcile.grants import Checked, Grants
+from jitaccess.reconcile.grants import Grants
 from jitaccess.reconcile.guards import Guard
+from jitaccess.reconcile.incidents import incidents_of
 from jitaccess.reconcile.recorder import Recorder, Tools
 from jitaccess.reconcile.room import Room
 from jitaccess.reconcile.turns import Turns
@@ -208,28 +210,13 @@ class RequestReconciler:
             return await self._obstructed_by(facts, verdict, block)
         if checked.over:
             return await self._endings.end(facts, guard_gone(checked.over))
-        incidents = self._incidents(request, checked)
+        incidents = incidents_of(self._kind, request, checked, known=bool(known and known.binding))
         if checked.bound:
             self._bound(verdict.grant, checked.bound.uid)
         delivery = _delivery(verdict.grant, job, checked.bound.unguarded if checked.bound else None)
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery, incidents))
         self._recorder.plan(request.key, verdict)
         locks_must_be_known(facts)
-
-    def _incidents(self, request: AccessRequest, checked: Checked) -> tuple[Incident, ...]:
-        identity = _identity_incident(checked) if not obstructed(request) else ()
-        if not checked.restored or not checked.bound:
-            return identity
-        if obstructed(request):
-            return (Incident("BindingMade", "what was in the way is gone: the binding exists now"),)
-        known = self._open.get(request.key)
-        what = "deleted by somebody" if checked.restored == "missing" and known and known.binding else checked.restored
-        unknown = " (deleted by somebody, or not made yet when the operator was restarted)" if what == "missing" else ""
-        name = grant_name(request.key, request.uid)
-        return (
-            Incident("BindingRestored", f"the {self._kind.binding.kind} {name} was {what}{unknown} and is put back"),
-            *identity,
-        )
 
     def _bound(self, grant: Grant, uid: str) -> None:
         self._open.bound(grant.request, uid)
@@ -244,13 +231,6 @@ class RequestReconciler:
         self._proven -= {(request.key.namespace, request.role, how) for how in DeliveredAs}
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
         self._recorder.plan(request.key, verdict)
-
-
-def _identity_incident(checked: Checked) -> tuple[Incident, ...]:
-    if not checked.identity_restored:
-        return ()
-    what = " and ".join(checked.identity_restored)
-    return (Incident("IdentityRestored", f"of the temporary identity, missing or changed by somebody and put back: {what}"),)
 
 
 def _delivery(grant: Grant, job: ObjectRef | None, unguarded: Objection | None) -> Delivery:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
-from jitaccess.domain.lifecycle import Verdict
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Scope
 from jitaccess.domain.terms import NO_LIMITS
 from jitaccess.domain.usage import DAY, Held, Usage, counted_for_its_day, grant_held
+from jitaccess.domain.verdicts import Verdict
 from jitaccess.kube.api import Cluster, Conflict
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import OPEN_REQUESTS, Resource

@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from jitaccess.domain.awaiting import approvals_from, awaited
 from jitaccess.domain.counting import counting_approvals, required_of, wanting
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.recorded import State, condition_of
-from jitaccess.domain.rules import approvals_from, awaited
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import request_kind
 from jitaccess.wording.beginnings import begins

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from jitaccess.domain.approved import how_many
-from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.model import AccessRequest
 from jitaccess.domain.recorded import AFTER_THE_END, Entry, Signed, State, end_of
+from jitaccess.domain.verdicts import END_REFUSED
 from jitaccess.wording.stages import approval_in_words
 from jitaccess.wording.times import clock, relative
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
 
-from jitaccess.domain.lifecycle import END_REFUSED
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, RoleRef
 from jitaccess.domain.obstacles import obstructed
 from jitaccess.domain.recorded import State
+from jitaccess.domain.verdicts import END_REFUSED
 from jitaccess.manifests.resources import Resource, reviews_of
 from jitaccess.workqueue.locks import KnownLocks
 from jitaccess.workqueue.namespaces import Namespaces

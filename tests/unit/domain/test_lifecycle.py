@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.counting import MOST_APPROVALS, counting_approvals
-from jitaccess.domain.lifecycle import TRANSITIONS, blocked, decide
+from jitaccess.domain.lifecycle import TRANSITIONS, decide
 from jitaccess.domain.model import AccessPolicy, Decision, Key, PolicyRef
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import Condition, Recorded, State
 from jitaccess.domain.rules import Objection
+from jitaccess.domain.verdicts import blocked
 from unit.examples import (
     ALICE,
     BOB,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
-from jitaccess.domain.lifecycle import TRANSITIONS, Grant, Verdict, blocked, decide
+from jitaccess.domain.lifecycle import TRANSITIONS, decide
 from jitaccess.domain.locks import Locks
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
 from jitaccess.domain.obstacles import OBSTACLES
@@ -21,6 +21,7 @@ from jitaccess.domain.reviews import next_review
 from jitaccess.domain.rules import Objection
 from jitaccess.domain.text import parse_time
 from jitaccess.domain.usage import Held, Usage, held
+from jitaccess.domain.verdicts import Grant, Verdict, blocked
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import request_status

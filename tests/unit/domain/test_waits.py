@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
-from jitaccess.domain.lifecycle import Verdict, decide
+from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.recorded import State
 from jitaccess.domain.recording import Outcome, next_step
 from jitaccess.domain.roles import ShownRole
+from jitaccess.domain.verdicts import Verdict
 from jitaccess.domain.waits import WAITING, WAITS
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.status import request_status

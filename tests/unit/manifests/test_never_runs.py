@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key, RoleRef
+from jitaccess.domain.verdicts import Grant
 from jitaccess.manifests.grant import job_manifest
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 

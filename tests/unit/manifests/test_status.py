@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.circumstances import Circumstances
-from jitaccess.domain.lifecycle import END_REFUSED, Verdict, blocked, decide
+from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.model import AccessPolicy, AccessRequest, OfferedRole, PolicyRecorded
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import Condition, State
 from jitaccess.domain.recording import LONGEST_MESSAGE, MOST_INCIDENTS, Delivery, Incident, Outcome, merged_conditions, next_step
 from jitaccess.domain.roles import Rule, ShownRole
 from jitaccess.domain.rules import Objection
+from jitaccess.domain.verdicts import END_REFUSED, Verdict, blocked
 from jitaccess.manifests.parse import parse_policy, parse_request
 from jitaccess.manifests.status import policy_status, request_status
 from unit.examples import (

@@ -9,10 +9,11 @@ from typing import Any
 from unittest import mock
 
 from jitaccess.domain import rules
-from jitaccess.domain.lifecycle import Grant, Verdict, decide
+from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import ObjectRef, Recorded
 from jitaccess.domain.recording import Delivery, Outcome
+from jitaccess.domain.verdicts import Grant, Verdict
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import Clock
 from jitaccess.manifests.grant import binding_manifest, grant_key, grant_name, is_same

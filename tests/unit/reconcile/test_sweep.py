@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from jitaccess.domain.lifecycle import Grant
 from jitaccess.domain.model import Key
 from jitaccess.domain.recorded import ObjectRef
+from jitaccess.domain.verdicts import Grant
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.grant import binding_manifest, grant_name, job_manifest
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST

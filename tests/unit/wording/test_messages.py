@@ -7,7 +7,8 @@ import pytest
 from jitaccess.domain.notices import Occasion
 from jitaccess.domain.recorded import Entry, State
 from jitaccess.wording.folding import folded
-from jitaccess.wording.messages import Told, message
+from jitaccess.wording.messages import message
+from jitaccess.wording.titles import Told
 from unit.examples import ALICE, BOB, HOUR, NAMESPACE, T0, active_status, approved_by, policy, request, stages_manifest
 
 ROLE = {

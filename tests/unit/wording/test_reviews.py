@@ -12,8 +12,9 @@ from jitaccess.wording.accounts import account_of
 from jitaccess.wording.decisions import decisions
 from jitaccess.wording.describe import outcome, when, who_decides
 from jitaccess.wording.history import timeline
-from jitaccess.wording.messages import Told, message
+from jitaccess.wording.messages import message
 from jitaccess.wording.reviews import review_in_words
+from jitaccess.wording.titles import Told
 from unit.emergencies import DAY, GLASS, ended, granted, reviewed
 from unit.examples import BOB, CAROL, HOUR, T0, lines
 

@@ -15,7 +15,8 @@ from jitaccess.publish.notify.verdicts import TAKEN, Fate, Sent
 from jitaccess.publish.webhook import Endpoint, NotSent, Webhook
 from jitaccess.publish.webhook import Message as Signed
 from jitaccess.wording.folding import folded
-from jitaccess.wording.messages import Message, Told, message
+from jitaccess.wording.messages import Message, message
+from jitaccess.wording.titles import Told
 
 TEST = "Somebody tries whether messages arrive here. There is nothing to do."
 GONE = Sent(Fate.UNKNOWN, "the channel is not configured any more")
