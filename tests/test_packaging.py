@@ -159,6 +159,15 @@ def test_the_plugin_says_how_to_get_what_it_needs(installed: Path, program: str)
     assert "Traceback" not in done.stderr
 
 
+def test_lint_says_which_extra_it_needs(tmp_path: Path) -> None:
+    empty = f"import sys; sys.modules['cel_expr_python'] = None; sys.argv = ['kubectl-jit', 'lint', {str(tmp_path)!r}]"
+    program = f"{empty}; from jitaccess.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "pip install '.[lint]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", ["run", "sweep"])
 def test_without_an_api_server_it_says_what_to_give(installed: Path, command: str) -> None:
     done = _as_in_a_pod(installed / "jitaccess", command)

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-_EXTRA = ("kubernetes", "rich", "cel_expr_python")
+# What the operator does not bring -> the extra that does.
+_EXTRAS = {"kubernetes": "cli", "rich": "cli", "cel_expr_python": "lint"}
 _TRACEBACK = "KUBECTL_JIT_TRACEBACK"
 
 
@@ -59,10 +60,10 @@ def _with_extra(action: Callable[[Sequence[str]], int], words: Sequence[str]) ->
         code = 0
     except ModuleNotFoundError as missing:
         package = (missing.name or "").partition(".")[0]
-        if package not in _EXTRA:
+        if package not in _EXTRAS:
             raise
-        from jitaccess.cli.api.errors import INSTALL
+        from jitaccess.cli.api.errors import install
 
-        sys.stderr.write(f"error: kubectl jit needs {package}, which the operator does not\n  hint: {INSTALL}\n")
+        sys.stderr.write(f"error: this needs {package}, which is not installed\n  hint: {install(_EXTRAS[package])}\n")
         code = 1
     return code

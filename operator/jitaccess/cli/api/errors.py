@@ -14,9 +14,13 @@ _ANONYMOUS = "system:anonymous"
 _LOCKER = "locks are for those to whom the ClusterRole jitaccess-locker is bound: ask whoever runs the cluster"
 
 
+def install(extra: str) -> str:
+    """How to get what an extra of the package brings."""
+    return f"pip install '.[{extra}]' in a checkout of jitaccess"
+
+
 LOG_IN = "log in again; `kubectl auth whoami` tells who you are"
-INSTALL = "pip install '.[cli]' in a checkout of jitaccess"
-UPGRADE = f"upgrade the plugin ({INSTALL}); until then `kubectl get accessrequests` shows what there is"
+UPGRADE = f"upgrade the plugin ({install('cli')}); until then `kubectl get accessrequests` shows what there is"
 SEE_ALL = "`kubectl jit ls --all` shows what there is; is it another namespace (-n)?"
 NAME_KEPT = "a settled request keeps its name until retention removes it (30 days by default): ask again, under another name"
 _OURS = {

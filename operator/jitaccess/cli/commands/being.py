@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from jitaccess.cli.api.credentials import has_secrets, own_credential, without_impersonation
-from jitaccess.cli.api.errors import INSTALL, CliError, Refused, UsageError
+from jitaccess.cli.api.errors import CliError, Refused, UsageError, install
 from jitaccess.cli.api.kubeconfig import Kubeconfig, Section
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.api.session import Session, pass_session
@@ -141,7 +141,7 @@ def _asks(request: AccessRequest, session: Session, context: str, *more: str) ->
             "command": "kubectl-jit",
             "args": ["credential", request.key.name, *more, *flags],
             "interactiveMode": "Never",
-            "installHint": f"kubectl-jit: {INSTALL}",
+            "installHint": f"kubectl-jit: {install('cli')}",
             # Else this kubeconfig, once it is the one in the environment, would ask itself.
             **({} if where else {"env": [{"name": "KUBECONFIG", "value": _usual()}]}),
         }
