@@ -10,6 +10,7 @@ EXTRA_USERS = (
     User("trent", ("patchers",)),
     User("sven", ("security",)),
     User("olga", ("on-call",)),
+    User("petra", ("payments",)),
     User("conrad", ("contractors",)),
     User("vera", ("vendors",)),
     User("bob: x", ("leads", "developers")),

@@ -75,10 +75,10 @@ def test_self_service_gives_a_look_at_once_and_one_at_a_time(team: Team) -> None
 
 
 def test_two_people_of_different_teams_must_agree(team: Team) -> None:
-    policy = applied(team, "two-person", "alice")
+    policy = applied(team, "two-person", "petra")
     for user, right in (("bob", "two-person:lead"), ("carol", "two-person:lead"), ("sven", "two-person:security")):
         eventually(partial(team.holds, user, "approve", right), f"{user} may approve {right}")
-    name = asked(team, policy, "alice", duration="1h")
+    name = asked(team, policy, "petra", duration="1h")
     eventually(lambda: team.status(name).get("stages"), "the stages are on record")
     annotated(team, "bob", name, "approve", "go ahead").sure()
     assert annotated(team, "carol", name, "approve.security", "me too").status in (403, 422), "carol is of the leads"
