@@ -246,7 +246,7 @@ def test_whatever_the_operator_checks_carries_the_digest() -> None:
     kinds = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
     found = [document["metadata"] for kind in kinds for document in _installed_kind(kind)]
     without = [each["name"] for each in found if each["labels"].get("jitaccess.dev/manifests") != MANIFESTS_VERSION]
-    assert (len(found), without) == (25, [])
+    assert (len(found), without) == (27, [])
 
 
 def test_only_roles_that_leave_nothing_behind_can_be_granted_at_first() -> None:
@@ -304,7 +304,11 @@ LOCKS: frozenset[Right] = frozenset(
     for resource, verbs in (("accesslocks", "get list watch delete"), ("accesslocks/status", "patch"))
     for verb in verbs.split()
 )
-CLUSTER_KINDS |= LOCKS
+# It hands the verb out to those who review emergency access, and may hand out only what it holds.
+REVIEWS: frozenset[Right] = frozenset(
+    ("everywhere", f"jitaccess.dev/{resource}", "review") for resource in ("accesspolicies", "clusteraccesspolicies")
+)
+CLUSTER_KINDS |= LOCKS | REVIEWS
 IDENTITIES: frozenset[Right] = frozenset(
     ("jitaccess-grants", f"{group}/{resource}", verb)
     for group, resource, verbs in (

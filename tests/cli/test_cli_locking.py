@@ -38,8 +38,8 @@ def test_one_command_locks_somebody_out_and_one_lets_them_in_again(jit: Plugin) 
     about = jit("explain", "--user", ERIN, "--group", "developers", user="admin")
     assert (about.code, f"{ERIN} is locked by AccessLock {lock}" in about.out) == (3, True)
     eventually(lambda: jit.team.status(lock, LOCKS).get("endedGrants") == 1, "it is counted")
-    listed = json.loads(jit.ok("locks", "-o", "json", user="admin"))["items"]
-    assert [(each["metadata"]["name"], each["spec"]["by"]) for each in listed] == [(lock, "admin")]
+    listed = json.loads(jit.ok("locks", "-o", "json", user="admin"))["items"]  # of others too, on a shared system
+    assert [each["spec"]["by"] for each in listed if each["metadata"]["name"] == lock] == ["admin"]
     assert lock in jit.ok("locks", user="admin")
     assert "lifted: erin@example.com is free to ask" in jit.ok("unlock", ERIN, "--reason", "found it", user="admin")
     eventually(lambda: jit("explain", user=ERIN).code == 0, "she may ask again")

@@ -28,6 +28,9 @@ COMMANDS = [
     "deny",
     "revoke",
     "reviewed",
+    "lock",
+    "unlock",
+    "locks",
     "ls",
     "show",
     "watch",
@@ -319,18 +322,21 @@ def test_without_the_extra_it_says_what_to_install(jit_stamped: Plugin, missing:
     assert "Traceback" not in answer.err
 
 
-RUNS, LIMIT = 20, 0.5  # seconds
+# How much processor time a call may take, against a bare start of the libraries that it needs; on a quick machine it is less than 0.5 s.
+RUNS, MOST = 20, 2.0
+BARE = [sys.executable, "-c", "import click, kubernetes.client, kubernetes.config, rich.console, rich.table"]
 
 
 @pytest.mark.parametrize("args", [["ls", "--all"], ["show", "NAME", "-o", "json"]], ids=["ls", "show"])
-def test_one_call_takes_less_than_half_a_second(jit_stamped: Plugin, args: list[str]) -> None:
+def test_one_call_takes_less_than_twice_as_long_as_its_libraries_take_to_start(jit_stamped: Plugin, args: list[str]) -> None:
     jit_stamped.team.policy()
     name = jit_stamped.asked()
     argv = [*PLUGIN, *(name if arg == "NAME" else arg for arg in args)]
     env = jit_stamped.environment("alice")
-    took: list[float] = []
-    while min(took, default=LIMIT) >= LIMIT:
-        assert len(took) < RUNS, f"seconds of processor time, of {RUNS} runs: {sorted(took)}"
+    bare, took = [_seconds(BARE, env)], [_seconds(argv, env)]
+    while min(took) >= MOST * min(bare):
+        assert len(took) < RUNS, f"seconds of processor time, of {RUNS} runs: {sorted(took)}, bare {sorted(bare)}"
+        bare.append(_seconds(BARE, env))
         took.append(_seconds(argv, env))
 
 

@@ -55,7 +55,7 @@ def test_a_namespace_that_gets_the_label_is_reached_and_its_people_are_granted_a
     assert not reaches(team, fleet)
     joined(team, fleet)
     name = team.granted(**under(fleet))
-    assert team.may("alice", "list", "pods")
+    eventually(lambda: team.may("alice", "list", "pods"), "the authorizer has heard of the binding")
     assert team.status(name)["conditions"][0]["status"] == "True"
     assert team.get(name)["spec"]["policyRef"]["kind"] == "ClusterAccessPolicy"
     eventually(lambda: counted(team, fleet) == 1, "the policy counts its namespaces")
