@@ -322,7 +322,7 @@ def test_without_the_extra_it_says_what_to_install(jit_stamped: Plugin, missing:
     assert "Traceback" not in answer.err
 
 
-# How much processor time a call may take, against a bare start of the libraries that it needs; on a quick machine it is less than 0.5 s.
+# How much processor time a call may take, against a start of the libraries that it needs and nothing else.
 RUNS, MOST = 20, 2.0
 BARE = [sys.executable, "-c", "import click, kubernetes.client, kubernetes.config, rich.console, rich.table"]
 
