@@ -186,14 +186,16 @@ def test_an_api_server_that_is_away_is_told_and_waited_for(installed: Path) -> N
     assert swept.returncode == 1
     assert "127.0.0.1:1" in swept.stderr
     assert "Traceback" not in swept.stderr
-    stopping = 'trap "" TERM; "$@" & child=$!; sleep 3; kill -TERM $child; wait $child'
+    # Until it has started it ignores the signal, as the shell that starts it does: so it is sent again.
+    again = "(sleep 3; while kill -TERM $child; do sleep 1; done) >/dev/null 2>&1 & killer=$!"
+    stopping = f'trap "" TERM; "$@" & child=$!; {again}; wait $child; code=$?; kill -9 $killer; exit $code'
     started = time.monotonic()
     command: list[str | Path] = [installed / "jitaccess", "run", "--kubeconfig", config, "--health-address", "127.0.0.1:0"]
     ran = _as_in_a_pod("/bin/sh", "-c", stopping, "sh", *command)
     assert ran.returncode == 0, ran.stderr
     assert "cannot check the installation" in ran.stderr
     assert "Traceback" not in ran.stderr
-    assert time.monotonic() - started < 10, "SIGTERM ends it at once"
+    assert time.monotonic() - started < 30, "SIGTERM ends it, as soon as it has started"
 
 
 KUSTOMIZATIONS = sorted(

@@ -52,15 +52,9 @@ COMMANDS = [
 def test_help_fits_the_terminal(jit_stamped: Plugin, command: str) -> None:
     answer = jit_stamped(*([command] if command else []), "--help", COLUMNS="80")
     assert answer.code == 0
-    assert (
-        "..."
-        not in answer.out.replace("...]", "")
-        .replace("]...", "")
-        .replace("ARGS]...", "")
-        .replace("FILE...", "")
-        .split("Options")[0]
-    )
-    assert "Usage: kubectl jit" in answer.out
+    usage, _, rest = answer.out.partition("\n")
+    assert usage.startswith("Usage: kubectl jit")
+    assert "..." not in rest.split("Options")[0], "nothing of it is cut off"
     assert command in ("audit", "completion", "help", "lint") or "Connection, as in kubectl" in answer.out
     assert all(len(line) <= 100 for line in answer.out.splitlines())
 
