@@ -1,11 +1,12 @@
 """What of the approvals goes on record: whose they are, in which stage, for how long, and how far each stage is. Pure."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from jitaccess.domain.counting import counting_approvals
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
-from jitaccess.domain.recorded import Entry, Recorded, Signed, StageProgress, State
+from jitaccess.domain.recorded import Entry, Signed, StageProgress, State
 from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration
 
@@ -42,11 +43,10 @@ def _briefly(names: str) -> str:
     return names if len(names) <= LONGEST_NAMES else f"{names[: LONGEST_NAMES - 3]}..."
 
 
-def how_many(recorded: Recorded) -> int:
+def how_many(stages: Sequence[StageProgress], approvals: Sequence[Decision | Signed]) -> int:
     """How many of the approvals that are asked for are there; in a stage no more count than it asks for."""
-    if not recorded.stages:
-        return len(recorded.approvals)
-    return sum(min(stage.approvals, stage.required) for stage in recorded.stages)
+    given = Counter(approval.stage for approval in approvals)
+    return sum(min(given[stage.name], stage.required) for stage in stages) if stages else len(approvals)
 
 
 def as_written(approval: Decision) -> str:

@@ -35,5 +35,9 @@ def approvals_from(policy: AccessPolicy) -> str:
 def _approvals_from(policy: AccessPolicy, stage: Stage, number: int, more: str = "") -> str:
     noun = "approval" if number == 1 else "approvals"
     note = " with a note" if policy.note_required else ""
-    name = f" (stage {stage.name})" if stage.name else ""
-    return f"{number}{more} {noun}{note} from {in_words(stage.approvers, 'or')}{name}"
+    return f"{number}{more} {noun}{note} from {deciders(stage)}"
+
+
+def deciders(stage: Stage) -> str:
+    """Who approves in a stage: `Group leads (stage lead)`; its name is left out where it has none."""
+    return in_words(stage.approvers, "or") + (f" (stage {stage.name})" if stage.name else "")

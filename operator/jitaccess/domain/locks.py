@@ -1,6 +1,5 @@
 """Locks: people who have no access for now, and neither ask nor decide. Pure."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -104,10 +103,6 @@ class Locks:
         """The lock that holds on somebody at that moment, if any."""
         person = lower_ascii(name) if self.found else ""
         return next((lock for lock in self.found if person in lock.people and lock.holds(now)), None)
-
-    def among(self, names: Iterable[str], now: datetime) -> tuple[str, ...]:
-        """Those of the people who are locked at that moment."""
-        return tuple(name for name in names if self.on(name, now))
 
 
 NO_LOCKS = Locks()

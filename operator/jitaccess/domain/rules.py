@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from jitaccess.domain.circumstances import NOTHING_AROUND, Case, Circumstances
 from jitaccess.domain.counting import given_approvals
 from jitaccess.domain.limits import asked_too_often, no_room
-from jitaccess.domain.model import AccessPolicy, AccessRequest, RoleRef, Scope, Subject
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Scope
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.text import format_duration, format_time
@@ -223,7 +223,7 @@ def role_changed(request: AccessRequest, role: ShownRole | None) -> bool:
     return shown is not None and role is not None and (shown.uid, shown.digest) != (role.uid, role.digest)
 
 
-def in_words(things: Iterable[RoleRef | Subject], joint: str = "and") -> str:
+def in_words(things: Iterable[object], joint: str = "and") -> str:
     """A list as people write it: `a, b and c`."""
     words = [str(thing) for thing in things]
     return f" {joint} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words) or "nobody"

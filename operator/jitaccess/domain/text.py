@@ -107,3 +107,8 @@ def parse_time(text: str) -> datetime:
 def format_time(moment: datetime) -> str:
     """Write a time as RFC 3339 in UTC with milliseconds, as all of our status fields have it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def hour_of(moment: datetime) -> str:
+    """The hour of a moment, in UTC: what requests can be selected by in the record, so that nobody has to list all of them."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H")

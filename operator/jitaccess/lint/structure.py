@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import parse_time
 from jitaccess.lint.findings import Fault, Path
 
@@ -118,7 +119,7 @@ def _described(value: Any, wanted: str) -> str:
 
 def _not_among(value: Any, allowed: Sequence[Any]) -> str:
     names = [each if isinstance(each, str) and each else json.dumps(each) for each in allowed]
-    said = f"must be {_either(names)}, not {value!r}" if isinstance(value, str) else f"must be {_either(names)}"
+    said = f"must be {in_words(names, 'or')}, not {value!r}" if isinstance(value, str) else f"must be {in_words(names, 'or')}"
     return said + _meant(value, names)
 
 
@@ -130,10 +131,6 @@ def _meant(value: Any, names: Sequence[str]) -> str:
     lower = {name.lower(): name for name in names}
     close = get_close_matches(str(value).lower(), lower, 1)
     return f"; did you mean {lower[close[0]]}?" if close else ""
-
-
-def _either(names: Sequence[str]) -> str:
-    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _wrong_format(value: Any, form: str) -> str:

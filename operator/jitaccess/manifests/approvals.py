@@ -3,10 +3,10 @@
 from datetime import timedelta
 from typing import Any, Protocol, TypedDict
 
+from jitaccess.domain.awaiting import deciders
 from jitaccess.domain.counting import stages_of
 from jitaccess.domain.model import AccessPolicy, Manifest
 from jitaccess.domain.recorded import StageProgress
-from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_duration, parse_duration
 
 
@@ -56,6 +56,4 @@ def parse_terms_of(approval: Manifest) -> Terms:
 
 def deciders_in_words(policy: AccessPolicy) -> str:
     """Who decides under a policy, for a column: `Group leads (stage lead) and Group security (stage security)`."""
-    if not policy.stages:
-        return in_words(policy.approvers, "or") if policy.approvers else "nobody needed"
-    return " and ".join(f"{in_words(stage.approvers, 'or')} (stage {stage.name})" for stage in stages_of(policy))
+    return " and ".join(map(deciders, stages_of(policy))) if policy.stages or policy.approvers else "nobody needed"

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jitaccess.domain.model import Key, Manifest
-from jitaccess.domain.text import format_time
+from jitaccess.domain.text import format_time, hour_of
 from jitaccess.manifests.cloudevent import SPEC_VERSION, Event, event_hash, source_of
-from jitaccess.manifests.reviews import hour_of
 
 CHECKPOINT_TYPE = "dev.jitaccess.audit.v1.Checkpoint"
 CHECKPOINT_SCHEMA = "https://jitaccess.dev/events/checkpoint.v1.json"

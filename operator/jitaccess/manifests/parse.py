@@ -89,7 +89,7 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         longest, pending, invalid = timedelta(0), timedelta(hours=24), invalid or str(error)
     key = key_of(manifest)
     scope, selector, unclear = _parse_scope(key, spec)
-    terms = parse_terms(spec)
+    terms, unreadable = parse_terms(spec)
     return AccessPolicy(
         ref=PolicyRef(manifest.get("kind") or request_kind(key.namespace).policies.kind, key),
         uid=metadata["uid"],
@@ -107,19 +107,12 @@ def parse_policy(manifest: Manifest) -> AccessPolicy:
         allow_persistent_risk=spec.get("allowPersistentRisk") is True,
         note_required=spec.get("noteRequired") is True,
         delivery=DeliveredAs.IDENTITY if delivery == DeliveredAs.IDENTITY else DeliveredAs.BINDING,
-        windows=terms.windows,
-        end_with_window=spec.get("endWithWindow") is True,
-        allow_scheduling=spec.get("allowScheduling") is True,
-        limits=terms.limits,
-        ticket=terms.ticket,
-        stages=terms.stages,
-        emergency=terms.emergency,
-        suspended=spec.get("suspend") is True,
         notify=parse_notify(spec),
         scope=scope,
         selector=selector,
-        invalid=invalid or unclear or terms.invalid,
+        invalid=invalid or unclear or unreadable,
         recorded=parse_policy_recorded(manifest.get("status")),
+        **terms,
     )
 
 

@@ -1,20 +1,14 @@
 """What a status says of the review that emergency access is owed, both ways; decided in domain/reviews.py."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from jitaccess.domain.model import AccessRequest, Ledger, Manifest
 from jitaccess.domain.recorded import Finding, Review, Reviewed
-from jitaccess.domain.text import format_duration, format_time, parse_duration, parse_time
+from jitaccess.domain.text import format_duration, format_time, hour_of, parse_duration, parse_time
 
 AWAITING_REVIEW = "status.awaitingReview=true"  # as a field selector: emergency access, from its grant until it is reviewed
 OWED_REVIEWS = f"status.settled=true,{AWAITING_REVIEW}"  # that is over
 SETTLED_FOR_GOOD = "status.settled=true,status.awaitingReview!=true"  # nothing of it is to come any more
-
-
-def hour_of(moment: datetime) -> str:
-    """The hour of a moment, in UTC: what settled requests can be selected by, so that nobody has to list all of them."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H")
 
 
 def review_status(review: Review) -> dict[str, Any]:

@@ -19,9 +19,9 @@ from jitaccess.domain.recorded import (
     State,
 )
 from jitaccess.domain.rules import in_words, selected
-from jitaccess.domain.text import format_time, parse_time
+from jitaccess.domain.text import format_time, hour_of, parse_time
 from jitaccess.manifests.approvals import deciders_in_words, parse_stages, parse_terms_of, stage_status, terms_of
-from jitaccess.manifests.reviews import hour_of, parse_review, review_status
+from jitaccess.manifests.reviews import parse_review, review_status
 from jitaccess.manifests.roles import parse_role_status, role_status
 
 
@@ -71,7 +71,7 @@ def on_top_of(old: Recorded) -> Manifest:
 def _summary(recorded: Recorded) -> dict[str, str]:
     """What the columns of kubectl show: it shows a field or nothing, and cannot ask whether access lasts."""
     required, until = recorded.required_approvals, recorded.expires_at
-    approvals = {} if required is None else {"approvals": f"{how_many(recorded)}/{required}"}
+    approvals = {} if required is None else {"approvals": f"{how_many(recorded.stages, recorded.approvals)}/{required}"}
     return approvals | ({"expires": format_time(until)} if until and recorded.state is State.ACTIVE else {})
 
 

@@ -2,10 +2,10 @@
 
 import re
 import zoneinfo
-from dataclasses import dataclass
+from typing import TypedDict
 
 from jitaccess.domain.model import Emergency, Manifest, Stage
-from jitaccess.domain.terms import DAYS, NO_LIMITS, Limits, TicketRule, Window
+from jitaccess.domain.terms import DAYS, Limits, TicketRule, Window
 from jitaccess.domain.text import parse_duration
 from jitaccess.domain.tickets import BadPattern, check_pattern
 from jitaccess.manifests.subjects import parse_subjects
@@ -13,32 +13,39 @@ from jitaccess.manifests.subjects import parse_subjects
 _TIME_OF_DAY = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The terms of a policy, and why they cannot be read, if they cannot."""
+class Terms(TypedDict, total=False):
+    """The terms of a policy, by the names of its fields; what is not there is as where the policy says nothing."""
 
-    windows: tuple[Window, ...] = ()
-    limits: Limits = NO_LIMITS
-    ticket: TicketRule | None = None
-    stages: tuple[Stage, ...] = ()
-    emergency: Emergency | None = None
-    invalid: str = ""
+    end_with_window: bool
+    allow_scheduling: bool
+    suspended: bool
+    windows: tuple[Window, ...]
+    limits: Limits
+    ticket: TicketRule | None
+    stages: tuple[Stage, ...]
+    emergency: Emergency | None
 
 
-def parse_terms(spec: Manifest) -> Terms:
-    """Read the terms of a policy's spec."""
+def parse_terms(spec: Manifest) -> tuple[Terms, str]:
+    """Read the terms of a policy's spec, and why they cannot be read, if they cannot."""
+    said: Terms = {
+        "end_with_window": spec.get("endWithWindow") is True,
+        "allow_scheduling": spec.get("allowScheduling") is True,
+        "suspended": spec.get("suspend") is True,
+    }
     try:
-        return Terms(
-            tuple(_window(each, f"spec.windows[{place}]") for place, each in enumerate(spec.get("windows") or ())),
-            _limits(spec.get("limits") or {}),
-            _ticket(spec["ticket"]) if "ticket" in spec else None,
-            tuple(_stage(each) for each in spec.get("stages") or ()),
-            _emergency(spec["emergency"]) if "emergency" in spec else None,
-        )
+        read: Terms = {
+            "windows": tuple(_window(each, f"spec.windows[{place}]") for place, each in enumerate(spec.get("windows") or ())),
+            "limits": _limits(spec.get("limits") or {}),
+            "ticket": _ticket(spec["ticket"]) if "ticket" in spec else None,
+            "stages": tuple(_stage(each) for each in spec.get("stages") or ()),
+            "emergency": _emergency(spec["emergency"]) if "emergency" in spec else None,
+        }
     except _Unreadable as error:
-        return Terms(invalid=str(error))
+        return said, str(error)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return Terms(invalid=f"it cannot be read: {type(error).__name__}: {error}")
+        return said, f"it cannot be read: {type(error).__name__}: {error}"
+    return {**said, **read}, ""
 
 
 class _Unreadable(Exception):

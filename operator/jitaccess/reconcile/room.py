@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Scope
 from jitaccess.domain.terms import NO_LIMITS
+from jitaccess.domain.text import hour_of
 from jitaccess.domain.usage import DAY, Held, Usage, counted_for_its_day, grant_held
 from jitaccess.domain.verdicts import Verdict
 from jitaccess.kube.api import Cluster, Conflict
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import OPEN_REQUESTS, Resource
-from jitaccess.manifests.reviews import hour_of
 from jitaccess.manifests.status import UnknownState
 from jitaccess.reconcile.facts import Facts
 from jitaccess.workqueue.tally import Asked, Tally, as_asked

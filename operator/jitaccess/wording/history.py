@@ -96,7 +96,7 @@ def _unanswered(request: AccessRequest, now: datetime) -> str:
     until, required = request.recorded.pending_until, request.recorded.required_approvals
     if until is None or required is None:
         return ""
-    given = how_many(request.recorded)
+    given = how_many(request.recorded.stages, request.recorded.approvals)
     if given >= required:
         return f"approved, but not granted until {clock(until, now)}"
     return f"no decision until {clock(until, now)} ({given} of {required} approvals)"

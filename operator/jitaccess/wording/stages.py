@@ -1,22 +1,18 @@
 """Stages and shorter approvals in words. Pure."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 
-from jitaccess.domain.approved import bracket
+from jitaccess.domain.approved import bracket, how_many
 from jitaccess.domain.counting import counting_approvals
 from jitaccess.domain.lifecycle import length_of
-from jitaccess.domain.model import AccessRequest, Decision
+from jitaccess.domain.model import AccessRequest
 from jitaccess.domain.recorded import Entry
 from jitaccess.domain.text import format_duration
 
 
 def given(request: AccessRequest) -> int:
     """How many of the approvals that are asked for are there, by the ledgers; in a stage no more count than it asks for."""
-    counting = counting_approvals(request)
-    if not request.recorded.stages:
-        return len(counting)
-    return sum(min(len(_of(stage.name, counting)), stage.required) for stage in request.recorded.stages)
+    return how_many(request.recorded.stages, counting_approvals(request))
 
 
 def stage_lines(request: AccessRequest) -> list[str]:
@@ -24,7 +20,7 @@ def stage_lines(request: AccessRequest) -> list[str]:
     counting = counting_approvals(request)
     lines = []
     for stage in request.recorded.stages:
-        names = [approval.by for approval in _of(stage.name, counting)]
+        names = [approval.by for approval in counting if approval.stage == stage.name]
         by, left = f", by {', '.join(names)}" if names else "", f", from {stage.approvers}" if stage.approvers else ""
         lines.append(f"{stage.name}: {len(names)} of {stage.required}{by}{left if len(names) < stage.required else ''}")
     return lines
@@ -48,7 +44,3 @@ def approval_in_words(entry: Entry, request: AccessRequest) -> str:
     special = ", ".join(part for part in (f"stage {entry.stage}" if entry.stage else "", limit) if part)
     note = entry.message.removeprefix(bracket(entry.length)).strip() if entry.length else entry.message
     return ": ".join(part for part in (special, note) if part)
-
-
-def _of(stage: str, approvals: Iterable[Decision]) -> list[Decision]:
-    return [approval for approval in approvals if approval.stage == stage]

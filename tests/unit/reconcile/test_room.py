@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from jitaccess.domain.model import Key
-from jitaccess.domain.text import format_time
+from jitaccess.domain.text import format_time, hour_of
 from jitaccess.kube.api import Cluster, Outage
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.manifests.resources import POLICIES, REQUESTS
-from jitaccess.manifests.reviews import hour_of
 from jitaccess.publish.events import Announcer
 from jitaccess.reconcile.requests import RequestReconciler
 from unit.conftest import Now

@@ -13,6 +13,7 @@ from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import Column, dump, note, say, show_table
 from jitaccess.domain.locks import Lock, LockState
 from jitaccess.domain.model import Manifest
+from jitaccess.domain.rules import in_words
 from jitaccess.domain.text import format_time, parse_time
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.wording.times import clock
@@ -150,7 +151,7 @@ def _named(session: Session, name: str) -> Lock:
 
 def in_words_of(people: tuple[str, ...]) -> str:
     """People in words, with the verb: `alice and bob are`."""
-    return f"{', '.join(people[:-1])} and {people[-1]} are" if len(people) > 1 else f"{people[0]} is"
+    return f"{in_words(people)} {'are' if len(people) > 1 else 'is'}"
 
 
 def _until(end: datetime | None, now: datetime) -> str:

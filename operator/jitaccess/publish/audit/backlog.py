@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.text import hour_of
 from jitaccess.kube.clock import uptime
 from jitaccess.manifests.checkpoint import OVERLAP
 from jitaccess.manifests.resources import Resource
-from jitaccess.manifests.reviews import hour_of
 
 MOST_BODIES = 256  # requests that are kept whole; the others are read again
 LAG = 15.0  # seconds that a version must lie back: longer than any write of ours is under way

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import Entry
+from jitaccess.domain.text import hour_of
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import uptime, utcnow
 from jitaccess.manifests.checkpoint import CURSORS, OVERLAP
 from jitaccess.manifests.resources import CONFIG_MAPS, Resource
-from jitaccess.manifests.reviews import hour_of
 from jitaccess.publish.audit.backlog import DOUBT, Waiting
 from jitaccess.publish.audit.cursors import Cursors
 from jitaccess.publish.audit.exporter import Exporter

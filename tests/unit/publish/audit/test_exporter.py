@@ -10,13 +10,13 @@ import pytest
 
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import Entry, State
+from jitaccess.domain.text import hour_of
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.checkpoint import CHECKPOINT_TYPE, CURSORS
 from jitaccess.manifests.cloudevent import Event, as_line
 from jitaccess.manifests.evidence import Place, Report
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import CONFIG_MAPS, NAMESPACES, REQUESTS
-from jitaccess.manifests.reviews import hour_of
 from jitaccess.manifests.status import request_status
 from jitaccess.manifests.stream import read_stream
 from jitaccess.publish.audit import backlog, exporter
