@@ -15,6 +15,7 @@ from chaos.plane import FAKETIME, ChaosSystem
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 SCHEDULES = 12
+MOST_WAVES = 4
 LIFE = range(1, 8)  # the writes of a life
 NEEDS_FAKETIME = pytest.mark.skipif(
     not FAKETIME, reason="libfaketime is not installed: nothing sets the operator's clock (Debian: faketime)"
@@ -48,13 +49,18 @@ def test_whoever_dies_at_any_write_is_replaced_and_every_promise_holds(system: C
 
 
 def test_random_people_and_random_faults_break_no_promise(system: ChaosSystem) -> None:
-    drawn = waves.wave_of(SEED, 0, SCHEDULES)
-    with Keeper(system, replicas=2) as keeper:
-        outcome = waves.run_wave(system, keeper, drawn, "leader killed", SEED)
-        assert system.errors() == []
-    assert outcome.grants >= SCHEDULES / 2, f"expected a grant in most schedules, found {outcome.grants} in {SCHEDULES}"
-    told = "\n".join([*map(str, outcome.violations), *map(str, outcome.guilty())])
-    assert not outcome.violations, f"seed {SEED}:\n{told}"
+    grants = 0
+    for wave in range(MOST_WAVES):  # on a slow machine less begins before somebody takes it back, and one is not enough
+        drawn = waves.wave_of(SEED, wave, SCHEDULES)
+        with Keeper(system, replicas=2) as keeper:
+            outcome = waves.run_wave(system, keeper, drawn, "leader killed", SEED)
+            assert system.errors() == []
+        told = "\n".join([*map(str, outcome.violations), *map(str, outcome.guilty())])
+        assert not outcome.violations, f"seed {SEED}:\n{told}"
+        grants += outcome.grants
+        if grants >= SCHEDULES / 2:
+            return
+    raise AssertionError(f"expected a grant in most schedules, found {grants} in {MOST_WAVES * SCHEDULES}: nothing was tested")
 
 
 def test_a_requester_who_writes_as_fast_as_possible_gains_nothing(system: ChaosSystem) -> None:

@@ -69,8 +69,11 @@ def test_a_binding_changed_by_hand_is_put_right_and_one_deleted_is_put_back(wide
     mallory = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}]
     wide.team.admin.put("clusterrolebindings", found["metadata"]["name"], found | {"subjects": mallory}).sure()
     eventually(lambda: [s["name"] for s in (wide.binding(name) or {}).get("subjects", [])] == ["alice"], "it is put right")
-    reasons = [entry["reason"] for entry in wide.until(name, "Active")["history"]]
-    assert reasons.count("BindingRestored") == 2
+
+    def restored() -> int:
+        return [entry["reason"] for entry in wide.until(name, "Active")["history"]].count("BindingRestored")
+
+    eventually(lambda: restored() == 2, "both are on record, each after it was put right")
 
 
 def test_the_sweep_ends_what_is_over_while_no_operator_runs(wide: Wide) -> None:
