@@ -10,7 +10,7 @@ from attack.cluster import FLEET, asks
 from attack.stage import Theatre, binding
 from attack.table import BY_HAND, STAMPED, Attempt, How, Scene, creates, decides, denied, known, on_both, play, table, writes
 from controlplane.client import Answer, Person
-from locking import LOCKS, lock, lock_manifest, locked
+from locking import LOCKS, lift, lock, lock_manifest, locked
 from team import REQUESTS, eventually
 
 ERIN, LOCKER, IDENTITY = "erin@example.com", "paul", "system:serviceaccount:jitaccess-grants:jit-x"
@@ -150,6 +150,24 @@ def gives_back(scene: Scene, me: Person) -> Answer:
     return answer
 
 
+def begins(locked_one: str) -> How:
+    """Write the record that access begins of what erin asked for and dave approved, while somebody is locked."""
+
+    def how(scene: Scene, me: Person) -> Answer:
+        with scene.stage.operator_frozen():
+            name = scene.ask(ERIN)
+            with_lock = lock(scene.stage, locked_one)
+            if locked_one != "nobody":
+                eventually(lambda: is_locked(scene.stage, locked_one.lower()), "the API server knows of the lock")
+            now = "2026-07-01T02:10:00.000Z"
+            begun = {"state": "Active", "grantedAt": now, "approvals": [{"by": "dave", "note": "", "at": now}]}
+            answer = me.merge(REQUESTS, name, {"status": begun}, "status", dryRun="All")
+        lift(scene.stage, with_lock)
+        return answer
+
+    return how
+
+
 HONEST = on_a_lock(then=lifts)
 
 
@@ -185,6 +203,17 @@ def the_locked() -> Iterator[Attempt]:
     yield Attempt(
         "who is locked lifts a lock on another", LOCKER, while_locked(LOCKER, HONEST), LOCKED, afterwards(LOCKER, HONEST)
     )
+
+
+def what_begins() -> Iterator[Attempt]:
+    """By the operator itself, of which nobody knows how late its watch is, or who has taken it over."""
+    for what, who in (
+        ("who asked is locked", ERIN),
+        ("who approved is locked", "dave"),
+        ("who asked is locked in capitals", ERIN.upper()),
+    ):
+        refusal = denied("locked-grants", f"{'dave' if who == 'dave' else ERIN} is locked by AccessLock 'lock-")
+        yield Attempt(f"access begins though {what}", "operator", begins(who), refusal, begins("nobody"))
 
 
 def lockers() -> Iterator[Attempt]:
@@ -228,7 +257,7 @@ def lockers() -> Iterator[Attempt]:
     yield Attempt("hides something in the reason", LOCKER, locks(reason="x\u202ey"), "is invisible", locks(), status=422)
 
 
-@table(the_locked(), lockers())
+@table(the_locked(), what_begins(), lockers())
 def test_locks(attempt: Attempt, stage: Theatre) -> None:
     furnish(stage)
     play(attempt, stage)

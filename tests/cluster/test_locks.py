@@ -222,21 +222,27 @@ def test_an_operator_that_comes_back_ends_what_was_locked_meanwhile_and_begins_n
     lift(team, name)
 
 
-def test_where_locks_cannot_be_read_nothing_begins_and_what_is_revoked_ends(alone: System) -> None:
+def test_where_a_lock_cannot_be_read_nothing_begins_and_what_is_revoked_ends(alone: System) -> None:
     if not alone.operator or not alone.operator.running:
         alone.start_operator()
     team = new_team(alone)
     team.policy()
-    active, waits = team.granted(), team.request()
+    active, waits, of_another = team.granted(), team.request(), team.request(ERIN)
     team.until(waits, "Pending")
     roles = "clusterroles", "jitaccess-operator"
     before = team.admin.get(*roles).sure()
     blind = [rule for rule in before["rules"] if "accesslocks" not in rule["resources"]]
     team.admin.merge(*roles, {"rules": blind}).sure()
     time.sleep(2.0)  # the authorizer follows
-    team.decide("bob", "approve", waits)
+    name = lock(team, "alice")
+    eventually(lambda: refused(team, "alice"), "the API server knows of the lock")
+    for each in (waits, of_another):
+        team.decide("bob", "approve", each)
     team.decide("bob", "revoke", active)
     team.until(active, "Revoked")
+    team.until(of_another, "Active")
     assert team.state(waits) == "Pending"
     team.admin.merge(*roles, {"rules": before["rules"]}).sure()
-    team.until(waits, "Active")
+    team.until(waits, "Denied")
+    assert reasons(team, waits)[-1] == "Locked"
+    lift(team, name)

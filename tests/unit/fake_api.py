@@ -3,7 +3,7 @@
 What it does like the real one: UIDs and resourceVersions, `already exists`, UID and resourceVersion preconditions, JSON Patches
 of the status checked against the CRD and its transition rules, objects that finalizers keep, dry runs, namespaces that must
 exist, empty lists left out of RBAC objects, `items: null` in an empty list of metadata (seen on v1.36.3). What it leaves out:
-authorisation, watches, admission but for one rule, and garbage collection unless it is asked for.
+authorisation, watches, admission but for two rules, and garbage collection unless it is asked for.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jitaccess.domain.model import Key
-from jitaccess.manifests.resources import ACCESS_REVIEWS, CLUSTER_ROLES, NAMESPACES, REQUESTS, ROLES, WHOAMI, Resource
+from jitaccess.manifests.resources import ACCESS_REVIEWS, CLUSTER_ROLES, LOCKS, NAMESPACES, REQUESTS, ROLES, WHOAMI, Resource
 from unit.manifest_files import crd_schema, schema_faults
 
 Object = dict[str, Any]
@@ -36,6 +36,11 @@ OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 NOT_YOURS = (
     "accessrequests.jitaccess.dev \"x\" is forbidden: ValidatingAdmissionPolicy 'requesters.jitaccess.dev' with binding "
     "'requesters.jitaccess.dev' denied request: spec.requester must be your own user name: write `requester: 'x'`"
+)
+LOCKED_OUT = (
+    "accessrequests.jitaccess.dev \"x\" is forbidden: ValidatingAdmissionPolicy 'locked-grants.jitaccess.dev' with binding "
+    "'locked-grants.jitaccess.dev' denied request: {who} is locked by AccessLock '{lock}' (INC-7 stolen laptop): it does not "
+    "begin"
 )
 _OMITTED_WHEN_EMPTY = ("subjects", "rules")
 
@@ -327,12 +332,22 @@ class FakeApi:
                 raise Failure(422, "; ".join(faults), causes=[{"message": fault} for fault in faults])
         if faults := list(_moved(found.get("status") or {}, status)):
             raise Failure(422, "; ".join(faults), causes=[{"message": fault} for fault in faults])
+        if plural != LOCKS.plural and status.get("grantedAt") and not (found.get("status") or {}).get("grantedAt"):
+            self._nobody_is_locked(found["spec"]["requester"], *(approval["by"] for approval in status.get("approvals", ())))
         self.writes.append(call)
         if status == found.get("status"):
             return found
         metadata = found["metadata"] | {"resourceVersion": str(next(self._versions))}
         self.objects[plural, key] = {**found, "metadata": metadata, "status": status}
         return self.objects[plural, key]
+
+    def _nobody_is_locked(self, *people: str) -> None:
+        """What locked-grants.jitaccess.dev says when access begins; it has no clock."""
+        for lock in self.all(LOCKS):
+            names = {subject["name"].lower() for subject in lock["spec"]["subjects"]}
+            holds = not lock["spec"].get("lifted") and not (lock.get("status") or {}).get("settled")
+            if holds and (found := [who for who in people if who.lower() in names]):
+                raise Failure(403, LOCKED_OUT.format(who=found[0], lock=lock["metadata"]["name"]))
 
     def _store(self, call: str, plural: str, key: Key, made: Object) -> Object:
         self.writes.append(call)

@@ -175,8 +175,11 @@ class Watch:
 
     async def lock_changed(self, type: str | None, body: kopf.Body, **_: Any) -> None:
         """Somebody was locked, a lock was lifted, or one holds no longer (which the watch reports as deleted)."""
-        lock = parse_lock(body)
-        if self._store.locks.see(lock) or type == "DELETED":
+        lock, known = parse_lock(body), self._store.locks
+        # One that is settled or gone is reported as it was before that: the leader reads it, and knows then whom it was on.
+        if type == "DELETED" and not self._leads():
+            known.forget(lock.name)
+        elif type == "DELETED" or known.see(lock):
             self._schedule.soon(Target(LOCKS, Key("", lock.name)))
 
     async def binding_changed(

@@ -95,7 +95,7 @@ def _beginning(case: Case, approvals: tuple[Decision, ...], deadline: datetime) 
         return Verdict(request.state, wait.reason, wait.message, "", approvals, None, wake_at, wait.until)
     if full := objection_to_beginning(case):
         return Verdict(State.DENIED, full.reason, full.message, approvals=approvals)
-    return granted(grant_of(request, now, _end(case, approvals), case.policy.delivery), approvals)
+    return granted(grant_of(request, now, _end(case, approvals), case.policy.delivery), heard(case, approvals))
 
 
 def _end(case: Case, approvals: tuple[Decision, ...]) -> datetime:

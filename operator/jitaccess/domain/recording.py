@@ -89,7 +89,7 @@ def next_step(request: AccessRequest, outcome: Outcome, now: datetime) -> Step:
     news = _dated(new, _news(request, outcome, now))
     new = replace(new, history=(*old.history, *_kept(old, news)))
     if outcome.delivery and verdict.grant:
-        new = _as_granted(new, verdict.grant, outcome.delivery)
+        new = _as_granted(new, verdict, verdict.grant, outcome.delivery, now)
     if verdict.state.settled:
         new = _as_settled(new, request, now)
     told = len(new.history)
@@ -124,8 +124,10 @@ def _as_pending(new: Recorded, request: AccessRequest, outcome: Outcome, now: da
     )
 
 
-def _as_granted(new: Recorded, grant: Grant, delivery: Delivery) -> Recorded:
+def _as_granted(new: Recorded, verdict: Verdict, grant: Grant, delivery: Delivery, now: datetime) -> Recorded:
     since, until = grant.granted_at, grant.expires_at
+    if not new.granted_at:  # on whose word it begins: the API server asks whether they are locked
+        new = replace(new, approvals=signed_approvals(verdict.approvals, new.approvals, now))
     return replace(
         new, granted_at=since, expires_at=until, binding=delivery.binding, job=delivery.job, identity=delivery.identity
     )

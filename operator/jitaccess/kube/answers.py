@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from jitaccess.domain.model import Manifest
+from jitaccess.manifests.locks import LOCKED_GRANTS
 
 
 class Outage(Exception):
@@ -16,6 +17,10 @@ class Conflict(Exception):
 
 class Refused(Exception):
     """The API server, or an admission policy, said no: the message is theirs."""
+
+
+class LockedOut(Conflict):
+    """An AccessLock that the API server knows of, and that may be news to us, keeps access from beginning; read again."""
 
 
 class NotFound(Exception):
@@ -35,6 +40,7 @@ class Unpatchable(Exception):
 
 
 _DOES_NOT_HOLD = "the server rejected our request due to an error in our request"
+_LOCKED_OUT = f"ValidatingAdmissionPolicy '{LOCKED_GRANTS}'"
 
 
 def object_in(call: str, text: bytes) -> dict[str, Any]:
@@ -63,7 +69,7 @@ def failure(status: int, call: str, text: bytes) -> Exception:
     # 401 is a token that is just being rotated, 408 and 429 are pressure: none of them says no.
     if status in (401, 404, 408, 410, 429) or not 400 <= status < 500:
         return {404: NotServed, 410: Expired}.get(status, Outage)(f"{call}: {status} {message}")
-    return Refused(message)
+    return LockedOut(message) if _LOCKED_OUT in message else Refused(message)
 
 
 def _reason(text: bytes) -> str:

@@ -7,7 +7,7 @@ from jitaccess.domain.locks import Locks
 from jitaccess.domain.model import GROUP, AccessPolicy, AccessRequest, Key, Ledger, Manifest, PolicyRef, RoleRef
 from jitaccess.domain.recorded import Recorded
 from jitaccess.domain.roles import Role
-from jitaccess.kube.answers import Conflict, NotFound, NotServed, Outage, Refused, Unpatchable
+from jitaccess.kube.answers import Conflict, LockedOut, NotFound, NotServed, Outage, Refused, Unpatchable
 from jitaccess.kube.calls import FOLLOW_TIMEOUT, METADATA_EVENTS, METADATA_ONLY, OBJECTS, Calls
 from jitaccess.manifests.kinds import policy_resource
 from jitaccess.manifests.locks import parse_lock
@@ -17,7 +17,7 @@ from jitaccess.manifests.reviews import no_other_review
 from jitaccess.manifests.roles import parse_role
 from jitaccess.manifests.status import on_top_of, request_status
 
-__all__ = ["Cluster", "Conflict", "Outage", "Refused"]
+__all__ = ["Cluster", "Conflict", "LockedOut", "Outage", "Refused"]
 
 
 class Cluster(Calls):
@@ -103,7 +103,8 @@ class Cluster(Calls):
 
         Nobody else's writes can make it fail: it asks for the UID, and for the revision that only we count, not for the
         resourceVersion. Conflict if that is another request, or if somebody (another replica, or a write of ours whose answer
-        got lost) has recorded since. The record of a grant also asks that nobody has denied or revoked it, nor deleted it.
+        got lost) has recorded since. The record of a grant also asks that nobody has denied or revoked it, nor deleted it;
+        LockedOut if somebody who asked for it or approved it is locked.
         """
         old = request.recorded
         grants = request.approvals and recorded.granted_at and not old.granted_at

@@ -6,10 +6,11 @@ from jitaccess.domain.model import GROUP, Key, Manifest
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.kinds import COMPONENTS
 from jitaccess.manifests.lease import LEASE
+from jitaccess.manifests.locks import LOCKED_GRANTS
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-88bc89afbcd7"
+MANIFESTS_VERSION = "sha256-e969047e5ffe"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(
     f"{plural}.{GROUP}"
@@ -28,11 +29,12 @@ POLICY_NAMES = tuple(
         "identities",
         "reviews",
         "locked",
+        "locked-grants",
         "locks",
     )
 )
-# What a policy is evaluated for each of: all locks, or nobody would be kept out.
-PARAMETERS = {f"locked.{GROUP}": {"selector": {}, "parameterNotFoundAction": "Allow"}}
+# What these policies are evaluated for each of: all locks, or nobody would be kept out.
+PARAMETERS = {name: {"selector": {}, "parameterNotFoundAction": "Allow"} for name in (f"locked.{GROUP}", LOCKED_GRANTS)}
 NAMESPACE = LEASE.namespace
 # Whom the admission policies confine: CEL has this name, so neither it nor the namespace can be changed by kustomize alone.
 CONFINED = f"system:serviceaccount:{NAMESPACE}:jitaccess"

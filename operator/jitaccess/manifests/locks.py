@@ -7,6 +7,8 @@ from jitaccess.domain.model import Manifest
 from jitaccess.domain.text import format_time, parse_time
 from jitaccess.manifests.status import condition_status, parse_conditions
 
+LOCKED_GRANTS = "locked-grants.jitaccess.dev"  # the admission policy by which nothing begins for who is locked
+
 
 def parse_lock(manifest: Manifest) -> Lock:
     """Read a lock. An `until` that cannot be read is none: the lock holds until somebody lifts it."""

@@ -21,6 +21,7 @@ from jitaccess.manifests.resources import ROLES, Resource
 from jitaccess.manifests.reviews import AWAITING_REVIEW
 from jitaccess.reconcile.provenance import with_provenance
 from jitaccess.reconcile.sharing import SharedReads
+from jitaccess.workqueue.locks import KnownLocks
 from jitaccess.workqueue.store import Open
 
 MOST_ROLES = 256  # whose words are remembered
@@ -36,7 +37,11 @@ class RoleFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was true a moment ago, of a request that is there; `guessed` where policy and locks are as the watch had them."""
+    """What was true a moment ago, of a request that is there; `guessed` where policy and locks are as the watch had them.
+
+    `locks` are those that hold on the people in it, read live where the watch has told of one; of one that is newer the record of
+    a grant is refused (LockedOut).
+    """
 
     request: AccessRequest
     policy: AccessPolicy | None
@@ -55,8 +60,9 @@ class Facts:
 class Reader:
     """Reads policies and roles live, one read for all who wait for it, and requests where the watch is not enough."""
 
-    def __init__(self, cluster: Cluster, table: RiskTable) -> None:
+    def __init__(self, cluster: Cluster, table: RiskTable, known_locks: KnownLocks) -> None:
         self._cluster = cluster
+        self._known_locks = known_locks
         # The same role is shown in the same words: to find them costs as much as to read it.
         self._show = lru_cache(maxsize=MOST_ROLES)(table.shown)
         self._policies: SharedReads[PolicyRef, AccessPolicy | None] = SharedReads(cluster.policy)
@@ -69,20 +75,28 @@ class Reader:
         if known is None:
             request = await self._cluster.request(resource, key)
             return await self.around(resource, request) if request else None
-        request, policy, role, locks = await asyncio.gather(
-            self._cluster.request(resource, key),
-            self._policy_for(known.policy, key),
-            self._role_for(known.role, key),
-            self._locks.get(None),
+        request, policy, role = await asyncio.gather(
+            self._cluster.request(resource, key), self._policy_for(known.policy, key), self._role_for(known.role, key)
         )
-        return await self._facts(resource, request, policy, role, locks) if request else None
+        return await self._facts(resource, request, policy, role, await self._locks_on(request)) if request else None
 
     async def around(self, resource: Resource, request: AccessRequest) -> Facts:
         """The policy and the role of a request that is known already."""
         policy, role, locks = await asyncio.gather(
-            self._policy_for(request.policy, request.key), self._role_for(request.role, request.key), self._locks.get(None)
+            self._policy_for(request.policy, request.key), self._role_for(request.role, request.key), self._locks_on(request)
         )
         return await self._facts(resource, request, policy, role, locks)
+
+    async def with_locks(self, facts: Facts) -> Facts:
+        """The same with the locks that hold now, whatever the watch has told."""
+        return replace(facts, locks=await self._locks.get(None))
+
+    async def learn_of_locks(self) -> None:
+        """See the locks of which the watch has not told yet; Outage where they cannot be read."""
+        locks = await self._locks.get(None)
+        locks_must_be_known(locks)
+        for lock in locks.found:
+            self._known_locks.see(lock)
 
     async def shown(self, request: AccessRequest, policy: AccessPolicy, locks: Locks) -> Facts:
         """The role of a request that gets nothing yet, whatever its policy is like at this very moment."""
@@ -109,6 +123,11 @@ class Reader:
             return facts
         listed = self._cluster.list_objects(resource, namespace=policy.key.namespace, fieldSelector=AWAITING_REVIEW)
         return replace(facts, unreviewed=unreviewed_of(request, [parse_request(item) async for item in listed]))
+
+    async def _locks_on(self, request: AccessRequest) -> Locks:
+        """A list of a kind in which nothing happens takes long where others write (docs/adr/0028), so it is not for everybody."""
+        people = (request.requester, *(approval.by for approval in request.approvals))
+        return await self._locks.get(None) if self._known_locks.may_be_on(people) else NO_LOCKS
 
     async def _policy_for(self, ref: PolicyRef, key: Key) -> AccessPolicy | None:
         if ref.key.namespace == key.namespace:
@@ -140,10 +159,10 @@ async def read_role(
     return RoleFacts(show(found) if found else None)
 
 
-def locks_must_be_known(facts: Facts) -> None:
+def locks_must_be_known(locks: Locks) -> None:
     """Outage where the locks could not be read: nothing begins meanwhile, and what may have to end is looked at again."""
-    if facts.locks.unknown:
-        raise Outage(f"whether anybody is locked is not known: {facts.locks.unknown}")
+    if locks.unknown:
+        raise Outage(f"whether anybody is locked is not known: {locks.unknown}")
 
 
 def role_obstacle(request: AccessRequest, role: RoleFacts) -> Objection | None:

@@ -16,7 +16,7 @@ from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Delivery, Outcome
 from jitaccess.domain.rules import Objection
 from jitaccess.domain.verdicts import Grant, Verdict, blocked, guard_gone
-from jitaccess.kube.api import Conflict
+from jitaccess.kube.api import Conflict, LockedOut
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.identity import account_name
 from jitaccess.manifests.kinds import COMPONENTS, RequestKind
@@ -47,7 +47,7 @@ class RequestReconciler:
         self._grants = Grants(
             tools.cluster, kind, tools.now, tools.job_image, partial(must_be_exported, tools.audit, kind.resource)
         )
-        self._reader = Reader(tools.cluster, tools.table.for_access(everywhere=kind.everywhere))
+        self._reader = Reader(tools.cluster, tools.table.for_access(everywhere=kind.everywhere), tools.store.locks)
         self._room = Room(tools.cluster, kind.resource, self._open.tally, tools.now)
         self._recorder = Recorder(tools, kind)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
@@ -137,7 +137,7 @@ class RequestReconciler:
             return self._recorder.plan(request.key, verdict)
         if facts.guessed:
             return self._schedule.soon(self._recorder.target(request.key))
-        locks_must_be_known(facts)
+        locks_must_be_known(facts.locks)
         try:
             guard = await self._prepare(facts, verdict.grant)
         except Blocked as block:
@@ -169,8 +169,12 @@ class RequestReconciler:
             return self._schedule.soon(self._recorder.target(request.key))
         self._ahead.still_in_time(verdict.grant)
         delivery = _delivery(verdict.grant, guard.job, guard.missing)
-        with self._room.taken(request, verdict.grant.expires_at):
-            request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
+        try:
+            with self._room.taken(request, verdict.grant.expires_at):
+                request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
+        except LockedOut:
+            await self._reader.learn_of_locks()
+            raise
         self._ahead.used(request)
         if decide(request, facts.policy, self._now(), facts.around).grant is None:
             return self._schedule.soon(self._recorder.target(request.key))  # somebody decided otherwise meanwhile
@@ -200,6 +204,9 @@ class RequestReconciler:
         self._ahead.used(request)  # where the answer to the record got lost
         verdict = decide(request, facts.policy, self._now(), facts.around)
         held = self._held.pop(request.uid, None)
+        if verdict.grant:  # what would stay, or be put back: the API server stands in nobody's way there
+            facts = await self._reader.with_locks(facts)
+            verdict = decide(request, facts.policy, self._now(), facts.around)
         if verdict.grant is None:
             return await self._endings.end(facts, verdict)
         if held:
@@ -216,7 +223,7 @@ class RequestReconciler:
         delivery = _delivery(verdict.grant, job, checked.bound.unguarded if checked.bound else None)
         await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery, incidents))
         self._recorder.plan(request.key, verdict)
-        locks_must_be_known(facts)
+        locks_must_be_known(facts.locks)
 
     def _bound(self, grant: Grant, uid: str) -> None:
         self._open.bound(grant.request, uid)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from jitaccess.domain.locks import Lock, Locks
+from jitaccess.domain.text import lower_ascii
 from jitaccess.workqueue.versions import version_of
 
 
@@ -23,6 +24,12 @@ class KnownLocks:
         """All of them, for a first guess."""
         return Locks(tuple(self._known.values()))
 
+    def may_be_on(self, people: Iterable[str]) -> bool:
+        """Whether one of these people may be locked."""
+        return bool(self._known) and not {lower_ascii(name) for name in people}.isdisjoint(
+            name for lock in self._known.values() for name in lock.people
+        )
+
     def names(self) -> list[str]:
         """The names of all that are known at this moment."""
         return list(self._known)
@@ -33,8 +40,9 @@ class KnownLocks:
 
     def see(self, lock: Lock) -> bool:
         """Remember a lock as it is now; False if it is no news."""
-        known = self._known.get(lock.name)
-        if known and known.uid == lock.uid and 0 <= version_of(lock.resource_version) <= version_of(known.resource_version):
+        known, version = self._known.get(lock.name), version_of(lock.resource_version)
+        old = known and known.uid == lock.uid and 0 <= version <= version_of(known.resource_version)
+        if old and not lock.settled:  # that it is settled stays true
             return False
         if lock.settled:
             self.forget(lock.name)
@@ -45,13 +53,6 @@ class KnownLocks:
     def forget(self, name: str) -> None:
         """Drop a lock that is settled or gone."""
         self._known.pop(name, None)
-
-    def keep(self, names: Iterable[str]) -> list[str]:
-        """Drop all others, which are settled or gone; returns their names."""
-        gone = self._known.keys() - set(names)
-        for name in gone:
-            self.forget(name)
-        return sorted(gone)
 
     def heed(self, name: str, uid: str) -> bool:
         """Remember that its people's requests are looked at because it holds (empty: no longer); False if they were already."""

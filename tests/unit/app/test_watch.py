@@ -14,11 +14,15 @@ from jitaccess.app.watch import Watch
 from jitaccess.domain.model import Key
 from jitaccess.kube.credentials import Connection
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST, CLUSTER_ACCESS_REQUEST
-from jitaccess.manifests.resources import CLUSTER_ROLE_BINDINGS, NAMESPACES, POLICIES, REQUESTS
+from jitaccess.manifests.locks import parse_lock
+from jitaccess.manifests.resources import CLUSTER_ROLE_BINDINGS, LOCKS, NAMESPACES, POLICIES, REQUESTS
 from jitaccess.workqueue.schedule import Schedule, Target
-from unit.examples import empty_store
+from unit.examples import ALICE, empty_store, lock_manifest
 
 R, P = Target(REQUESTS, Key("team-a", "r")), Target(POLICIES, Key("team-a", "debug"))
+
+
+LOCK = Target(LOCKS, Key("", "lock-1"))
 
 
 class Desk:
@@ -41,6 +45,12 @@ class Desk:
         await self.schedule.stop(1.0)
         await running
         return self.seen
+
+
+def lock_body(version: str, **parts: Any) -> kopf.Body:
+    """A lock on alice as the API server tells it."""
+    manifest = lock_manifest(ALICE, **parts)
+    return kopf.Body(manifest | {"metadata": manifest["metadata"] | {"resourceVersion": version}})  # type: ignore[arg-type]
 
 
 def body(name: str, version: str = "5", more: dict[str, Any] | None = None, **parts: Any) -> kopf.Body:
@@ -203,6 +213,44 @@ async def test_an_unreadable_request_is_told_once_and_skipped(
     await desk.watch.request_changed(ACCESS_REQUEST, type="MODIFIED", body=body("r", "9", status=status))
     assert len(caplog.records) == 2, "told again after it could be read"
     assert await desk.fired() == [R]
+
+
+@pytest.mark.parametrize(
+    ("leads", "names", "looks"),
+    [
+        pytest.param(True, ["lock-1"], [LOCK], id="the leader looks, and knows whom it was on"),
+        pytest.param(False, [], [], id="a standby forgets"),
+    ],
+)
+async def test_a_lock_that_leaves_the_watch(leads: bool, names: list[str], looks: list[Target]) -> None:
+    desk = Desk()
+    desk.leads = leads
+    desk.store.locks.see(parse_lock(lock_manifest(ALICE)))
+    await desk.watch.lock_changed(type="DELETED", body=lock_body("21"))
+    assert (desk.store.locks.names(), await desk.fired()) == (names, looks)
+
+
+async def test_a_lock_that_left_the_watch_after_it_was_settled_is_not_known_again() -> None:
+    """It is reported as it was before, with the resourceVersion of what it is now."""
+    desk = Desk()
+    settled = lock_body("21", status={"state": "Lifted", "settled": True})
+    desk.store.locks.see(parse_lock(settled))
+    await desk.watch.lock_changed(type="DELETED", body=lock_body("21"))
+    assert desk.store.locks.names() == []
+
+
+def test_a_lock_that_is_settled_is_forgotten_whatever_was_reported_of_it() -> None:
+    known = Desk().store.locks
+    known.see(parse_lock(lock_body("21")))
+    known.see(parse_lock(lock_body("21", status={"state": "Lifted", "settled": True})))
+    assert known.names() == []
+
+
+async def test_a_lock_is_looked_at_when_it_is_news() -> None:
+    desk = Desk()
+    await desk.watch.lock_changed(type="ADDED", body=lock_body("5"))
+    await desk.watch.lock_changed(type="MODIFIED", body=lock_body("5"))
+    assert (desk.store.locks.names(), await desk.fired()) == (["lock-1"], [LOCK])
 
 
 async def test_a_policy_is_looked_at_when_it_is_news() -> None:

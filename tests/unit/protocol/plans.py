@@ -46,7 +46,7 @@ class Plan:
 
 FIRST = 11  # the calls before it are made by an operator that finds nothing to do when it starts
 BINDING, IDENTITY = "Binding", "Identity"  # as what access is delivered
-CALLS = {BINDING: 19, IDENTITY: 29}  # that a life takes in which nothing unusual happens, and one more, or two to be odd
+CALLS = {BINDING: 17, IDENTITY: 27}  # that a life takes in which nothing unusual happens, and one more, or two to be odd
 # Every call, spread out: what goes wrong somewhere in the middle of a life is met soon.
 SPREAD = {delivery: tuple(FIRST + n * 7 % calls for n in range(calls)) for delivery, calls in CALLS.items()}
 LAGS = (0.2, 0.0)  # by which watches may be behind; taken in turn, each meets every call, since the number of calls is odd

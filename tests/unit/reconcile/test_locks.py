@@ -8,11 +8,11 @@ from jitaccess.domain.model import Key
 from jitaccess.kube.api import Outage
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import parse_request
-from jitaccess.manifests.resources import LOCKS, REQUESTS
+from jitaccess.manifests.resources import LOCKS, REQUESTS, ROLE_BINDINGS
 from jitaccess.reconcile.locks import LockReconciler
 from jitaccess.workqueue.schedule import Target
 from unit.examples import ALICE, BOB, CAROL, DAVE, HOUR, T0, approved_by, lock_manifest, request_manifest
-from unit.reconcile.test_requests import BINDING, NO_BINDING, NO_JOB, STATUS, TARGET, Bench, active, bench
+from unit.reconcile.test_requests import BINDING, GRANT_KEY, NO_BINDING, NO_JOB, STATUS, TARGET, Bench, active, bench
 
 __all__ = ["active", "bench"]
 
@@ -93,23 +93,89 @@ async def test_a_lock_is_over_when_its_time_is_up(bench: Bench, locker: LockReco
     assert len(bench.tools.store.locks) == 0
 
 
-async def test_a_grant_that_is_told_by_the_watch_meets_a_lock_that_the_watch_has_not_told(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("locked", "then"),
+    [
+        pytest.param(ALICE, ("Denied", "Locked"), id="who-asked"),
+        pytest.param(BOB, ("Pending", "WaitingForApproval"), id="who-approved"),
+    ],
+)
+async def test_a_grant_meets_a_lock_that_the_watch_has_not_told(bench: Bench, locked: str, then: tuple[str, str]) -> None:
     await bench.sees()
-    bench.api.put(LOCKS, lock_manifest(ALICE))
+    bench.api.put(LOCKS, lock_manifest(locked))
     bench.approve(BOB)
     await bench.sees()
-    assert bench.state == ("Denied", "Locked")
+    assert bench.state == ("Pending", "WaitingForApproval"), "the API server refused the record that it begins"
+    assert bench.retries_soon
+    await bench.looks()
+    assert bench.state == then
     assert BINDING not in bench.api.writes
+    assert bench.job is None, "what was made ahead is taken back"
 
 
-@pytest.mark.parametrize("answer", [500, 403, 404], ids=["an-outage", "not-allowed", "not-served"])
-async def test_where_locks_are_not_known_nothing_begins(bench: Bench, answer: int) -> None:
+async def test_access_begins_without_the_approvals_of_the_locked_where_others_suffice(bench: Bench) -> None:
+    await bench.sees()
+    put(bench, BOB)
+    bench.approve(BOB, CAROL)
+    await bench.sees()
+    assert bench.state == ("Active", "Granted")
+    assert [approval["by"] for approval in bench.status["approvals"]] == [CAROL], "it begins on her word alone"
+
+
+async def test_where_the_api_server_knows_of_a_lock_that_is_over_by_its_time_it_is_tried_again(bench: Bench) -> None:
+    await bench.sees()
+    bench.api.put(LOCKS, lock_manifest(ALICE, until=T0 - HOUR))
+    bench.approve(BOB)
+    await bench.sees()
+    assert (bench.binding, bench.retries_soon) == (None, True), "admission has no clock"
+    over = lock_manifest(ALICE, until=T0 - HOUR) | {"status": {"state": "Over", "settled": True}}
+    bench.api.put(LOCKS, over)
+    await bench.looks()
+    assert bench.state == ("Active", "Granted")
+
+
+UNREADABLE = pytest.mark.parametrize("answer", [500, 403, 404], ids=["an-outage", "not-allowed", "not-served"])
+
+
+@UNREADABLE
+@pytest.mark.parametrize("told", [True, False], ids=["told-by-the-watch", "not-told"])
+async def test_where_a_lock_cannot_be_read_nothing_begins(bench: Bench, answer: int, told: bool) -> None:
+    await bench.sees()
+    manifest = bench.api.put(LOCKS, lock_manifest(ALICE))
+    if told:
+        bench.tools.store.locks.see(parse_lock(manifest))
     bench.api.fail("GET accesslocks", answer, times=9)
     bench.approve(BOB)
     with pytest.raises(Outage, match="whether anybody is locked is not known"):
         await bench.looks()
     assert bench.binding is None
-    assert bench.state == ("", ""), "and nothing is denied for it"
+    assert bench.state == ("Pending", "WaitingForApproval"), "and nothing is denied for it"
+
+
+async def test_a_lock_that_was_lifted_before_the_watch_tells_denies_nothing(bench: Bench) -> None:
+    await bench.sees()
+    put(bench, ALICE)
+    bench.api.put(LOCKS, lock_manifest(ALICE, **LIFTED))
+    bench.approve(BOB)
+    await bench.sees()
+    assert bench.state == ("Active", "Granted")
+
+
+async def test_nobody_asks_for_locks_where_the_watch_tells_of_none_on_these_people(bench: Bench) -> None:
+    await bench.sees()
+    put(bench, CAROL)
+    bench.approve(BOB)
+    await bench.sees()
+    assert bench.state == ("Active", "Granted")
+    assert "GET accesslocks" not in bench.api.calls
+
+
+async def test_access_is_not_put_back_for_who_is_locked_though_the_watch_has_not_told(active: Bench) -> None:
+    active.api.put(LOCKS, lock_manifest(ALICE))
+    active.api.remove(ROLE_BINDINGS, GRANT_KEY)
+    await active.looks()
+    assert active.state == ("Revoked", "Locked")
+    assert BINDING not in active.api.writes
 
 
 async def test_where_locks_are_not_known_what_is_revoked_ends_all_the_same(active: Bench) -> None:

@@ -1235,7 +1235,7 @@ async def test_a_deleted_request_leaves_its_last_words(active: Bench) -> None:
 # What a look costs, and in which order many of them end.
 
 
-async def test_a_life_told_by_the_watch_costs_five_reads(bench: Bench) -> None:
+async def test_a_life_told_by_the_watch_costs_four_reads(bench: Bench) -> None:
     bench.policies.see(parse_policy(policy_manifest()))
     bench.requests._proven.add((NAMESPACE, VIEW, DeliveredAs.BINDING))
     await bench.sees()
@@ -1245,8 +1245,8 @@ async def test_a_life_told_by_the_watch_costs_five_reads(bench: Bench) -> None:
     await bench.looks()
     assert bench.state == ("Expired", "DurationElapsed")
     reads = [call for call in bench.api.calls if call.startswith("GET")]
-    assert reads == ["GET clusterroles", "GET accesspolicies", "GET clusterroles", "GET accesslocks", "GET accessrequests"], (
-        "the role to show it; policy, role and locks before the grant; the request before its end is recorded"
+    assert reads == ["GET clusterroles", "GET accesspolicies", "GET clusterroles", "GET accessrequests"], (
+        "the role to show it; policy and role before the grant; the request before its end is recorded"
     )
 
 
