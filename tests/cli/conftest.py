@@ -1,7 +1,10 @@
 """The plugin, on both kinds of installation."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from cli import warm
 from cli.plugin import Plugin
 from system import System
 from team import Team, new_team
@@ -17,3 +20,10 @@ def jit(by_hand_system: System) -> Plugin:
 def jit_stamped(team: Team) -> Plugin:
     """The plugin with a team of its own where the API server stamps: its ledger lines and names are taken as they are."""
     return Plugin(team)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_parent_left() -> Iterator[None]:
+    """The parent of the warm plugins ends with the tests."""
+    yield
+    warm.end()

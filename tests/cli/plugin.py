@@ -1,5 +1,9 @@
-"""Running `kubectl jit` as its users do: as a program, as one of the people of the tests, at a terminal or in a script."""
+"""Running `kubectl jit` as its users do: as one of the people of the tests, at a terminal or in a script.
 
+It runs warm, which spares its imports (tests/cli/warm.py). Where the start itself matters a test names PLUGIN, the program.
+"""
+
+import codecs
 import fcntl
 import os
 import pty
@@ -14,11 +18,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.warm import Started, Warm, parent
 from team import PATIENCE, Team
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGIN = (sys.executable, "-c", "from jitaccess.cli import main; main()")
-COMPLETER = (sys.executable, "-c", "from jitaccess.cli import complete; complete()")
+MAIN = "from jitaccess.cli import main; main()"
+COMPLETE = "from jitaccess.cli import complete; complete()"
+WARM = "warm"  # in the place of an interpreter
+PLUGIN = (sys.executable, "-c", MAIN)
+WARM_PLUGIN = (WARM, "-c", MAIN)
+COMPLETER = (WARM, "-c", COMPLETE)
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07)")
 
 
@@ -50,33 +59,17 @@ class Plugin:
             **more,
         }
 
-    def __call__(self, *args: str, user: str = "alice", program: Sequence[str] = PLUGIN, **env: str) -> Answer:
+    def __call__(self, *args: str, user: str = "alice", program: Sequence[str] = WARM_PLUGIN, **env: str) -> Answer:
         """Run it in a script, where there is no terminal."""
-        done = subprocess.run(
-            [*program, *args],
-            env=self.environment(user, **env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=2 * PATIENCE,
-            check=False,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return run([*program, *args], self.environment(user, **env))
 
-    def start(self, *args: str, user: str = "alice") -> subprocess.Popen[str]:
+    def start(self, *args: str, user: str = "alice") -> Started:
         """Start it, to run beside others."""
-        return subprocess.Popen(
-            [*PLUGIN, *args],
-            env=self.environment(user),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-        )
+        return Started(parent(), MAIN, args, self.environment(user))
 
     def at_terminal(self, *args: str, user: str = "alice", columns: int = 80, **env: str) -> "Terminal":
         """Run it at a terminal of that width."""
-        return Terminal([*PLUGIN, *args], self.environment(user, TERM="xterm-256color", **env), columns)
+        return Terminal([*WARM_PLUGIN, *args], self.environment(user, TERM="xterm-256color", **env), columns)
 
     def ok(self, *args: str, user: str = "alice") -> str:
         """Run it in a script, where it must succeed; returns what it printed."""
@@ -91,17 +84,28 @@ class Plugin:
         )
 
 
+def run(argv: Sequence[str], env: Mapping[str, str]) -> Answer:
+    """Run a program, or the plugin warm, in a script."""
+    if argv[0] == WARM:
+        started = Started(parent(), argv[2], argv[3:], env)
+        out, err = started.communicate(2 * PATIENCE)
+        return Answer(started.returncode, out, err)
+    done = subprocess.run(
+        argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=2 * PATIENCE, check=False
+    )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
 class Terminal:
-    """A program at a pseudo-terminal."""
+    """A program, or the plugin warm, at a pseudo-terminal."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str], columns: int) -> None:
         self._leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        self._process = subprocess.Popen(
-            argv, env=dict(env), stdin=follower, stdout=follower, stderr=follower, start_new_session=True
-        )
+        self._process = _at(follower, argv, env)
         os.close(follower)
         self.raw = ""
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two pieces
         self._read_to = 0
 
     @property
@@ -150,5 +154,11 @@ class Terminal:
             chunk = os.read(self._leader, 65536)
         except OSError:  # the other end is closed
             return False
-        self.raw += chunk.decode(errors="replace")
+        self.raw += self._decoder.decode(chunk)
         return bool(chunk)
+
+
+def _at(terminal: int, argv: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes] | Warm":
+    if argv[0] == WARM:
+        return parent().fork(argv[2], argv[3:], env, (terminal, terminal, terminal), leads=True)
+    return subprocess.Popen(argv, env=env, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.hostile import BODY, Hostile, Reply, as_json, status, whoami
-from cli.plugin import PLUGIN, ROOT, Terminal
+from cli.plugin import ROOT, WARM_PLUGIN, Terminal
 
 REASON = 'INC-42, the "config" of bob\'s'
 
@@ -77,7 +77,7 @@ def home(tmp_path: Path, cluster: Cluster) -> Iterator[Path]:
 
 def at_terminal(home: Path, *args: str) -> Terminal:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT / "operator"), "TERM": "xterm"}
-    return Terminal([*PLUGIN, *args], environment | {"KUBECONFIG": str(home / "config")}, 120)
+    return Terminal([*WARM_PLUGIN, *args], environment | {"KUBECONFIG": str(home / "config")}, 120)
 
 
 def answered(terminal: Terminal, *pairs: tuple[str, str]) -> None:

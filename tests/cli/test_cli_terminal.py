@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.cells import cell_len
 
-from cli.plugin import COMPLETER, PLUGIN, Plugin
+from cli.plugin import COMPLETER, PLUGIN, WARM, Plugin
 
 ESC = "\x1b"
 
@@ -50,7 +50,8 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_fits_the_terminal(jit_stamped: Plugin, command: str) -> None:
-    answer = jit_stamped(*([command] if command else []), "--help", COLUMNS="80")
+    """A program for each, so that none needs what another has imported."""
+    answer = jit_stamped(*([command] if command else []), "--help", program=PLUGIN, COLUMNS="80")
     assert answer.code == 0
     usage, _, rest = answer.out.partition("\n")
     assert usage.startswith("Usage: kubectl jit")
@@ -203,13 +204,13 @@ def test_a_state_of_a_newer_operator_is_reported_and_stops_no_list(jit_stamped: 
     jit_stamped.team.until(other, "Pending")
     said = f"request {name} cannot be read: its state 'Suspended' was written by a newer jitaccess"
     for args in (["show", name], ["approve", name, "-y"], ["watch", name]):
-        answer = jit_stamped(*args, program=[sys.executable, "-c", OLDER])
+        answer = jit_stamped(*args, program=[WARM, "-c", OLDER])
         assert (answer.code, answer.out) == (1, "")
         assert f"error: {said}" in answer.err
         assert "hint: upgrade the plugin" in answer.err
         assert "Traceback" not in answer.err
     for args, code in ((["ls"], 0), (["ls", "-o", "name"], 0), (["watch", "--all", "--timeout", "2s"], 0), (["export"], 1)):
-        answer = jit_stamped(*args, program=[sys.executable, "-c", OLDER])
+        answer = jit_stamped(*args, program=[WARM, "-c", OLDER])
         assert answer.code == code, answer
         assert f"left out: {said}" in answer.err
         assert other in answer.out, "what can be read is listed"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli.hostile import SECRET, Answers, Hostile, Reply, as_json, empty, status
-from cli.plugin import PLUGIN, ROOT, Answer
+from cli.plugin import PLUGIN, ROOT, WARM_PLUGIN, Answer, run
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,10 @@ class Machine:
     server: Hostile
 
     def run(self, *args: str, **env: str) -> Answer:
-        """Run the plugin there, as a program in a script."""
+        """Run the plugin there, in a script."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONPATH": str(ROOT / "operator"), "TZ": "UTC"}
         environment |= {"KUBECONFIG": str(self.home / "config")} | env
-        done = subprocess.run(
-            [*PLUGIN, *args],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=60,
-            check=False,
-        )
-        return Answer(done.returncode, done.stdout, done.stderr)
+        return run([*WARM_PLUGIN, *args], environment)
 
     def plugin(self, script: str) -> str:
         """A credential plugin, as lines of a kubeconfig's user."""
@@ -296,14 +287,17 @@ def test_the_password_of_a_proxy_is_not_shown(machine: Machine, prepare: Callabl
     assert "Traceback" not in answer.err
 
 
+UNASKED = 29.0  # seconds, after which a call ends that is given no --request-timeout, or one that nobody reads
+
+
 @pytest.mark.parametrize("given", ["1s", "1", "1000ms"])
 def test_a_request_takes_no_longer_than_it_may(machine: Machine, given: str) -> None:
-    machine.server.answers = lambda *_: Reply(200, b"{}", delay=8)
+    machine.server.answers = lambda *_: Reply(200, b"{}", delay=60)
     began = time.monotonic()
     answer = machine.run("ls", "--all", "--request-timeout", given)
     assert answer.code == 1
     assert "does not answer in time: 1s" in answer.err
-    assert time.monotonic() - began < 5, "of which the start of the program is most"
+    assert time.monotonic() - began < UNASKED, "nobody waits for the answer"
 
 
 def test_a_timeout_of_zero_is_none(machine: Machine) -> None:
@@ -312,13 +306,13 @@ def test_a_timeout_of_zero_is_none(machine: Machine) -> None:
 
 
 def test_a_connection_that_nobody_takes_ends_in_time(machine: Machine) -> None:
-    """An address that is routed nowhere: what is sent there is never answered."""
+    """An address that is routed nowhere: what is sent there is never answered, and a kernel tries for two minutes."""
     text = (machine.home / "config").read_text()
     (machine.home / "config").write_text(text.replace(machine.server.url, "http://198.51.100.1:80"))
     began = time.monotonic()
     answer = machine.run("ls", "--all", "--request-timeout", "2s")
     assert answer.code == 1, "an outage is no verdict"
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < UNASKED
 
 
 def test_a_busy_server_is_asked_again(machine: Machine) -> None:
