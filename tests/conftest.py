@@ -75,8 +75,10 @@ def group_of(item: pytest.Item) -> str:
     if "by_hand_system" in fixtures or BY_HAND in params:
         return "by hand"
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    if folder in ("attack", "controlplane", "unit"):
+    if folder in ("attack", "controlplane"):
         return folder
+    if folder == "unit":
+        return str(item.path.relative_to(Path(__file__).parent).with_suffix(""))  # they share nothing: each fills a gap
     if "stamped_system" in fixtures or STAMPED in params:
         return "cli" if folder == "cli" else "stamped"  # each long enough for a control plane of its own
     return item.name if folder == "demo" else item.path.stem
