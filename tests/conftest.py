@@ -47,24 +47,25 @@ def running_system(overlay: str) -> Iterator[System]:
 # Tests that share a control plane are one group, and each group runs in one process (make test: --dist loadgroup), so that no
 # plane is started twice. The groups start in this order: the longest first, so that none is left alone at the end.
 GROUPS = (
-    "by hand",
-    "cli",
-    "unit",
     "stamped",
+    "by hand",
     "test_outages",
     "attack",
-    "test_audit",
     "test_replicas",
+    "test_audit",
+    "cli",
+    "unit/protocol/test_one_thing",
     "controlplane",
-    "test_hostile",
     "test_bench",
     "test_emergencies",
     "test_the_story_comes_out_right",  # alone in its group, like every test that brings a control plane of its own
     "test_chaos",
     "test_beginnings",
+    "test_cluster_wide",
     "test_alive",
     "test_packaging",
     "test_notifications",
+    "test_warm",
 )
 
 

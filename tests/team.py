@@ -28,11 +28,12 @@ _numbers = itertools.count(1)
 
 def eventually(look: Callable[[], T], what: str, *, timeout: float = PATIENCE) -> T:
     """Look until it is truthy, and return that; fail saying what was expected and what was seen last."""
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while not (seen := look()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
             pytest.fail(f"expected within {timeout:.0f} s: {what}; last seen: {seen!r}")
-        time.sleep(0.05)
+        time.sleep(min(0.25, max(0.05, waited / 40)))  # what takes long is looked at less often: looking costs too
     return seen
 
 
