@@ -88,7 +88,7 @@ def test_a_service_account_reads_its_token_from_a_file_that_can_be_renewed(
     plane: ControlPlane,
 ) -> None:
     plane.kubectl("create", "serviceaccount", "robot")
-    path = plane.service_account_kubeconfig("default", "robot", duration="1h")
+    path = plane.service_account_kubeconfig("default", "robot", hours=1)
     command = [str(plane.binaries["kubectl"]), "--kubeconfig", str(path), "auth", "whoami"]
     shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "system:serviceaccount:default:robot" in shown
@@ -97,6 +97,8 @@ def test_a_service_account_reads_its_token_from_a_file_that_can_be_renewed(
     assert plane.service_account_kubeconfig("default", "robot") == path
     assert file.read_text() != first
     assert first not in path.read_text()
+    with pytest.raises(ControlPlaneError, match=r"no token for the ServiceAccount default/nobody: .*not found"):
+        plane.service_account_kubeconfig("default", "nobody")
 
 
 def test_audit_events_are_complete_as_soon_as_the_answer_is_there(plane: ControlPlane) -> None:
