@@ -1,5 +1,6 @@
 """Asking for later, and under policies with windows: what is foreseen, and what is said meanwhile."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,7 +41,7 @@ def test_a_start_of_ones_own_is_decided_now_and_said_everywhere(jit: Plugin, opt
     assert "1h from " in shown
     watched = jit("watch", name, "--timeout", "3s")
     assert (watched.code, "Scheduled: begins " in watched.out) == (4, True), watched
-    assert f"{name} is still Scheduled after 3s: begins " in watched.err
+    assert re.search(rf"{name} is still Scheduled after \d+s: begins ", watched.err)
     assert name in jit.ok("ls", "--state", "scheduled")
     withdrawn = jit("withdraw", name, "-y", "-m", "not needed")
     assert withdrawn.code == 0, withdrawn

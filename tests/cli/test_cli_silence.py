@@ -1,5 +1,7 @@
 """What is said while the operator is away: nothing that it has not done, and what was really seen after a wait."""
 
+import re
+
 import pytest
 
 from cli.plugin import Plugin
@@ -26,7 +28,7 @@ def test_a_request_that_nobody_looks_at_is_not_about_to_be_granted(jit: Plugin) 
         assert "s ago, not looked at yet" in jit.ok("ls")
         waited = jit("request", "look", "--reason", "x", "--timeout", "1s")
         assert waited.code == 4
-        assert f"was not looked at within 1s: {SILENT}; the request stays" in waited.err
+        assert re.search(rf"was not looked at within \d+s: {re.escape(SILENT)}; the request stays", waited.err)
     jit.team.until(name, "Active")
     assert "Active: ClusterRole view until " in jit.ok("show", name)
 
@@ -43,7 +45,8 @@ def test_an_approval_is_not_a_grant_and_a_revocation_not_an_end(jit: Plugin) -> 
         ]
         assert "approved by bob; the operator has not acted on that yet" in jit.ok("show", pending)
         waited = jit("watch", pending, "--timeout", "1s")
-        assert (waited.code, "is still Pending after 1s: approved by bob" in waited.err) == (4, True), waited
+        assert waited.code == 4, waited
+        assert re.search(r"is still Pending after \d+s: approved by bob", waited.err)
         revoked = jit.ok("revoke", active, "-y", user="bob")
         assert revoked == f"accessrequest/{active} revoked, but not ended yet: {SILENT}\n"
         assert "revoked by bob; the operator has not acted on that yet (ends in " in jit.ok("show", active)
