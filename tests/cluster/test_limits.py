@@ -4,6 +4,8 @@ from typing import Any
 
 from team import CLUSTER_POLICIES, POLICIES, REQUESTS, Team, cluster_policy_manifest, eventually, new_team
 
+CONDITIONS = ("Approved", "Granted", "Denied")
+
 
 def denial(team: Team, name: str) -> tuple[str, str]:
     """The reason of a request that was denied, and what was said."""
@@ -49,6 +51,9 @@ def test_what_was_approved_meanwhile_is_asked_again_when_it_begins(team: Team) -
         "Granted",
         "LimitReached",
     }
+    refused = next(name for name in names if team.state(name) == "Denied")
+    said = [(kind, team.condition(refused, kind)["status"], team.condition(refused, kind)["reason"]) for kind in CONDITIONS]
+    assert said == [("Approved", "True", "Approved"), ("Granted", "False", "LimitReached"), ("Denied", "True", "LimitReached")]
 
 
 def test_a_limit_that_is_lowered_ends_no_access(team: Team) -> None:

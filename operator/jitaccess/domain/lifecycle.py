@@ -1,6 +1,7 @@
 """The state machine of a request: one table, and one pure function that says what should be true now."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jitaccess.domain.awaiting import awaited, missing_approvals
@@ -9,7 +10,7 @@ from jitaccess.domain.counting import counting_approvals, heard, heard_approvals
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision
 from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import State
-from jitaccess.domain.rules import objection, objection_to_beginning
+from jitaccess.domain.rules import approvals_stand, objection, objection_to_beginning
 from jitaccess.domain.text import format_time
 from jitaccess.domain.verdicts import Verdict, grant_of, granted
 from jitaccess.domain.waits import WAITING, awaits
@@ -53,9 +54,11 @@ def length_of(request: AccessRequest, approvals: Iterable[Decision]) -> timedelt
 
 def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
     against = _against(request, policy, now, around)
-    if policy is None or against:
+    if policy is None:
         return against or _NO_POLICY
     deadline, case = deadline_of(request, policy, State.PENDING), Case(request, policy, now, around)
+    if against:
+        return _approved_nonetheless(case, against)
     if now >= deadline:
         return _timed_out(case, deadline)
     approvals = heard_approvals(case)
@@ -63,6 +66,17 @@ def _pending(request: AccessRequest, policy: AccessPolicy | None, now: datetime,
         missing = missing_approvals(case)
         return Verdict(State.PENDING, "WaitingForApproval", missing, approvals=approvals, wake_at=deadline)
     return _beginning(case, approvals, deadline)
+
+
+def _approved_nonetheless(case: Case, against: Verdict) -> Verdict:
+    """The verdict that ends a request, with what people have approved by then.
+
+    Where a policy asks nobody, nobody has approved what it refuses.
+    """
+    approvals = heard_approvals(case)
+    if not approvals or wanting(case.policy, approvals) or not approvals_stand(case):
+        return against
+    return replace(against, approvals=approvals, approved=True)
 
 
 def _scheduled(request: AccessRequest, policy: AccessPolicy | None, now: datetime, around: Circumstances) -> Verdict:
@@ -79,7 +93,7 @@ def _scheduled(request: AccessRequest, policy: AccessPolicy | None, now: datetim
     if wanting(policy, heard(case, approvals)):
         locked = ", ".join(approval.by for approval in approvals if approval not in heard(case, approvals))
         message = f"approvals do not count while those who gave them are locked: {locked}"
-        return Verdict(State.SCHEDULED, "ApproverLocked", message, approvals=approvals, wake_at=deadline)
+        return Verdict(State.SCHEDULED, "ApproverLocked", message, approvals=approvals, wake_at=deadline, approved=True)
     return _beginning(case, approvals, deadline)
 
 
@@ -88,13 +102,13 @@ def _beginning(case: Case, approvals: tuple[Decision, ...], deadline: datetime) 
     request, now, start = case.request, case.now, case.request.start
     if start and now < start:
         message = f"begins {format_time(start)}"
-        return Verdict(State.SCHEDULED, "Scheduled", message, approvals=approvals, wake_at=start, starts_at=start)
+        return Verdict(State.SCHEDULED, "Scheduled", message, "", approvals, None, start, start, approved=True)
     wait = awaits(case)
     if wait:
         wake_at = min(wait.until or deadline, deadline)
-        return Verdict(request.state, wait.reason, wait.message, "", approvals, None, wake_at, wait.until)
+        return Verdict(request.state, wait.reason, wait.message, "", approvals, None, wake_at, wait.until, approved=True)
     if full := objection_to_beginning(case):
-        return Verdict(State.DENIED, full.reason, full.message, approvals=approvals)
+        return Verdict(State.DENIED, full.reason, full.message, approvals=approvals, approved=True)
     return granted(grant_of(request, now, _end(case, approvals), case.policy.delivery), heard(case, approvals))
 
 
@@ -157,14 +171,17 @@ def _revoked(request: AccessRequest) -> Verdict | None:
 
 def _timed_out(case: Case, deadline: datetime) -> Verdict:
     before, approvals = case.request.recorded.condition("Granted"), heard_approvals(case)
+    enough = not wanting(case.policy, approvals)
     if before and before.reason in OBSTACLES | WAITING:
         state = State.FAILED if before.reason in OBSTACLES else State.TIMED_OUT
-        return Verdict(state, before.reason, f"approved, but never granted: {before.message}", approvals=approvals)
-    if not wanting(case.policy, approvals):
+        return Verdict(
+            state, before.reason, f"approved, but never granted: {before.message}", approvals=approvals, approved=enough
+        )
+    if enough:
         message = f"approved, but not granted until {format_time(deadline)}"
     else:
         message = f"no decision until {format_time(deadline)}: {missing_approvals(case)}"
-    return Verdict(State.TIMED_OUT, "PendingTimeout", message, approvals=approvals)
+    return Verdict(State.TIMED_OUT, "PendingTimeout", message, approvals=approvals, approved=enough)
 
 
 def _time_is_up(request: AccessRequest) -> str:

@@ -181,11 +181,19 @@ RULES: tuple[Rule, ...] = (
 )
 # What is asked once more when access would begin at that very moment.
 BEGINNING: tuple[Rule, ...] = (_no_room,)
+# What makes approvals those of something else, or of nobody knows what.
+VOIDING: tuple[Rule, ...] = (_recreated, _unreadable, _changed)
 
 
 def objection_to_beginning(case: Case) -> Objection | None:
     """What speaks against access that would begin now, where nothing speaks against the request itself."""
     return next((against for rule in BEGINNING if (against := rule(case))), None)
+
+
+def approvals_stand(case: Case) -> bool:
+    """Whether what people have approved is what there is now, whatever else speaks against the request."""
+    known = not case.request.invalid and case.policy.ref == case.request.policy
+    return known and not any(voids(case) for voids in VOIDING)
 
 
 def counts_for_the_day(reason: str) -> bool:

@@ -8,7 +8,6 @@ from jitaccess.domain.obstacles import OBSTACLES
 from jitaccess.domain.recorded import DeliveredAs, State
 from jitaccess.domain.rules import Objection
 from jitaccess.domain.text import format_time
-from jitaccess.domain.waits import WAITING
 
 # The reason of a request whose access should have ended and has not: the API server does not let it.
 END_REFUSED = "EndRefused"
@@ -40,7 +39,8 @@ class Verdict:
     """What should be true of a request now, and why.
 
     `grant` is the access that should exist (None: none should); `wake_at` is when to look again though nothing happens;
-    `by` is whose decision it was, empty where it was nobody's; `starts_at` is when approved access is to begin, if later.
+    `by` is whose decision it was, empty where it was nobody's; `starts_at` is when approved access is to begin, if later;
+    `approved` is whether the approvals suffice, even if the access is to begin later, or never.
     """
 
     state: State
@@ -51,22 +51,18 @@ class Verdict:
     grant: Grant | None = None
     wake_at: datetime | None = None
     starts_at: datetime | None = None
+    approved: bool = False
 
     @property
     def troubled(self) -> bool:
         """Whether something stands in the way of what should be true, so that it is tried again."""
         return self.reason in OBSTACLES or self.reason == END_REFUSED
 
-    @property
-    def approved(self) -> bool:
-        """Whether the approvals suffice, even if the access is to begin later, or something still stands in its way."""
-        return self.state in (State.SCHEDULED, State.ACTIVE) or self.reason in OBSTACLES | WAITING
-
 
 def granted(grant: Grant, approvals: tuple[Decision, ...]) -> Verdict:
     """The verdict that this access should exist."""
     message = f"{grant.role} until {format_time(grant.expires_at)}"
-    return Verdict(State.ACTIVE, "Granted", message, "", approvals, grant, grant.expires_at)
+    return Verdict(State.ACTIVE, "Granted", message, "", approvals, grant, grant.expires_at, approved=True)
 
 
 def blocked(verdict: Verdict, obstacle: Objection, state: State) -> Verdict:

@@ -304,6 +304,7 @@ class OneRequest(RuleBasedStateMachine):
         after = json.loads(json.dumps(request_status(next_step(request, outcome, self.now).recorded)))
         self._end(verdict)
         self._check_record(before, after)
+        self._check_approved(before, after)
         self.request["status"] = after
         self.made = verdict.grant or self.made
         self.looks += 1
@@ -434,6 +435,19 @@ class OneRequest(RuleBasedStateMachine):
         for field in ("grantedAt", "expiresAt"):
             assert before.get(field, after.get(field)) == after.get(field), f"{field} moved once it was granted"
         self._check_review(before, after)
+
+    def _check_approved(self, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """By the record alone: what of it has enough approvals says so, whatever else it says, and what has not, does not."""
+        told = next(each["status"] for each in after["conditions"] if each["type"] == "Approved") == "True"
+        waited = before.get("state", "Pending") == "Pending"
+        if not waited or self.policy is None or any(self._is_locked(who) for who in (BOB, CAROL, DAVE)):
+            return
+        stages, given = after.get("stages", []), len(after.get("approvals", []))
+        enough = all(each["approvals"] >= each["required"] for each in stages) if stages else given >= after["requiredApprovals"]
+        if given and enough:
+            assert told, f"{given} have approved, and {after['conditions']}"
+        if not enough and after["state"] == "Pending":
+            assert not told, f"{after['conditions']} of {given} approvals"
 
     def _check_review(self, before: dict[str, Any], after: dict[str, Any]) -> None:
         if "grantedAt" in before:
