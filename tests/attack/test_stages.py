@@ -42,6 +42,16 @@ def under(policy: str, how: How) -> How:
     return about(prepare, how)
 
 
+def looked_at(how: How) -> How:
+    """Do it once the operator has looked at the request: before, whoever decides in a stage is told to wait for that."""
+
+    def prepare(scene: Scene) -> None:
+        name = scene.ask("alice")
+        eventually(lambda: scene.stage.status(name).get("state"), f"{name} is on record")
+
+    return about(prepare, how)
+
+
 def staged(how: How) -> How:
     return under("staged", how)
 
@@ -120,7 +130,7 @@ def brackets() -> Iterator[Attempt]:
         in_stage("lead"),
     ),
     Attempt("a stage in capitals", "bob", staged(in_stage("Lead")), refusals.no_stage("Lead"), in_stage("lead")),
-    Attempt("a stage of a policy without", "bob", in_stage("lead"), refusals.NO_STAGES, decides("approve")),
+    Attempt("a stage of a policy without", "bob", looked_at(in_stage("lead")), refusals.NO_STAGES, decides("approve")),
     Attempt("the plain ledger of a policy with stages", "bob", staged(own_line()), refusals.IN_STAGES, in_stage("lead")),
     Attempt(
         "the plain ledger of a policy with stages, with every right there is",

@@ -1,7 +1,9 @@
 """The plugin where several groups must approve, and where somebody approves for less time."""
 
+import pytest
+
 from cli.plugin import Plugin
-from team import TWO_STAGES, eventually
+from team import PATIENCE, TWO_STAGES, eventually
 
 
 def test_each_approves_in_their_stage_and_sees_what_is_still_awaited(jit: Plugin) -> None:
@@ -35,6 +37,26 @@ def test_each_approves_in_their_stage_and_sees_what_is_still_awaited(jit: Plugin
     assert "approved by bob in stage lead for 30m" in csv
     jit.ok("deny", name, "-y", "-m", "enough", user="sam")
     jit.team.until(name, "Revoked")
+
+
+@pytest.mark.parametrize("verb", ["approve", "deny"])
+def test_what_the_operator_has_not_looked_at_is_decided_once_it_has(jit: Plugin, verb: str) -> None:
+    jit.team.policy(**TWO_STAGES)
+    with jit.team.operator_frozen():
+        name = jit.asked()
+        assert name in jit.ok("ls", "--reviewable", user="bob"), "it waits for him, whoever has looked at it"
+        refused = jit(verb, name, "-y", "-m", "no rush", user="bob")
+        assert refused.code == 4
+        said = " ".join(refused.err.split())
+        assert f"nobody can decide in a stage of {name} now: the operator has not looked at it yet" in said
+        waiting = jit.start(verb, name, "-y", "-m", "no rush", user="bob")
+        assert "not looked at yet" in waiting.stderr.readline(), "it waits for the first look"
+    _, err = waiting.communicate(timeout=PATIENCE)
+    assert waiting.returncode in (0, 4), err
+    if waiting.returncode:  # a slow operator; it is asked again, as the message says
+        eventually(lambda: not jit(verb, name, "-y", "-m", "no rush", user="bob").code, "it is decided")
+    [line] = [line for ledger, line in jit.team.annotations(name).items() if ledger.startswith("jitaccess.dev/")]
+    assert line == "bob: no rush"
 
 
 def test_longer_than_was_asked_for_is_refused_before_it_is_sent(jit_stamped: Plugin) -> None:

@@ -181,14 +181,41 @@ def test_a_policy_that_gets_stages_ends_the_access_that_they_have_not_approved(t
     assert not team.binding(name)
 
 
-def test_a_stage_is_written_to_once_the_operator_has_looked_and_not_before(either: Team) -> None:
+NOT_YET = "; as long as that lasts, the operator is down"
+
+
+@pytest.mark.parametrize(
+    ("verb", "stage", "words"),
+    [
+        pytest.param(
+            "approve", "lead", "AccessPolicy 'debug' has no stage 'lead', nor any other that is on record: ", id="in-a-stage"
+        ),
+        pytest.param("approve", "", "bob is not an approver of AccessPolicy 'debug'", id="without-saying-which"),
+        pytest.param("deny", "", "bob is not an approver of AccessPolicy 'debug'", id="denied"),
+        pytest.param("revoke", "", "bob may not revoke this request", id="revoked"),
+    ],
+)
+def test_before_the_operator_has_looked_who_decides_in_a_stage_is_told_to_wait(
+    either: Team, verb: str, stage: str, words: str
+) -> None:
     either.policy(**TWO_STAGES)
+    bob = either.person("bob")
     with either.operator_frozen():
         name = either.request()
-        refused = either.person("bob").merge(REQUESTS, name, annotations({"jitaccess.dev/approvals.lead": "bob: ok"}))
-        assert "has no stage 'lead', nor any other that is on record" in refused.message
+        refused = bob.merge(REQUESTS, name, either.decision("bob", verb, name, stage=stage))
+        made = either.get(name)["metadata"]["creationTimestamp"]
+        assert refused.status == 403
+        assert words in refused.message
+        assert f"the operator has not looked at this request since it was made ({made}), and until it has" in refused.message
+        assert refused.message.endswith(NOT_YET), refused.message
+        withdrawn = either.request()
+        either.decide("alice", "revoke", withdrawn)  # one's own needs no stage
     eventually(lambda: progress(either, name), "the stages are on record")
-    either.decide("bob", "approve", name, stage="lead")
+    either.decide("bob", verb, name, stage="lead" if verb == "approve" else "")
+    either.until(withdrawn, "Withdrawn")
+    if verb == "approve":
+        other = either.person("bob").merge(REQUESTS, name, either.decision("bob", "approve", name, stage="security"))
+        assert (other.status, NOT_YET in other.message) == (403, False), "who is told to wait can do it then"
 
 
 def test_a_plain_approval_lands_in_the_stage_that_its_author_holds(team: Team) -> None:

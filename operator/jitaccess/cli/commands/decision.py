@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import cached_property
 
 from jitaccess.cli.api.client import Client
-from jitaccess.cli.api.errors import CliError, Refused, UsageError
+from jitaccess.cli.api.errors import Refused, UsageError
 from jitaccess.cli.api.ledger import checked_text
 from jitaccess.cli.api.reading import read_request
 from jitaccess.cli.commands.background import background
@@ -17,6 +17,7 @@ from jitaccess.cli.terminal.output import dump, fields, note, say, styled
 from jitaccess.domain.approved import as_written, whose
 from jitaccess.domain.counting import counting_approvals
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Ledger, Manifest, approvals_of
+from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
 from jitaccess.wording.describe import how_long, place, policy_of, reference, still_awaited, times_out
 from jitaccess.wording.stages import stage_lines
@@ -126,8 +127,26 @@ class Case:
 
     def _decide(self, verb: Verb, text: str, dry_run: bool = False) -> Manifest:
         if verb is not APPROVE:
-            return self._client.decide(self._request.key, verb.ledger, text, dry_run)
+            return self._end(verb, text, dry_run)
+        if self._lacks_stages:
+            self._request = self._effect.staged(self._request)
         return self._client.decide(self._request.key, approvals_of(self._stage), self._limited(text), dry_run)
+
+    def _end(self, verb: Verb, text: str, dry_run: bool) -> Manifest:
+        """Deny or end; before its stages are on record, whoever decides in one is refused like anybody else, and asks again."""
+        try:
+            return self._client.decide(self._request.key, verb.ledger, text, dry_run)
+        except Refused:
+            if verb is WITHDRAW or not self._lacks_stages:
+                raise
+        self._request = self._effect.staged(self._request)
+        return self._client.decide(self._request.key, verb.ledger, text, dry_run)
+
+    @property
+    def _lacks_stages(self) -> bool:
+        """Whether the policy has stages, and the operator has recorded none of them of this request."""
+        waits = self._request.state is State.PENDING and not self._request.recorded.stages
+        return waits and self._policy is not None and bool(self._policy.stages)
 
     def _limited(self, text: str) -> str:
         """The note, with what makes the access shorter in front."""
@@ -148,8 +167,6 @@ class Case:
     def _stage(self) -> str:
         """The stage to approve in: the one that was named, or the only one that is open and mine; empty where there are none."""
         name, stages = self._request.key.name, [stage.name for stage in self._request.recorded.stages]
-        if not stages and self._policy and self._policy.stages:
-            raise CliError(f"the stages of {name} are not on record yet", "try again in a moment; is the operator running?")
         if self._terms.stage and self._terms.stage not in stages:
             there = f"its stages are {', '.join(stages)}" if stages else "it is not approved in stages"
             raise UsageError(f"{name} has no stage {self._terms.stage}: {there}")

@@ -1,7 +1,7 @@
-"""What a decision has brought about: as it is on record a moment later, not as it was meant."""
+"""What the operator makes of a request before and after a decision: as it is on record a moment later, not as it was meant."""
 
 from jitaccess.cli.api.client import Client
-from jitaccess.cli.api.errors import CliError, Outage
+from jitaccess.cli.api.errors import CliError, Outage, TimedOut
 from jitaccess.cli.commands.waiting import Seen, seen_until
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Ledger
 from jitaccess.domain.recorded import State
@@ -13,11 +13,24 @@ _IN_VAIN = 0.5  # once that was in vain: nobody waits for each of fifty
 
 
 class Effect:
-    """Waits for what decisions bring about, and puts it into words."""
+    """Waits for what decisions rest on and bring about, and puts it into words."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._patience = _PATIENCE
+
+    def staged(self, request: AccessRequest) -> AccessRequest:
+        """The request with its stages on record, without which nobody can decide in one; TimedOut where that does not come."""
+        seen = seen_until(self._client, request.key, None, self._patience, _has_its_stages)
+        if seen.enough:
+            return seen.request
+        self._patience = _IN_VAIN
+        why = seen.trouble or operator_words(self._client.operator_heard(), self._client.now())
+        looked = "has not looked at it yet" if seen.request.recorded.unseen else "has not recorded them yet"
+        raise TimedOut(
+            f"nobody can decide in a stage of {request.key.name} now: the operator {looked} ({why})",
+            "try again in a moment; nothing begins meanwhile",
+        )
 
     def of(self, ledger: Ledger, decided: AccessRequest, policy: AccessPolicy | None) -> str:
         """What there is to say after `approved` or `denied`, with its punctuation; empty where nothing was to come of it yet."""
@@ -55,6 +68,10 @@ class Effect:
         if seen.trouble:
             return f"; what came of it is not known: {seen.trouble}"
         return f", but not {meant} yet: {operator_words(self._client.operator_heard(), self._client.now())}"
+
+
+def _has_its_stages(request: AccessRequest) -> bool:
+    return bool(request.recorded.stages) or request.state is not State.PENDING
 
 
 def _is_other(request: AccessRequest, decided: AccessRequest) -> bool:

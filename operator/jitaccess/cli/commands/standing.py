@@ -1,6 +1,6 @@
 """Which requests somebody could do something with: decide on, end, take back. The API server has the last word."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from jitaccess.cli.api.client import Client
 from jitaccess.domain.model import AccessRequest, Decision, PolicyRef
@@ -48,16 +48,26 @@ def _decidable(client: Client, requests: list[AccessRequest], *, to_approve: boo
     found: list[AccessRequest] = []
     for namespace in dict.fromkeys(request.key.namespace for request in requests):
         there = [request for request in requests if request.key.namespace == namespace]
-        named = {request.key: _decided_on(request, to_approve) for request in there}
+        stages = _stages_to_come(client, there)
+        named = {request.key: _decided_on(request, to_approve, stages.get(request.policy, ())) for request in there}
         may = client.may("approve", (ref for refs in named.values() for ref in refs), where=namespace)
         found += [request for request in there if any(may[ref] for ref in named[request.key])]
     return [request for request in requests if request in found]
 
 
-def _decided_on(request: AccessRequest, to_approve: bool) -> list[PolicyRef]:
+def _stages_to_come(client: Client, requests: Iterable[AccessRequest]) -> dict[PolicyRef, tuple[str, ...]]:
+    """The stages of the policies of those requests that the operator has not looked at."""
+    unseen = dict.fromkeys(request.policy for request in requests if request.recorded.unseen)
+    found = {ref: client.policy_if_any(ref) for ref in unseen}
+    return {ref: tuple(stage.name for stage in policy.stages) for ref, policy in found.items() if policy}
+
+
+def _decided_on(request: AccessRequest, to_approve: bool, to_come: Sequence[str]) -> list[PolicyRef]:
     """What one must hold `approve` on, any of it, to decide; to approve, that of a stage that is open."""
-    stages = [stage for stage in request.recorded.stages if stage.open or not to_approve]
-    return [request.policy.in_stage(stage.name) for stage in stages] if request.recorded.stages else [request.policy]
+    stages = [stage.name for stage in request.recorded.stages if stage.open or not to_approve]
+    if not request.recorded.stages:
+        return [request.policy.in_stage(name) for name in to_come] or [request.policy]
+    return [request.policy.in_stage(name) for name in stages]
 
 
 def _in(me: str, ledger: Iterable[Decision]) -> bool:

@@ -7,6 +7,7 @@ import pytest
 
 from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.connect import Connection
+from jitaccess.cli.api.errors import Refused
 from jitaccess.cli.api.session import Session
 from jitaccess.cli.app import run
 from jitaccess.cli.commands.rights import rights_under
@@ -84,11 +85,79 @@ def test_what_is_not_clear_is_said_and_not_sent(
     assert server.patched == []
 
 
-def test_before_the_operator_has_looked_nobody_approves_in_a_stage(server: Deciding, capsys: pytest.CaptureFixture[str]) -> None:
-    server.requests = [request_manifest()]
-    assert run(["approve", NAME, "-y"]) == 1
-    assert "the stages of alice-7f3k are not on record yet" in capsys.readouterr().err
-    assert server.patched == []
+@dataclass
+class Young(Deciding):
+    """A server whose operator looks at the request after so many reads of it; until then nobody decides in a stage."""
+
+    reads: int = 0
+
+    def get(self, path: str, **query: Any) -> Any:
+        """What there is, later with its stages."""
+        if path.rpartition("/")[2] in ("accessrequests", NAME):
+            self.reads -= 1
+            if not self.reads:
+                self.requests = [request_manifest(status=recorded())]
+                self.requests[0]["metadata"]["resourceVersion"] = "11"
+        return super().get(path, **query)
+
+    def patch(self, path: str, body: Any, **query: str) -> Any:
+        """As the API server, which goes by what is on record."""
+        if "status" not in self.requests[0]:
+            raise Refused(f"{self.me} is not an approver")
+        return super().patch(path, body, **query)
+
+
+@pytest.fixture
+def young(monkeypatch: pytest.MonkeyPatch) -> Young:
+    """A server with Alice's request, at which the operator has not looked."""
+    running = Young(BOB, [request_manifest()], policies=[policy_manifest(**TWO)], held=("prod-debug:lead",))
+    monkeypatch.setattr(Session, "client", Client(cast(Connection, running)))
+    return running
+
+
+DECISIONS = [
+    pytest.param("approve", {"jitaccess.dev/approvals.lead": f"{BOB}: no rush"}, id="an-approval"),
+    pytest.param("deny", {"jitaccess.dev/denials": f"{BOB}: no rush"}, id="a-denial"),
+    pytest.param("revoke", {"jitaccess.dev/revocations": f"{BOB}: no rush"}, id="a-revocation"),
+]
+
+
+@pytest.mark.parametrize(("verb", "line"), DECISIONS)
+@pytest.mark.parametrize("reads", range(1, 4))
+def test_a_decision_in_a_stage_waits_for_the_first_look(young: Young, verb: str, line: dict[str, str], reads: int) -> None:
+    young.reads = reads
+    assert run([verb, NAME, "-y", "-m", "no rush"]) == 0
+    assert young.patched == [(NAME, line, False)]
+
+
+@pytest.mark.parametrize(("verb", "line"), DECISIONS)
+def test_without_an_operator_it_is_said_what_is_missing_and_nothing_is_sent(
+    young: Young, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str, line: dict[str, str]
+) -> None:
+    monkeypatch.setattr("jitaccess.cli.commands.effect._PATIENCE", 0.3)
+    assert run([verb, NAME, "-y", "-m", "no rush"]) == 4
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"nobody can decide in a stage of {NAME} now: the operator has not looked at it yet (is the operator running?)" in said
+    assert "try again in a moment" in said
+    assert young.patched == []
+
+
+def test_who_needs_no_stage_waits_for_none(young: Young) -> None:
+    young.requests[0]["status"] = {"observedGeneration": -1}  # and the API server lets a holder of `revoke` through
+    assert run(["revoke", NAME, "-y", "-m", "stop"]) == 0
+    assert young.asked.count("metadata.name=alice-7f3k") == 0
+
+
+@pytest.mark.parametrize(
+    ("held", "verbs"),
+    [
+        pytest.param(("prod-debug:security",), {"approve", "deny", "revoke"}, id="who-decides-in-a-stage-of-the-policy"),
+        pytest.param(("prod-debug",), set(), id="the-right-on-the-policy-is-none-on-its-stages"),
+    ],
+)
+def test_what_nobody_has_looked_at_waits_for_the_people_of_the_policy(held: tuple[str, ...], verbs: set[str]) -> None:
+    client = Client(cast(Connection, Deciding(BOB, [], policies=[policy_manifest(**TWO)], held=held)))
+    assert {verb for verb in ("approve", "deny", "revoke") if usable(verb, client, [request()])} == verbs
 
 
 def test_a_stage_is_not_named_where_there_is_none(server: Deciding, capsys: pytest.CaptureFixture[str]) -> None:
