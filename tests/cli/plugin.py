@@ -77,6 +77,13 @@ class Plugin:
         assert answer.code == 0, answer
         return answer.out
 
+    def offered(self, *words: str, user: str = "alice") -> list[str]:
+        """What the shell offers after these words, each with its description behind a tab."""
+        answer = self(*words, user=user, program=COMPLETER)
+        *lines, directive = answer.out.splitlines()
+        assert (answer.code, directive) == (0, ":4"), answer
+        return lines
+
     def asked(self, *args: str, user: str = "alice") -> str:
         """Make a request and return its name."""
         return (

@@ -81,6 +81,27 @@ def test_a_lock_on_several_is_lifted_by_its_name(jit_stamped: Plugin) -> None:
     assert (again.code, "is over already" in again.err) == (1, True)
 
 
+def test_who_may_lock_is_offered_whom_and_what_there_is(jit_stamped: Plugin) -> None:
+    jit, team = jit_stamped, jit_stamped.team
+    team.policy()
+    team.policy("other")
+    team.until(jit.asked("other", user=ERIN), "Pending")
+    assert f"{ERIN}\trequests: 1" in jit.offered("lock", "erin", user="admin"), "whoever has or wants something"
+    assert jit.offered("revoke", "--all", "--user", "erin", user="bob") == [f"{ERIN}\trequests: 1"]
+    assert jit.offered("revoke", "--all", "--policy", "o", user="bob") == ["other"]
+    assert "other" in jit.offered("revoke", "--all", "-A", "--policy", "o", user="admin")
+    said = jit.ok("lock", ERIN, "dave", "-r", "INC-7", user="admin")
+    several = said.split()[0].removeprefix("accesslock/")
+    one = jit.ok("lock", "mallory", "-r", "INC-8", user="admin").split()[0].removeprefix("accesslock/")
+    offered = jit.offered("unlock", "", user="admin")
+    assert f"{several}\t{ERIN}, dave: INC-7" in offered
+    assert f"{one}\tmallory: INC-8" in offered
+    assert "mallory\tINC-8" in offered, "one person's lock goes by that person too"
+    assert not any(word.startswith("dave\t") for word in offered)
+    assert jit.offered("unlock", one, "lock-mal", user="admin") == [], "nothing twice"
+    assert jit.offered("unlock", "", user="bob") == [], "who may not see locks is offered none"
+
+
 def test_all_of_a_person_and_all_under_a_policy_ends_after_a_look(jit: Plugin) -> None:
     team = jit.team
     team.policy("open", requiredApprovals=0, approvers=[{"kind": "Group", "name": "leads"}])

@@ -7,7 +7,7 @@ import sys
 import pytest
 from rich.cells import cell_len
 
-from cli.plugin import COMPLETER, PLUGIN, WARM, Plugin
+from cli.plugin import PLUGIN, WARM, Plugin
 
 ESC = "\x1b"
 
@@ -239,25 +239,18 @@ def test_a_reader_that_has_had_enough_is_no_error(jit_stamped: Plugin) -> None:
     assert done.stderr == ""
 
 
-def offered(jit: Plugin, *words: str, user: str = "alice") -> list[str]:
-    answer = jit(*words, user=user, program=COMPLETER)
-    *lines, directive = answer.out.splitlines()
-    assert (answer.code, directive) == (0, ":4"), answer
-    return lines
-
-
 def test_kubectl_completes_names_policies_and_words(jit_stamped: Plugin) -> None:
     jit_stamped.team.policy(description="Debug production")
     name = jit_stamped.asked()
     jit_stamped.team.until(name, "Pending")
-    assert [line.split("\t")[0] for line in offered(jit_stamped, "")] == COMMANDS
-    assert offered(jit_stamped, "approve", "al", user="bob") == [f"{name}\tPending: alice, view"]
-    assert offered(jit_stamped, "request", "d") == ["debug\tDebug production"]
-    assert offered(jit_stamped, "request", "debug", "--role", "") == ["view\tClusterRole, debug"]
-    assert offered(jit_stamped, "ls", "-o", "j") == ["json"]
-    assert offered(jit_stamped, "help", "rev") == ["review", "revoke", "reviewed"]
-    assert offered(jit_stamped, "ls", "--context", "") == ["alice"]
-    assert offered(jit_stamped, "show", "", user="mallory") == [], "who may see nothing is offered nothing, without an error"
+    assert [line.split("\t")[0] for line in jit_stamped.offered("")] == COMMANDS
+    assert jit_stamped.offered("approve", "al", user="bob") == [f"{name}\tPending: alice, view"]
+    assert jit_stamped.offered("request", "d") == ["debug\tDebug production"]
+    assert jit_stamped.offered("request", "debug", "--role", "") == ["view\tClusterRole, debug"]
+    assert jit_stamped.offered("ls", "-o", "j") == ["json"]
+    assert jit_stamped.offered("help", "rev") == ["review", "revoke", "reviewed"]
+    assert jit_stamped.offered("ls", "--context", "") == ["alice"]
+    assert jit_stamped.offered("show", "", user="mallory") == [], "who may see nothing is offered nothing, without an error"
 
 
 def test_only_what_one_could_use_is_offered(jit_stamped: Plugin) -> None:
@@ -276,7 +269,7 @@ def test_only_what_one_could_use_is_offered(jit_stamped: Plugin) -> None:
         team.until(name, state)
 
     def names(*words: str, user: str = "alice") -> set[str]:
-        return {line.split("\t")[0] for line in offered(jit, *words, user=user)}
+        return {line.split("\t")[0] for line in jit.offered(*words, user=user)}
 
     assert names("request", "") == {"debug"}, "neither one that does not name me nor one that is not in force"
     assert names("request", "--role", "") == {"view"}

@@ -13,6 +13,7 @@ import click
 from jitaccess.cli.api.errors import ExitCode, UsageError
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
+from jitaccess.cli.commands.candidates import complete_deciders, complete_people, complete_roles
 from jitaccess.cli.commands.choosing import matching, parse_role
 from jitaccess.cli.commands.filters import since, warn_left_out
 from jitaccess.cli.commands.options import connects
@@ -72,9 +73,11 @@ def verify(files: tuple[Path, ...], checkpoint: str | None) -> int:
 @_FILES
 @click.option("--since", "back", metavar="TIME", default="30d", show_default=True, help="How far back: 30d, 12h, or a date.")
 @click.option("--until", "end", metavar="TIME", help="Only what had begun before this: 7d (ago), or a date.")
-@click.option("--by", "user", metavar="USER", help="Only what this user asked for.")
-@click.option("--decided-by", "decider", metavar="USER", help="Only what this user decided about.")
-@click.option("--role", metavar="[KIND/]NAME", help="Only this role.")
+@click.option("--by", "user", metavar="USER", help="Only what this user asked for.", shell_complete=complete_people)
+@click.option(
+    "--decided-by", "decider", metavar="USER", help="Only what this user decided about.", shell_complete=complete_deciders
+)
+@click.option("--role", metavar="[KIND/]NAME", help="Only this role.", shell_complete=complete_roles)
 @click.option("--all", "everything", is_flag=True, help="Also what was asked for and not granted.")
 @click.option("--missing", is_flag=True, help="Say which requests of the cluster have no complete story in the files.")
 @options.everywhere

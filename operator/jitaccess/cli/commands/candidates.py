@@ -1,5 +1,6 @@
-"""What the shell offers after Tab: names, policies, roles, namespaces and contexts, from the cluster itself."""
+"""What the shell offers after Tab: names, policies, roles, people, locks, namespaces and contexts, from the cluster itself."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from jitaccess.manifests.reviews import OWED_REVIEWS
 
 if TYPE_CHECKING:
     from jitaccess.cli.api.session import Session
-    from jitaccess.domain.model import AccessPolicy
+    from jitaccess.domain.model import AccessPolicy, AccessRequest
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -66,8 +67,8 @@ def complete_stages(session: "Session", ctx: click.Context) -> Iterable[tuple[st
 
 @_completes
 def complete_policies(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
-    """The names of the policies of the namespace; for a request, of those under which one may make it."""
-    return ((policy.key.name, policy.description) for policy in _policies(session, ctx))
+    """The names of the policies of the namespace, or with -A of all; for a request, of those under which one may make it."""
+    return {policy.key.name: policy.description for policy in _policies(session, ctx)}.items()
 
 
 @_completes
@@ -79,14 +80,57 @@ def complete_roles(session: "Session", ctx: click.Context) -> Iterable[tuple[str
 
 
 def _policies(session: "Session", ctx: click.Context) -> "list[AccessPolicy]":
+    from jitaccess.cli.api.everywhere import Everywhere
     from jitaccess.wording.describe import not_ready
 
     client = session.client
+    if ctx.params.get("everywhere"):
+        return [*Everywhere(client).policies(alone=False), *client.for_many()]
     found = client.policies(client.namespace)
     if ctx.command.name != "request":
         return found
     may = client.may("request", (policy.ref for policy in found))
     return [policy for policy in found if may[policy.ref] and not not_ready(policy, client.now())]
+
+
+@_completes
+def complete_people(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """Who has asked there, and is not named already; to lock somebody, or end what they have, who has or wants something now."""
+    counted = Counter(request.requester for request in _asked(session, ctx))
+    named = ctx.params.get("users") or ()
+    return ((who, f"requests: {number}") for who, number in sorted(counted.items()) if who not in named)
+
+
+@_completes
+def complete_deciders(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """Who has decided there."""
+    from jitaccess.wording.decisions import decisions
+
+    counted = Counter(line.by for request in _asked(session, ctx) for line in decisions(request) if line.by)
+    return ((who, f"decisions: {number}") for who, number in sorted(counted.items()))
+
+
+def _asked(session: "Session", ctx: click.Context) -> "list[AccessRequest]":
+    from jitaccess.cli.api.everywhere import Everywhere
+
+    verb = ctx.command.name
+    selector = OPEN_REQUESTS if verb in ("lock", "revoke") else ""
+    client, all_of_them = session.client, verb == "lock" or ctx.params.get("everywhere")
+    items = Everywhere(client).requests(selector) if all_of_them else client.requests(client.namespace, selector)
+    return [request for request, _ in read_requests(items)[0]]
+
+
+@_completes
+def complete_locks(session: "Session", ctx: click.Context) -> Iterable[tuple[str, str]]:
+    """What lifts a lock that holds: whom it is on, where that is one person, and its name; none that is named already."""
+    from jitaccess.cli.api.locking import list_locks
+    from jitaccess.manifests.locks import parse_lock
+
+    now, named = session.client.now(), ctx.params.get("names") or ()
+    found = [lock for item in list_locks(session.connection) if (lock := parse_lock(item)).holds(now)]
+    words = [(who, lock.reason) for lock in found if len(lock.subjects) == 1 for who in lock.subjects]
+    words += [(lock.name, f"{', '.join(lock.subjects)}: {lock.reason}") for lock in found]
+    return (word for word in words if word[0] not in named)
 
 
 @_completes

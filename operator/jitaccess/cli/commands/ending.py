@@ -13,7 +13,7 @@ from jitaccess.cli.api.ledger import checked_text
 from jitaccess.cli.api.reading import read_requests
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
-from jitaccess.cli.commands.candidates import complete_policies, complete_requests
+from jitaccess.cli.commands.candidates import complete_people, complete_policies, complete_requests
 from jitaccess.cli.commands.deciding import Manner, decide
 from jitaccess.cli.commands.decision import REVOKE
 from jitaccess.cli.commands.filters import note_narrowed
@@ -38,7 +38,7 @@ _COLUMNS = (
 @click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete_requests)
 @click.option("--all", "everything", is_flag=True, help="Instead of names: all open requests, as --policy and --user say.")
 @click.option("--policy", metavar="NAME", help="With --all: those under this policy.", shell_complete=complete_policies)
-@click.option("--user", metavar="USER", help="With --all: those of this user.")
+@click.option("--user", metavar="USER", help="With --all: those of this user.", shell_complete=complete_people)
 @options.everywhere
 @options.note
 @options.yes

@@ -12,7 +12,7 @@ from jitaccess.cli.api.reviews import Person, usual_groups
 from jitaccess.cli.api.selectors import ACTIVE
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
-from jitaccess.cli.commands.candidates import complete_policies, complete_roles
+from jitaccess.cli.commands.candidates import complete_people, complete_policies, complete_roles
 from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_role
 from jitaccess.cli.commands.locked import kept_out
 from jitaccess.cli.commands.options import connects
@@ -64,7 +64,10 @@ class Question:
 @click.argument("policy", required=False, shell_complete=complete_policies)
 @click.option("--role", metavar="ROLE", help="Only policies that offer this role.", shell_complete=complete_roles)
 @click.option(
-    "--user", metavar="USER", help="Ask about this user instead of yourself (needs the right to make SubjectAccessReviews)."
+    "--user",
+    metavar="USER",
+    help="Ask about this user instead of yourself (needs the right to make SubjectAccessReviews).",
+    shell_complete=complete_people,
 )
 @click.option(
     "--group", "groups", metavar="GROUP", multiple=True, help="With --user: their groups, which the cluster cannot know."

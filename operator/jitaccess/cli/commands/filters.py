@@ -14,7 +14,7 @@ from jitaccess.cli.api.errors import Unreadable, UsageError
 from jitaccess.cli.api.everywhere import Everywhere
 from jitaccess.cli.api.reading import Found, read_requests
 from jitaccess.cli.api.selectors import ACTIVE, REQUESTER, in_state, requested_by
-from jitaccess.cli.commands.candidates import complete_policies, complete_roles
+from jitaccess.cli.commands.candidates import complete_people, complete_policies, complete_roles
 from jitaccess.cli.commands.choosing import matching, parse_role
 from jitaccess.cli.commands.options import all_of
 from jitaccess.cli.commands.standing import reviewable
@@ -74,7 +74,7 @@ _narrowing_options = all_of(
         metavar="STATE",
         help=f"Only those in this state (may be repeated): {', '.join(State)}.",
     ),
-    click.option("--user", metavar="USER", help="Only this person's."),
+    click.option("--user", metavar="USER", help="Only this person's.", shell_complete=complete_people),
     click.option("--policy", metavar="NAME", help="Only those under this policy.", shell_complete=complete_policies),
     click.option("--role", metavar="ROLE", help="Only those for this role.", shell_complete=complete_roles),
     click.option("--since", "back", metavar="TIME", help="Only those made since: 7d (ago), 12h, or a date."),

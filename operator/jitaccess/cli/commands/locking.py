@@ -8,6 +8,7 @@ from jitaccess.cli.api.errors import CliError, ExitCode, NotFound, UsageError
 from jitaccess.cli.api.locking import lift_lock, list_locks, lock_manifest, locks_on, make_lock, read_lock
 from jitaccess.cli.api.session import Session, pass_session
 from jitaccess.cli.commands import options
+from jitaccess.cli.commands.candidates import complete_locks, complete_people
 from jitaccess.cli.commands.choosing import checked_reason, parse_length, request_name
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.terminal.output import Column, dump, note, say, show_table
@@ -31,7 +32,7 @@ _NEEDED_REASON = ("say why: --reason TEXT", 'for example --reason "INC-7 stolen 
 
 
 @click.command(cls=options.Command)
-@click.argument("users", metavar="USER...", nargs=-1, required=True)
+@click.argument("users", metavar="USER...", nargs=-1, required=True, shell_complete=complete_people)
 @click.option("-r", "--reason", metavar="TEXT", help="Why: for the record, and for whoever is locked, who is told it.")
 @click.option("--until", metavar="TIME", help="When it ends by itself, as 2026-07-01T18:00:00Z. Default: when it is lifted.")
 @click.option("--for", "length", metavar="DURATION", help="Likewise, counted from now.")
@@ -73,7 +74,7 @@ def lock(
 
 
 @click.command(cls=options.Command)
-@click.argument("names", metavar="USER|NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="USER|NAME...", nargs=-1, required=True, shell_complete=complete_locks)
 @click.option("-r", "--reason", metavar="TEXT", help="Why, for the record.")
 @options.output("json", "yaml", "name")
 @connects

@@ -37,6 +37,8 @@ def usable(verb: str, client: Client, requests: Iterable[AccessRequest]) -> list
     mine = [request for request in found if request.requester == me]
     if verb == "extend":
         return mine
+    if verb in ("as", "kubeconfig", "credential"):
+        return [request for request in mine if request.state is State.ACTIVE and request.recorded.identity]
     open_ones = [r for r in found if not r.state.settled and not _in(me, r.denials if verb == "deny" else r.revocations)]
     if verb == "withdraw":
         return [request for request in open_ones if request in mine]

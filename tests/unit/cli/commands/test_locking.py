@@ -131,6 +131,18 @@ def test_the_list_says_who_by_whom_and_why(server: Server, capsys: pytest.Captur
     assert all(words in said for words in ("lock-alice", ALICE, CAROL, "INC-7 stolen laptop"))
 
 
+@pytest.mark.parametrize("width", ["60", "200"])
+def test_the_list_names_everybody_whom_a_lock_is_on(
+    server: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    people = [f"person-{n:02}@example.com" for n in range(64)]
+    server.locks = {"lock-many": lock("lock-many", *people)}
+    monkeypatch.setenv("COLUMNS", width)
+    assert run(["locks"]) == 0
+    said = "".join(capsys.readouterr().out.split())
+    assert [who for who in people if who not in said] == []
+
+
 def test_an_end_in_less_than_a_second_is_one(server: Server) -> None:
     run(["lock", ALICE, "-r", "x", "--for", "1ms"])
     assert server.made[0]["spec"]["until"] == (NOW + timedelta(seconds=1)).isoformat(timespec="milliseconds").replace(
