@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from controlplane.errors import KubectlError
+from locking import LOCKS, locked
 from team import POLICIES, Team, annotations, eventually, policy_manifest
 
 AT_ONCE = "--timeout=20s"  # on a machine under load; all of these are decided by the first look
 RBAC = "rbac.authorization.k8s.io"
 
 
-def columns(team: Team, name: str, *flags: str) -> dict[str, str]:
+def columns(team: Team, name: str, *flags: str, of: str = "accessrequest") -> dict[str, str]:
     """The row that `kubectl get` prints, by its header; columns are told apart by where they begin."""
-    header, row = team.kubectl("get", "accessrequest", name, *flags).splitlines()
+    header, row = team.kubectl("get", of, name, *flags).splitlines()
     starts = [at for at, letter in enumerate(header) if letter != " " and (at == 0 or header[at - 1] == " ")]
     ends = [*starts[1:], max(len(row), len(header))]
     return {header[a:b].strip(): row[a:b].strip() for a, b in zip(starts, ends, strict=True)}
@@ -34,6 +35,14 @@ def test_the_columns_show_the_approvals_and_the_end_of_what_lasts(team: Team) ->
     assert (shown["APPROVALS"], shown["EXPIRES"]) == ("2/2", expires)
     status = team.until(name, "Expired")["status"]
     assert (columns(team, name)["EXPIRES"], status["expiresAt"]) == ("", expires), "blank, and still on record"
+
+
+def test_the_columns_of_a_lock_name_everybody_it_is_on(team: Team) -> None:
+    with locked(team, "erin@example.com", "trent") as name:
+        team.until_condition(name, "InForce", "True", of=LOCKS)
+        shown = columns(team, name, "-o", "wide", of="accesslock")
+        assert (shown["STATE"], shown["SUBJECTS"], shown["FIRST"]) == ("Active", "erin@example.com, trent", "erin@example.com")
+        assert "FIRST" not in columns(team, name, of="accesslock")
 
 
 REFUSED = [

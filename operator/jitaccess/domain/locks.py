@@ -33,6 +33,7 @@ class LockRecorded:
 
     generation: int = 0
     state: LockState | None = None
+    who: str = ""  # the people, for a column
     settled_at: datetime | None = None
     ended: int = 0  # grants
     history: tuple[LockEntry, ...] = ()

@@ -37,6 +37,7 @@ def lock_status(recorded: LockRecorded) -> dict[str, Any]:
     status = {
         "observedGeneration": recorded.generation,
         "state": recorded.state and recorded.state.value,
+        "summary": {"subjects": recorded.who} if recorded.who else None,
         "settled": recorded.settled_at is not None,
         "settledAt": format_time(recorded.settled_at) if recorded.settled_at else None,
         "endedGrants": recorded.ended,
@@ -50,6 +51,7 @@ def _parse_recorded(status: Manifest) -> LockRecorded:
     return LockRecorded(
         generation=status.get("observedGeneration", 0),
         state=_state(status.get("state", "")),
+        who=(status.get("summary") or {}).get("subjects", ""),
         settled_at=parse_time(status["settledAt"]) if status.get("settledAt") else None,
         ended=status.get("endedGrants", 0),
         history=tuple(_parse_entry(entry) for entry in status.get("history") or ()),

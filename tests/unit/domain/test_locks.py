@@ -99,3 +99,22 @@ def test_an_end_that_cannot_be_read_is_none() -> None:
     manifest = lock_manifest(ALICE)
     manifest["spec"]["until"] = "tomorrow"
     assert parse_lock(manifest).holds(T0 + 1000 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("people", "shown"),
+    [
+        pytest.param([ALICE], ALICE, id="one"),
+        pytest.param([ALICE, BOB, CAROL], f"{ALICE}, {BOB}, {CAROL}", id="all-of-a-few"),
+        pytest.param(
+            [f"u{n:03}" for n in range(64)], ", ".join(f"u{n:03}" for n in range(17)) + " and 47 more", id="of-many-some"
+        ),
+        pytest.param(["a, b", BOB], f'"a, b", {BOB}', id="a-name-that-looks-like-two"),
+        pytest.param(["x" * 253, BOB], "x" * 253 + " and 1 more", id="one-in-any-case"),
+    ],
+)
+def test_the_column_names_all_or_says_how_many_more(people: list[str], shown: str) -> None:
+    status = lock_status(next_lock_record(parse_lock(lock_manifest(*people)), 0, T0))
+    assert status["summary"] == {"subjects": shown}
+    again = parse_lock(lock_manifest(*people) | {"status": status})
+    assert next_lock_record(again, 0, T0 + HOUR) == again.recorded, "a further look writes nothing"
