@@ -2,12 +2,13 @@
 
 import base64
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import yaml
@@ -21,7 +22,11 @@ from team import Team, eventually, new_team, policy_manifest
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
 MEMORY = ROOT / "deploy" / "components" / "notifications" / "memory.yaml"
 ERIN = "erin@example.com"
+REVIEWERS = ("bob", "carol")
 ALL = ["Requested", "Approved", "Granted", "Ended", "Denied", "Withdrawn", "TimedOut", "Failed", "Incident"]
+
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -49,13 +54,25 @@ class Post:
             "robots-key": KEY,
             "mail": f"mailto://127.0.0.1:{self.mail.port}?from=jit@example.com",
         }
+        secrets |= {f"{who}-mail": f"{secrets['mail']}&to={who}@example.com" for who in REVIEWERS}
         for name, text in secrets.items():
             (self.folder / "secrets" / name).write_text(text)
         channels: dict[str, Any] = {name: {"apprise": name} for name in ("chat", "dead", "failing", "slow", "untrusted")}
+        channels |= {f"reviewer-{who}": {"apprise": f"{who}-mail"} for who in REVIEWERS}
         channels["robots"] = {"webhook": {"url": "robots-url", "secret": "robots-key"}}
         requesters = {"apprise": "mail", "domains": ["example.com"], "warnBefore": "2h"}
         config = {"channels": channels, "requesters": requesters, "console": "https://access.example.com/{namespace}/{name}"}
         self.file.write_text(yaml.safe_dump(config | sections))
+
+    def mailed(self, team: Team, name: str) -> list[tuple[str, str]]:
+        """To whom which subjects were mailed about a request, in order."""
+        mails, about = list(zip(self.mail.mails, self.mail.recipients, strict=False)), mentioning(team, name)
+        return [(person, mail["Subject"]) for mail, to in mails if about.search(mail.get_content()) for person in to]
+
+    def programmed(self, uid: str) -> list[str]:
+        """The reasons that a program was told about a request, in order."""
+        events = [Webhook(KEY).verify(each.body, each.headers) for each in list(self.robots.got)]
+        return [event["data"]["transition"]["reason"] for event in events if event["data"]["request"]["uid"] == uid]
 
     @property
     def file(self) -> Path:
@@ -69,8 +86,13 @@ class Post:
 
     def told(self, team: Team, name: str) -> list[str]:
         """The titles of what the chat was told about a request, in order."""
-        posts = [json.loads(text) for text in self.chat.texts()]
-        return [post["title"] for post in posts if f" {name} -n {team.namespace}\n" in post["message"] + "\n"]
+        posts, about = [json.loads(text) for text in self.chat.texts()], mentioning(team, name)
+        return [post["title"] for post in posts if about.search(post["message"])]
+
+
+def mentioning(team: Team, name: str) -> re.Pattern[str]:
+    """What a message about a request has in it: a command that names it."""
+    return re.compile(rf" {name} -n {team.namespace}(\s|$)")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +120,7 @@ def messages(system: System) -> list[str]:
     return [entry["message"] for entry in system.log()]
 
 
-def exactly(count: int, found: list[str]) -> list[str]:
+def exactly(count: int, found: list[T]) -> list[T]:
     """These, once there are so many."""
     return found if len(found) == count else []
 
@@ -142,16 +164,11 @@ def test_a_life_is_told_once_to_each_who_listens_and_nobody_waits_for_those_who_
     assert post.untrusted.got == [], "nothing is sent to whom TLS does not trust"
     assert not [text for text in post.slow.texts() if post.slow.texts().count(text) > 1], "what may have arrived comes once"
 
-    def mailed() -> list[str]:
-        ours = f" {name} -n {team.namespace}"
-        return [
-            mail["Subject"] for mail in post.mail.mails if any(line.endswith(ours) for line in mail.get_content().splitlines())
-        ]
-
-    subjects = eventually(lambda: exactly(2, mailed()), "the requester hears of the grant and its end", timeout=120)
+    mails = eventually(lambda: exactly(2, post.mailed(team, name)), "the requester hears of the grant and its end", timeout=120)
+    subjects = [subject for _, subject in mails]
     assert subjects[0].startswith("jitaccess: You have ClusterRole view")
     assert "was revoked by bob" in subjects[1]
-    assert {tuple(each) for each in post.mail.recipients} == {(ERIN,)}
+    assert {person for person, _ in mails} == {ERIN}
     uid = team.get(name)["metadata"]["uid"]
 
     def events() -> dict[str, dict[str, Any]]:
@@ -220,6 +237,52 @@ def test_reminders_escalations_and_warnings_come_by_the_clock(post: Post) -> Non
         timeout=120,
     )
     assert len(post.told(team, name)) == 1
+
+
+def test_every_reviewer_hears_that_a_review_is_owed_and_once_that_it_is_overdue(post: Post) -> None:
+    post.configure()
+
+    def in_force() -> bool:
+        return "reviewer-bob" in [entry["channels"] for entry in post.system.log() if "channels" in entry][-1]
+
+    eventually(in_force, "the file is in force", timeout=120)
+    team = new_team(post.system)
+    occasions = ["Emergency", "ReviewOwed", "ReviewOverdue", "Reviewed"]
+    leads = [{"kind": "Group", "name": "leads"}]
+    team.policy(
+        requiredApprovals=0,
+        emergency={"reviewWithin": "2s", "reviewers": leads},
+        notify=[{"channel": name, "when": occasions} for name in ("chat", "reviewer-bob", "reviewer-carol", "robots")],
+    )
+    name = team.request("alice", duration="1s")
+    team.until(name, "Expired")
+    eventually(lambda: team.condition(name, "Reviewed").get("reason") == "ReviewOverdue", "nobody has reviewed it in time")
+    eventually(lambda: len(post.told(team, name)) == 3, "given, owed, overdue", timeout=120)
+    eventually(lambda: len(post.mailed(team, name)) == 6, "and each reviewer by mail", timeout=120)
+    old = post.system.operator
+    assert old
+    assert old.terminate() == 0, old.log_tail()
+    post.system.start_operator(*post.flags)  # it finds the review overdue, and that it was told
+    eventually(lambda: team.holds("bob", "review", "debug"), "bob may review")
+    team.decide("bob", "review", name, "misuse: I know of no such incident")
+    team.until_condition(name, "Reviewed", "True")
+    titles = eventually(lambda: exactly(4, post.told(team, name)), "what was found", timeout=120)
+    expected = [
+        r"EMERGENCY: alice has ClusterRole view .*",
+        r"Review owed, due .*: alice's emergency access .*",
+        r"Review overdue: alice's emergency access .*",
+        r"alice's emergency access .* was found to be misuse by bob",
+    ]
+    mails = eventually(lambda: exactly(8, post.mailed(team, name)), "every reviewer hears of that too", timeout=120)
+    mailboxes = [[subject for person, subject in mails if person == f"{reviewer}@example.com"] for reviewer in REVIEWERS]
+    for got in (titles, *mailboxes):  # how long ago it was is said as it is sent
+        assert len(got) == len(expected)
+        assert [
+            words for words, title in zip(expected, got, strict=True) if not re.fullmatch(f"jitaccess: {words}", title)
+        ] == [], got
+    uid = team.get(name)["metadata"]["uid"]
+    reasons = eventually(lambda: exactly(4, post.programmed(uid)), "and a program", timeout=120)
+    assert reasons == ["Emergency", "ReviewOwed", "ReviewOverdue", "ReviewedAsMisuse"]
 
 
 @pytest.mark.parametrize(
