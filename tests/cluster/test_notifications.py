@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 from conftest import installed_system
 from receivers import Mailbox, Receiver, free_port, http_receiver, smtp_receiver, write_certificate
 from system import ROOT, System
-from team import Team, eventually, new_team, policy_manifest
+from team import POLICIES, Team, eventually, new_team, policy_manifest
 
 KEY = "whsec_" + base64.b64encode(b"k" * 32).decode()
 MEMORY = ROOT / "deploy" / "components" / "notifications" / "memory.yaml"
@@ -212,6 +212,26 @@ def test_a_wrong_file_is_refused_with_its_line_and_the_old_one_stays(post: Post)
     eventually(lambda: post.told(team, name), "the old channels are in force", timeout=120)
     post.file.write_text(right)
     eventually(lambda: "notifications:" not in post.system.health("/readyz")[1], "the file is right again")
+
+
+def test_a_policy_whose_channel_there_is_not_is_in_force_and_says_so_until_there_is(post: Post) -> None:
+    post.configure()
+    team = new_team(post.system)
+    team.policy(notify=[{"channel": "later", "when": ["Requested"]}])
+    missed = team.until_condition("debug", "ChannelsFound", "False", of=POLICIES)
+    assert (missed["reason"], missed["message"]) == (
+        "ChannelUnknown",
+        "not everybody is told whom it names: there is no channel later",
+    )
+    assert team.condition("debug", "Stalled", POLICIES)["status"] == "False", "nobody waits for a chat"
+    team.until(team.request(), "Pending")
+    eventually(lambda: "ChannelUnknown" in team.events(), "an Event says so too")
+    post.configure(channels={"later": {"apprise": "chat"}})
+    team.until_condition("debug", "ChannelsFound", "True", of=POLICIES)
+    name = team.request()
+    eventually(lambda: post.told(team, name), "and it is told", timeout=120)
+    post.configure()
+    team.until_condition("debug", "ChannelsFound", "False", of=POLICIES)
 
 
 def test_reminders_escalations_and_warnings_come_by_the_clock(post: Post) -> None:

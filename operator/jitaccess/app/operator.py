@@ -39,6 +39,7 @@ from jitaccess.publish.metrics import Metrics
 from jitaccess.publish.notify.child import Child
 from jitaccess.publish.notify.notifier import Notifier
 from jitaccess.publish.notify.sending import Senders
+from jitaccess.publish.notify.unheard import Unheard
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.directory import Directory
 from jitaccess.reconcile.leftovers import sweep_identities
@@ -130,16 +131,14 @@ class Operator:
         self._metrics.waits("events", lambda: self._announcer.waiting)
 
     def _make_notifier(self) -> Notifier:
-        senders = Senders(self._child, self._store.policy)
-        sinks = (self._announcer, self._metrics, senders)
+        sinks = (self._announcer, self._metrics, Senders(self._child, self._store.policy))
         expected = self._options.notifications is not None
         return Notifier(self._cluster, self._store, *sinks, self._leader.leads, self._clock.now, expected=expected)
 
     def _tools(self) -> Tools:
         publisher = Publisher(self._announcer, self._metrics, self._notifier.hear)
-        cluster, now, options = self._cluster, self._clock.now, self._options
-        shared = (cluster, self._store, self._schedule, publisher, self._installation, now)
-        return Tools(*shared, options.job_image, options.risk, self._export)
+        shared = (self._cluster, self._store, self._schedule, publisher, self._installation, self._clock.now)
+        return Tools(*shared, self._options.job_image, self._options.risk, self._export, lambda: self._notifier.known)
 
     def _make_reconcilers(self, tools: Tools) -> dict[Resource, Reconciler]:
         made: dict[Resource, Reconciler] = {LOCKS: LockReconciler(tools).reconcile}
@@ -186,6 +185,8 @@ class Operator:
             for exporter in self._export.exporters:
                 for_ever.start(f"the export to {exporter.name}", exporter.run())
             for_ever.start("the retirement", self._upkeep.retire_for_ever())
+            unheard = Unheard(self._store, self._announcer, self._schedule)
+            for_ever.start("the channels of policies", unheard.run(lambda: self._notifier.known, self._leader.leads))
             if self._configuration:
                 for_ever.start("the channels", self._configuration.keep(self._notifier.configure))
                 for_ever.start("the notifier", self._notifier.run())

@@ -8,6 +8,7 @@ from enum import StrEnum
 from jitaccess.domain.recorded import Entry, State
 
 REQUESTER = "requester"  # the channel that is the person who asked
+CHANNELS_FOUND = "ChannelsFound"  # the condition of a policy
 
 
 class Occasion(StrEnum):

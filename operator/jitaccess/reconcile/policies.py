@@ -16,6 +16,7 @@ from jitaccess.manifests.parse import is_there, parse_policy
 from jitaccess.manifests.resources import NAMESPACES, ROLES
 from jitaccess.manifests.status import policy_status
 from jitaccess.publish.events import News
+from jitaccess.publish.notify.channels import channels_found
 from jitaccess.reconcile.derived import Derived, Refusal
 from jitaccess.reconcile.facts import read_role
 from jitaccess.reconcile.identities import lacking
@@ -135,6 +136,7 @@ class PolicyReconciler:
             "Ready": ("True" if in_force else "False", reason, message),
             "RolesFound": _roles_found(roles),
             "Stalled": _stalled(ready, roles),
+            **channels_found(self._tools.channels(), policy),
         }
         conditions = merged_conditions(policy.recorded.conditions, wanted, policy.generation, self._tools.now())
         namespaces = self._namespaces.count(policy.key) if policy.selector else None

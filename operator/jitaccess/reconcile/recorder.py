@@ -14,6 +14,7 @@ from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import JOB_IMAGE
 from jitaccess.manifests.kinds import RequestKind
 from jitaccess.publish.audit.export import NOTHING_EXPORTED, Export
+from jitaccess.publish.notify.channels import Channels
 from jitaccess.publish.publisher import Publisher
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store, facts_of
@@ -32,6 +33,7 @@ class Tools:
     job_image: str = JOB_IMAGE
     table: RiskTable = KNOWN
     audit: Export = NOTHING_EXPORTED
+    channels: Callable[[], Channels | None] = lambda: None  # None: not known yet
 
 
 class Recorder:

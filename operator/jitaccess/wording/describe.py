@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from jitaccess.domain.awaiting import approvals_from, awaited
 from jitaccess.domain.counting import counting_approvals, required_of, wanting
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Key
+from jitaccess.domain.notices import CHANNELS_FOUND
 from jitaccess.domain.recorded import State, condition_of
 from jitaccess.domain.text import format_duration
 from jitaccess.manifests.kinds import request_kind
@@ -51,6 +52,12 @@ def not_ready(policy: AccessPolicy, now: datetime) -> str:
     if ready is None:
         return policy_unseen(policy, now)
     return "" if ready.status == "True" else ready.message or ready.reason
+
+
+def untold(policy: AccessPolicy) -> str:
+    """That not everybody is told whom a policy names, as the operator has said; empty where all are, or it names nobody."""
+    found = condition_of(policy.recorded.conditions, CHANNELS_FOUND)
+    return found.message if found and found.status == "False" else ""
 
 
 def progress(request: AccessRequest) -> str:

@@ -14,6 +14,7 @@ from jitaccess.manifests.derived import derived_names
 from jitaccess.manifests.kinds import ACCESS_POLICY
 from jitaccess.manifests.resources import CLUSTER_ROLES, POLICIES, REQUESTS, ROLE_BINDINGS, ROLES, Resource
 from jitaccess.publish.events import Announcer
+from jitaccess.publish.notify.channels import Channel, Channels
 from jitaccess.publish.publisher import Publisher
 from jitaccess.reconcile.policies import PolicyReconciler
 from jitaccess.reconcile.recorder import Tools
@@ -40,6 +41,7 @@ class Bench:
     store: Store
     schedule: Schedule
     policies: PolicyReconciler
+    configured: list[Channels]
 
     async def looks(self) -> None:
         self.schedule.forget(DEPENDENT)
@@ -85,8 +87,10 @@ def bench(api: FakeApi, cluster: Cluster, now: Now) -> Bench:
     api.put(POLICIES, policy_manifest())
     store, schedule = Store([REQUESTS], [POLICIES]), Schedule(never, now)
     store.requests[REQUESTS].see(request())
+    configured: list[Channels] = []
     tools = Tools(cluster, store, schedule, Publisher(Announcer(cluster)), Installation(), now)
-    return Bench(api, store, schedule, PolicyReconciler(tools, ACCESS_POLICY))
+    tools = replace(tools, channels=lambda: configured[-1] if configured else None)
+    return Bench(api, store, schedule, PolicyReconciler(tools, ACCESS_POLICY), configured)
 
 
 async def test_a_policy_is_put_in_force_and_says_so(bench: Bench) -> None:
@@ -387,3 +391,70 @@ async def test_what_the_roles_allow_is_told(bench: Bench) -> None:
         "gone": (False, [], None),
         "hidden": (False, [], None),
     }
+
+
+CHAT = Channels({"chat": Channel("chat"), "ops": Channel("ops", namespaces=("elsewhere-*",))})
+NOBODY_TOLD = "not everybody is told whom it names: "
+
+
+def wishes(*names: str) -> dict[str, Any]:
+    return {"notify": [{"channel": name, "when": ["Ended"]} for name in names]}
+
+
+@pytest.mark.parametrize(
+    ("wish", "channels", "said"),
+    [
+        pytest.param(wishes("chat"), CHAT, ("True", "AllFound", "every channel that it names is there"), id="all-are-there"),
+        pytest.param(
+            wishes("chat", "gone"), CHAT, ("False", "ChannelUnknown", f"{NOBODY_TOLD}there is no channel gone"), id="one-is-not"
+        ),
+        pytest.param(
+            wishes("ops"),
+            CHAT,
+            ("False", "ChannelUnknown", f"{NOBODY_TOLD}the channel ops is not open to namespace team-a"),
+            id="not-for-that-namespace",
+        ),
+        pytest.param(
+            wishes("requester"),
+            CHAT,
+            ("False", "ChannelUnknown", f"{NOBODY_TOLD}nobody has set up mail to requesters"),
+            id="no-mail",
+        ),
+        pytest.param(
+            wishes("chat"),
+            Channels({}),
+            ("False", "ChannelUnknown", f"{NOBODY_TOLD}there is no channel chat"),
+            id="no-channels-at-all",
+        ),
+        pytest.param(wishes("gone"), None, None, id="not-known-yet"),
+        pytest.param(wishes(), CHAT, None, id="names-none"),
+        pytest.param({}, CHAT, None, id="says-nothing"),
+    ],
+)
+async def test_a_policy_says_whether_the_channels_that_it_names_are_there_and_is_in_force(
+    bench: Bench, wish: dict[str, Any], channels: Channels | None, said: tuple[str, str, str] | None
+) -> None:
+    bench.api.put(POLICIES, policy_manifest(**wish))
+    bench.configured += [channels] if channels else []
+    await bench.looks()
+    found = bench.conditions.get("ChannelsFound")
+    assert (found and (found["status"], found["reason"], found["message"])) == said
+    assert (bench.ready[:2], bench.stalled) == (("True", "InForce"), ("False", "InForce"))
+
+
+async def test_what_is_said_of_channels_follows_the_policy_and_the_channels(bench: Bench) -> None:
+    bench.api.put(POLICIES, policy_manifest(**wishes("gone")))
+    bench.configured.append(CHAT)
+    await bench.looks()
+    assert bench.conditions["ChannelsFound"]["status"] == "False"
+    bench.configured.append(Channels({"gone": Channel("gone")}))
+    await bench.looks()
+    assert bench.conditions["ChannelsFound"]["status"] == "True"
+    writes = list(bench.api.writes)
+    await bench.looks()
+    assert bench.api.writes == writes, "a further look writes nothing"
+    bench.configured.append(CHAT)
+    await bench.looks()
+    bench.api.put(POLICIES, policy_manifest() | {"status": (bench.api.get(POLICIES, POLICY_KEY) or {})["status"]})
+    await bench.looks()
+    assert bench.conditions["ChannelsFound"]["status"] == "True", "what it does not name any more is not missed"

@@ -11,7 +11,7 @@ from jitaccess.cli.commands.filters import note_narrowed
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.rights import Rights, dump_rights, of_concern, rights_under
 from jitaccess.cli.terminal.output import Column, note, show_table
-from jitaccess.wording.describe import place, shortened, who_decides
+from jitaccess.wording.describe import place, shortened, untold, who_decides
 from jitaccess.wording.terms import terms
 
 _COLUMNS = (
@@ -54,6 +54,8 @@ def policies(session: Session, everywhere: bool, output: str | None) -> int:
             note(f"{one.policy.key.name}: {asked}")
         if one.not_ready or one.unseen:
             note(f"{one.policy.key.name}{' is not in force' if one.not_ready else ''}: {one.not_ready or one.unseen}")
+        if words := untold(one.policy):
+            note(f"{one.policy.key.name}: {words}")
     return ExitCode.DONE
 
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 
 from jitaccess.domain.model import AccessPolicy, AccessRequest
-from jitaccess.domain.notices import REQUESTER, Notify, Occasion
+from jitaccess.domain.notices import CHANNELS_FOUND, REQUESTER, Notify, Occasion
+from jitaccess.domain.recorded import condition_of
 from jitaccess.publish.webhook import Endpoint
 
 PATIENCE = timedelta(minutes=10)  # after which a message would only confuse
@@ -101,6 +102,18 @@ def address_of(channels: Channels, request: AccessRequest, name: str) -> Address
 def unheard(channels: Channels, policy: AccessPolicy) -> tuple[str, ...]:
     """What is wrong with the channels that a policy names, in words, as far as it is known without a request."""
     return tuple(filter(None, (_fault(channels, policy.key.namespace, each.channel) for each in policy.notify or ())))
+
+
+def channels_found(channels: Channels | None, policy: AccessPolicy) -> dict[str, tuple[str, str, str]]:
+    """The condition ChannelsFound of a policy: status, reason, message.
+
+    Nothing where it has never named a channel, or while the channels are not known (None): what is on record then stays.
+    """
+    if channels is None or not (policy.notify or condition_of(policy.recorded.conditions, CHANNELS_FOUND)):
+        return {}
+    if faults := unheard(channels, policy):
+        return {CHANNELS_FOUND: ("False", "ChannelUnknown", f"not everybody is told whom it names: {'; '.join(faults)}")}
+    return {CHANNELS_FOUND: ("True", "AllFound", "every channel that it names is there")}
 
 
 def _fault(channels: Channels, namespace: str, name: str) -> str:

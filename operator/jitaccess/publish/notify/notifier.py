@@ -24,7 +24,6 @@ from jitaccess.publish.notify.reports import Reports
 from jitaccess.publish.notify.resuming import resumed
 from jitaccess.publish.notify.sending import Senders
 from jitaccess.publish.notify.timely import Timely
-from jitaccess.publish.notify.unheard import Unheard
 from jitaccess.publish.notify.verdicts import Fate, Sent
 from jitaccess.publish.transitions import Transition
 from jitaccess.workqueue.store import Store
@@ -56,9 +55,8 @@ class Notifier:
         *,
         expected: bool = True,
     ) -> None:
-        self.configured = False  # whether the channels are known; until then what happens is kept for them
+        self.configured = not expected  # whether the channels are known; until then what happens is kept for them
         self.problem = ""  # why nobody can be told anything; empty while they can
-        self._expected = expected  # whether there will be channels at all
         self._cluster = cluster
         self._policy: Callable[[PolicyRef], AccessPolicy | None] = store.policy
         self._reports = Reports(announcer, metrics)
@@ -69,7 +67,6 @@ class Notifier:
         self._outbox = Outbox()
         self._taken: dict[str, datetime] = {}  # marks of what waits, is on its way, or was only counted; since when it was due
         self._timely = Timely(cluster, store, lambda mark: mark in self._marks or mark in self._taken)
-        self._unheard = Unheard(store, announcer)
         self._heard: deque[Transition] = deque(maxlen=MOST_HEARD)
         self._wake = asyncio.Event()
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -85,6 +82,11 @@ class Notifier:
         """The configuration that is in force."""
         return self._senders.channels
 
+    @property
+    def known(self) -> Channels | None:
+        """The channels that there are; None while that is not known yet."""
+        return self.channels if self.configured else None
+
     def configure(self, channels: Channels) -> None:
         """Let another configuration be in force."""
         self._senders.channels, self.configured = channels, True
@@ -92,7 +94,7 @@ class Notifier:
 
     def hear(self, transition: Transition) -> None:
         """Something is on record. Costs nothing but a place in a queue, of which the oldest falls out when it is full."""
-        if self._expected and (self.channels.any or not self.configured):
+        if self.channels.any or not self.configured:
             self._lost += len(self._heard) == MOST_HEARD
             self._heard.append(transition)
             self._wake.set()
@@ -171,7 +173,6 @@ class Notifier:
         if self._lost:
             log.warning("too much happened at once: %s transitions were told to nobody", self._lost)
             self._lost = 0
-        self._unheard.look(self.channels)
         async for notice in self._timely.due(self.channels, now):
             self._put(notice)
 
@@ -184,9 +185,8 @@ class Notifier:
 
     async def _tell(self) -> None:
         """Mark what is about to be told, then tell it."""
-        turns = list(self._outbox.turns(self._now()))
+        turns, refused = list(self._outbox.turns(self._now())), self._outbox.refused()
         notices = [notice for _, parcels in turns for parcel in parcels for notice in parcel.notices]
-        refused = self._outbox.refused()
         left = frozenset(notice.mark for notice in refused)
         if not turns and left == self._left:
             return

@@ -14,7 +14,7 @@ from jitaccess.cli.commands.filters import ACTIVE_ONES, ALL, MINE, REVIEWABLE, F
 from jitaccess.cli.commands.looking import requests_table
 from jitaccess.cli.terminal import output
 from unit.cli.server import Server
-from unit.examples import ALICE, BOB, HOUR, T0, active_status, request, request_manifest
+from unit.examples import ALICE, BOB, HOUR, T0, active_status, policy_manifest, request, request_manifest
 
 OTHER: dict[str, Any] = {"policyRef": {"kind": "AccessPolicy", "name": "scale"}, "roleRef": {"kind": "Role", "name": "scaler"}}
 SETTLED: dict[str, Any] = {"state": "Denied", "settled": True}
@@ -31,6 +31,24 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     running = Server(ALICE, REQUESTS, allows=True)
     monkeypatch.setattr(Session, "client", Client(cast(Connection, running)))
     return running
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        pytest.param(
+            "False", "prod-debug: not everybody is told whom it names: there is no channel gone", id="a-channel-is-missing"
+        ),
+        pytest.param("True", "", id="all-are-there"),
+    ],
+)
+def test_policies_say_whom_they_cannot_tell(server: Server, capsys: pytest.CaptureFixture[str], status: str, said: str) -> None:
+    message = "not everybody is told whom it names: there is no channel gone"
+    ready = {"type": "Ready", "status": "True", "reason": "InForce", "message": "requests are accepted"}
+    found = {"type": "ChannelsFound", "status": status, "reason": "x", "message": message}
+    server.policies = [policy_manifest(status={"observedGeneration": 3, "conditions": [ready, found]})]
+    assert run(["policies"]) == 0
+    assert capsys.readouterr().err.strip() == said
 
 
 def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:

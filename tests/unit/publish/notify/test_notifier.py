@@ -257,19 +257,6 @@ async def test_what_is_on_its_way_when_the_operator_stops_is_not_sent_again_and_
     assert first.places.sent + second.places.sent == [("chat", "1 Requested")] * 3
 
 
-async def test_a_policy_that_names_no_channel_of_ours_says_so_once(stage: FakeApi, cluster: Cluster, now: Now) -> None:
-    stage.put_namespace("team-a")
-    async with desk(stage, cluster, now) as office:
-        office.store.policies[POLICY_KINDS[0].resource].see(policy(name="lost", notify=[{"channel": "gone", "when": ["Ended"]}]))
-        await office.until(lambda: stage.all(EVENTS))
-        for _ in range(3):
-            now.passes(seconds=11)
-            await asyncio.sleep(0.05)
-    assert [(event["reason"], event["message"]) for event in stage.all(EVENTS)] == [
-        ("ChannelUnknown", "not everybody is told whom it names: there is no channel gone")
-    ]
-
-
 async def test_the_clock_reminds_once_of_what_still_waits(stage: FakeApi, cluster: Cluster, now: Now) -> None:
     manifest = request_manifest(status={"state": "Pending", "history": HISTORY, "revision": 1})
     stage.put(REQUESTS, manifest)
