@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from monitoring.judge import ROOT, Asked, alerts, judged, promtool, rules, run
+from monitoring.judge import ROOT, Asked, alerts, judged, promtool, queries, rules, run
 
 pytestmark = pytest.mark.timeout(1800)  # where promtool is to be built first
 
@@ -228,3 +228,27 @@ def test_every_alert_has_a_runbook(alert: str) -> None:
 def test_no_runbook_is_of_an_alert_that_is_gone() -> None:
     headings = re.findall(r"^#+ (Jitaccess\w+)$", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
     assert sorted(headings) == sorted(alerts())
+
+
+LOCKED = f'jitaccess_transitions_total{{{KIND},state="Revoked",reason="Locked"'
+
+
+@pytest.mark.parametrize(
+    ("series", "holding", "some_ended"),
+    [
+        pytest.param({}, 2, 0, id="nothing-ended-yet"),
+        pytest.param({f"{LOCKED},{A}}}": "0x40 3x80"}, 2, 1, id="three-ended"),
+        pytest.param({f"{LOCKED},{A}}}": f"3{HOUR_OF}"}, 2, 0, id="long-ago"),
+    ],
+)
+def test_the_panel_of_locks_says_how_many_hold_and_what_they_ended(
+    tmp_path: Path, series: dict[str, str], holding: int, some_ended: int
+) -> None:
+    hold, ended = [query.replace("$__range", "1h") for title, query in queries() if title == "Locks"]
+    both_replicas = {f"jitaccess_locks{{{each}}}": f"2{HOUR_OF}" for each in (A, B)}
+    asked: list[Asked] = [
+        (hold, "40m", [{"labels": "{}", "value": holding}]),
+        (f"({ended}) > bool 0", "40m", [{"labels": "{}", "value": some_ended}]),
+    ]
+    assert judged(tmp_path, both_replicas | series, asked) == ""
+    assert not [query for title, query in queries() if title != "Locks" and "jitaccess_locks" in query]
