@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from chaos import faults, scenes, seeded, waves
+from chaos import faults, fenced_scenes, scenes, seeded, waves
 from chaos.bounds import CALM, Case, overstay
 from chaos.figures import Figures
 from chaos.keeper import Keeper
@@ -53,6 +53,7 @@ class Run:
         name = f"schedules {drawn[0].number} to {drawn[-1].number}, {replicas} replicas, {disaster}, {outcome.grants} grants"
         name += f": at most {outcome.overstay:.2f} s too long"
         self._say(name, [*map(str, outcome.violations), *errors], start)
+        print(f"        {outcome.fenced} grants under second policies; met {dict(outcome.met)}")
         for plan in outcome.guilty():
             print(f"replay it: make chaos SEED={self.seed} ONLY={plan.number}")
             if only is not None or len(outcome.guilty()) == 1:
@@ -85,6 +86,11 @@ def attacks(run: Run) -> None:
     run.scene("connections that carry nothing", lambda keeper: scenes.frozen(run.system, keeper))
     run.scene("a binding restored from backup", lambda _: scenes.restored(run.system))
     run.scene("watches and lists that nobody can decode", lambda keeper: scenes.garbled(run.system, keeper))
+    run.scene("three at once where there is room for one", lambda _: fenced_scenes.more_than_there_may_be(run.system))
+    run.scene("one of two stages", lambda _: fenced_scenes.one_of_two_stages(run.system))
+    run.scene("a lock on somebody who has access and waits", lambda _: fenced_scenes.locked(run.system))
+    run.scene("a lock on somebody who approved", lambda _: fenced_scenes.on_the_word_of_the_locked(run.system))
+    run.scene("a suspended policy", lambda _: fenced_scenes.suspended(run.system))
     run.scene("churn from nine connections in turn", lambda _: _churn(run, 1))
     run.scene("churn from nine connections at once", lambda _: _churn(run, 9))
     run.scene("nobody there at the end", lambda keeper: scenes.nobody_there(run.system, keeper))

@@ -1,9 +1,12 @@
 """When an end was due, what was wrong at that time, and how late it may have been for that."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chaos.history import Binding, History, Request, seconds
+from chaos.audited import seconds
+from chaos.history import Binding, History, Request
 from chaos.journal import Disturbance, Journal
+from chaos.locks import locks_on
 from chaos.policies import duration, forbidden_since
 
 CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the machine itself was late
@@ -67,9 +70,29 @@ def dues(case: Case, request: Request, binding: Binding) -> list[tuple[str, floa
     causes = [("denied or revoked", request.over), ("request deleted", request.deleted), ("settled", over)]
     if case.clock_is_right and binding.expires_at:
         causes.append(("expired", seconds(binding.expires_at)))
-    causes += [(why, since) for why, since in forbidden_since(case.history, request, binding.created, ended + CALM)]
+    causes += list(_forbidden(case, request, binding, ended))
     dues = [(why, max(at, binding.created)) for why, at in causes if at is not None]
     return sorted(dues, key=lambda due: due[1])
+
+
+def _forbidden(case: Case, request: Request, binding: Binding, ended: float) -> Iterator[tuple[str, float]]:
+    """What forbade a grant for so long that it had to be seen: by its policy, or by a lock."""
+    locks = locks_on(case.history.locks.values(), request.spec.get("requester", ""))
+    locked = [("locked", max(lock.at, binding.created), lock.over) for lock in locks if lock.at < ended]
+    for why, since, until in (*forbidden_since(case.history, request, binding.created, ended + CALM), *locked):
+        if until - since > bound(case, request, since, binding.ended):
+            yield why, since
+
+
+def read_since(case: Case, request: Request, decided: float) -> float:
+    """How old what was read may have been when something was decided: it is read live, unless something held that up."""
+    since = decided - CALM - CALLS * case.journal.stall(decided - 2 * CALM, decided)
+    wrong = [
+        disturbance.start - CALM
+        for disturbance in case.journal.disturbances
+        if disturbance.concerns(request.namespace, request.name) and since <= disturbance.end and disturbance.start <= decided
+    ]
+    return min([since, *wrong])
 
 
 def bound(case: Case, request: Request, due: float, done: float | None) -> float:

@@ -13,9 +13,12 @@ import jitaccess.app.command
 import jitaccess.app.operator
 import jitaccess.app.watchers
 import jitaccess.domain.lifecycle
+import jitaccess.domain.rules
 import jitaccess.kube.clock
 import jitaccess.reconcile.ending
 import jitaccess.reconcile.requests
+import jitaccess.workqueue.tally
+from jitaccess.domain.usage import Usage
 from jitaccess.reconcile.removal import NotEnded
 
 # What is replaced by name has no types that could be kept.
@@ -25,6 +28,8 @@ WATCHERS: Any = jitaccess.app.watchers
 CLOCK: Any = jitaccess.kube.clock
 LIFECYCLE: Any = jitaccess.domain.lifecycle
 REQUESTS: Any = jitaccess.reconcile.requests
+RULES: Any = jitaccess.domain.rules
+TALLY: Any = jitaccess.workqueue.tally
 ENDINGS: Any = jitaccess.reconcile.ending.Endings
 
 
@@ -104,6 +109,31 @@ def believes_its_clock() -> None:
     CLOCK.Clock.now = lambda _: CLOCK.utcnow()
 
 
+def counts_nothing() -> None:
+    """There is always room."""
+    TALLY.Tally.usage = lambda *_: Usage()
+
+
+def one_stage_is_enough() -> None:
+    """Whoever approved, in whichever stage, suffices for all of them."""
+    wanting = LIFECYCLE.wanting
+    LIFECYCLE.wanting = lambda policy, approvals: () if approvals else wanting(policy, approvals)
+
+
+def deaf_to_locks() -> None:
+    """That a requester is locked speaks against nothing."""
+    _drop(RULES._locked)
+
+
+def deaf_to_suspensions() -> None:
+    """That a policy is suspended speaks against nothing."""
+    _drop(RULES._suspended)
+
+
+def _drop(rule: Any) -> None:
+    RULES.RULES = tuple(each for each in RULES.RULES if each is not rule)
+
+
 BUGS: dict[str, Callable[[], None]] = {
     "record-after-binding": record_after_binding,
     "later-end": later_end,
@@ -113,6 +143,10 @@ BUGS: dict[str, Callable[[], None]] = {
     "watches-no-more": watches_no_more,
     "waits-for-ever": waits_for_ever,
     "believes-its-clock": believes_its_clock,
+    "counts-nothing": counts_nothing,
+    "one-stage-is-enough": one_stage_is_enough,
+    "deaf-to-locks": deaf_to_locks,
+    "deaf-to-suspensions": deaf_to_suspensions,
 }
 
 if __name__ == "__main__":

@@ -1,18 +1,21 @@
 """People who follow a plan, in a namespace of their own, through plain HTTP with their own tokens."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from chaos.client import Answer, Person, jit, rbac
-from chaos.manifests import POLICY, policy_manifest, role
-from chaos.plans import Plan, Step
+from chaos.fencing import Fencing
+from chaos.manifests import FENCED, POLICY, policy_manifest, role
+from chaos.plans import Plan
+from chaos.steps import Step
 from controlplane.plane import ControlPlane
 
 PATIENCE = 30.0  # seconds until a policy must be in force
 HOLD_SECONDS = 4.0  # for which a finalizer stays on a binding at least
 CHURNS = 25
+WHO_DECIDES = {"lead": "bob", "security": "grace"}
 _NARROWER: Mapping[str, Any] = {
     "roles": [{"kind": "ClusterRole", "name": "jitaccess-debug"}],
     "maxDuration": "1s",
@@ -25,7 +28,9 @@ class Crowd:
 
     def __init__(self, plane: ControlPlane, namespace: str) -> None:
         self.namespace = namespace
-        self._people = {name: Person(plane, name) for name in ("admin", "alice", "bob", "carol", "dave")}
+        self._plane = plane
+        self._people: dict[str, Person] = {}
+        self.fencing = Fencing(namespace, self._person)
         self._narrow = True
         self._held: list[tuple[float, str]] = []
         self._backups: dict[str, dict[str, Any]] = {}  # by request
@@ -39,27 +44,37 @@ class Crowd:
     def make_policy(self, **spec: Any) -> None:
         """Make the policy and wait until alice may ask under it, and bob approve."""
         self.admin("POST", jit(self.namespace, "accesspolicies"), policy_manifest(**spec))
+        self._until_they_may([("alice", "request", POLICY), ("bob", "approve", POLICY)])
+
+    def _until_they_may(self, rights: Sequence[tuple[str, str, str]]) -> None:
         deadline = time.monotonic() + PATIENCE
-        while not (self._may("alice", "request") and self._may("bob", "approve")):
+        while not all(self._may(*right) for right in rights):
             if time.monotonic() > deadline:
-                raise AssertionError(f"expected the policy in {self.namespace} in force within {PATIENCE:.0f} s")
+                raise AssertionError(f"expected the policy in {self.namespace} in force within {PATIENCE:.0f} s: {rights}")
             time.sleep(0.1)
 
-    def _may(self, who: str, verb: str) -> bool:
-        attributes = {
-            "namespace": self.namespace,
-            "group": "jitaccess.dev",
-            "resource": "accesspolicies",
-            "name": POLICY,
-            "verb": verb,
-        }
+    def make_fence(self, spec: Mapping[str, Any], asker: str = "alice") -> None:
+        """Make the second policy and wait until people may ask under it, and decide in each of its stages."""
+        self.fencing.make(spec)
+        rights = [(asker, "request", FENCED)]
+        rights += [(WHO_DECIDES[stage["name"]], "approve", f"{FENCED}:{stage['name']}") for stage in spec.get("stages", ())]
+        self._until_they_may(rights)
+
+    def _person(self, name: str) -> Person:
+        if name not in self._people:
+            self._people[name] = Person(self._plane, name)
+        return self._people[name]
+
+    def _may(self, who: str, verb: str, policy: str) -> bool:
+        about = {"group": "jitaccess.dev", "resource": "accesspolicies", "name": policy, "verb": verb}
+        attributes = {"namespace": self.namespace, **about}
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        answer = self._people[who].call("POST", path, {"spec": {"resourceAttributes": attributes}})[1]
+        answer = self._person(who).call("POST", path, {"spec": {"resourceAttributes": attributes}})[1]
         return answer.get("status", {}).get("allowed") is True
 
     def admin(self, verb: str, path: str, body: Any = None) -> Answer:
         """What an administrator does."""
-        return self._people["admin"].call(verb, path, body)
+        return self._person("admin").call(verb, path, body)
 
     def ask(self, name: str, lasts: str, role: str = "ClusterRole view", later: str = "") -> Answer:
         """Alice asks, perhaps to begin so many seconds later."""
@@ -74,12 +89,12 @@ class Crowd:
             start = datetime.now(UTC) + timedelta(seconds=float(later))
             spec["startTime"] = start.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         manifest = {"apiVersion": "jitaccess.dev/v1alpha1", "kind": "AccessRequest", "metadata": {"name": name}, "spec": spec}
-        return self._people["alice"].call("POST", jit(self.namespace, "accessrequests"), manifest)
+        return self._person("alice").call("POST", jit(self.namespace, "accessrequests"), manifest)
 
     def decide(self, who: str, verb: str, name: str) -> Answer:
         """Somebody approves, denies or revokes."""
         annotation = {f"jitaccess.dev/{'revoke' if verb == 'withdraw' else verb}": "ok"}
-        return self._people[who].call("PATCH", self._request(name), {"metadata": {"annotations": annotation}})
+        return self._person(who).call("PATCH", self._request(name), {"metadata": {"annotations": annotation}})
 
     def granted(self, name: str, lasts: str) -> None:
         """Alice asks and bob approves; neither may fail."""
@@ -96,7 +111,7 @@ class Crowd:
 
     def request(self, name: str) -> dict[str, Any]:
         """A request as it is."""
-        return self._people["admin"].get(self._request(name))
+        return self._person("admin").get(self._request(name))
 
     def state(self, name: str) -> str:
         """Where a request stands."""
@@ -114,7 +129,7 @@ class Crowd:
     def bindings(self) -> list[dict[str, Any]]:
         """The bindings of grants in this namespace; asked again until the API server answers."""
         path = rbac(self.namespace, "rolebindings") + "?labelSelector=jitaccess.dev/component=grant"
-        while "items" not in (listed := self._people["admin"].get(path)):
+        while "items" not in (listed := self._person("admin").get(path)):
             time.sleep(0.1)
         return list(listed["items"])
 
@@ -137,12 +152,13 @@ class Crowd:
     def follow(self, plan: Plan) -> None:
         """Do everything in the plan at its time; whatever is refused is part of the game."""
         start = time.monotonic()
-        for step in plan.steps:
+        for step in plan.all_steps:
             self._until(start + step.at)
             self._do(step)
         for at, name in self._held:
             self._until(at)
             self._finalizers(name, [])
+        self.fencing.lift()
 
     def __enter__(self) -> Self:
         return self
@@ -170,6 +186,7 @@ class Crowd:
             "restore": lambda step: self.restore(step.request),
             "hold": lambda step: self._hold(step.request),
             "churn": lambda step: self._churn(step.request),
+            **self.fencing.acts,
         }
         act = acts.get(step.what) or (lambda step: self.decide(step.who, step.what, step.request))
         act(step)
@@ -230,4 +247,4 @@ class Crowd:
     def note(self, request: str, text: str) -> Answer:
         """Alice's own tool rewrites its notes on her request."""
         annotations = {"kubectl.kubernetes.io/last-applied-configuration": text}
-        return self._people["alice"].call("PATCH", self._request(request), {"metadata": {"annotations": annotations}})
+        return self._person("alice").call("PATCH", self._request(request), {"metadata": {"annotations": annotations}})

@@ -42,7 +42,7 @@ class Figures:
     def add_outcome(self, outcome: Outcome) -> None:
         """Add a wave that has been judged."""
         self.delays += outcome.delays
-        self.grants += outcome.grants
+        self.grants += outcome.grants + outcome.fenced
         self.violations += len(outcome.violations)
 
     def table(self) -> str:

@@ -5,18 +5,17 @@ Shares no code with the operator. The resourceVersion that each write came out w
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
-from chaos.faults import AGAIN, LATE
+from chaos.approvals import Approval, read_approvals
+from chaos.audited import Event, came_out, deleted_uid, done, is_done, is_held_up, sent, version_of
+from chaos.locks import Lock, fold, read_lock
 
-Event = Mapping[str, Any]
 OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 REQUEST_UID = "jitaccess.dev/request-uid"
 GRANTED_AT = "jitaccess.dev/granted-at"
 EXPIRES_AT = "jitaccess.dev/expires-at"
 ENDING_LEDGERS = ("jitaccess.dev/denials", "jitaccess.dev/revocations")
-APPROVALS = "jitaccess.dev/approvals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,7 @@ class Record:
     sent: float
     done: float
     status: Mapping[str, Any]
+    astray: bool = False  # the network repeated it, or held it up
 
 
 @dataclass(slots=True)
@@ -67,10 +67,16 @@ class Request:
     spec: Mapping[str, Any]
     records: list[Record] = field(default_factory=list)
     bindings: list[Binding] = field(default_factory=list)
-    approvals: dict[str, float] = field(default_factory=dict)  # who, and when it was accepted
+    approvals: dict[tuple[str, str], Approval] = field(default_factory=dict)  # by stage and person; none by the requester
+    asked: tuple[float, float] | None = None  # when it was sent, and there
     over: float | None = None  # when the first denial or revocation was accepted
     deleted: float | None = None
     warnings: list[float] = field(default_factory=list)  # when a Warning Event about it was written
+
+    @property
+    def begun(self) -> Record | None:
+        """The first record that tells of a grant."""
+        return next((record for record in self.records if record.status.get("grantedAt")), None)
 
     @property
     def settled(self) -> Record | None:
@@ -87,50 +93,25 @@ class History:
 
     requests: dict[str, Request] = field(default_factory=dict)
     policies: dict[tuple[str, str], list[PolicyVersion]] = field(default_factory=dict)
+    locks: dict[str, Lock] = field(default_factory=dict)
     strangers: list[Binding] = field(default_factory=list)  # grants of a request that nobody ever made
 
 
 def read_history(events: Iterable[Event], namespace: str = "") -> History:
     """Read audit events, in whatever order they were written: of one namespace, or of all."""
     history = History()
-    for event in sorted(filter(_counts, events), key=_done):
+    for event in sorted(filter(is_done, events), key=done):
         about = event.get("objectRef") or {}
-        if namespace in ("", about.get("namespace", "")) and (reader := _READERS.get(about.get("resource", ""))):
+        here = not namespace or about.get("namespace", namespace) == namespace  # locks are in no namespace
+        if here and (reader := _READERS.get(about.get("resource", ""))):
             reader(history, event)
     for request in history.requests.values():
         request.records.sort(key=lambda record: record.version)
     return history
 
 
-def seconds(text: str) -> float:
-    """A time as the API server or the operator writes it, in seconds since 1970."""
-    return datetime.fromisoformat(text).timestamp()
-
-
-def _counts(event: Event) -> bool:
-    code = (event.get("responseStatus") or {}).get("code", 0)
-    return event.get("stage") == "ResponseComplete" and 200 <= code < 300 and "dryRun" not in event.get("requestURI", "")
-
-
-def _done(event: Event) -> float:
-    return seconds(event["stageTimestamp"])
-
-
-def _sent(event: Event) -> float:
-    return seconds(event["requestReceivedTimestamp"])
-
-
-def _came_out(event: Event) -> Mapping[str, Any]:
-    found = event.get("responseObject") or {}
-    return found if "metadata" in found and found.get("kind") != "Status" else {}
-
-
-def _version(found: Mapping[str, Any]) -> int:
-    return int(found["metadata"]["resourceVersion"])
-
-
 def _read_request(history: History, event: Event) -> None:
-    found = _came_out(event)
+    found = came_out(event)
     if event["verb"] == "delete":
         return _read_request_deletion(history, event, found)
     if not found:
@@ -139,38 +120,34 @@ def _read_request(history: History, event: Event) -> None:
     made = Request(metadata["namespace"], metadata["name"], metadata["uid"], found.get("spec") or {})
     request = history.requests.setdefault(metadata["uid"], made)
     if event["objectRef"].get("subresource") == "status":
-        request.records.append(Record(_version(found), _sent(event), _done(event), found.get("status") or {}))
+        when = version_of(found), sent(event), done(event)
+        request.records.append(Record(*when, found.get("status") or {}, is_held_up(event)))
         return
-    _read_ledgers(request, metadata.get("annotations") or {}, _done(event))
+    request.asked = request.asked or (sent(event), done(event))
+    _read_ledgers(request, metadata.get("annotations") or {}, event)
 
 
-def _read_ledgers(request: Request, annotations: Mapping[str, str], at: float) -> None:
-    for line in filter(None, annotations.get(APPROVALS, "").split("\n")):
-        who = line.split(": ", 1)[0]
-        if who != request.spec.get("requester"):
-            request.approvals.setdefault(who, at)
+def _read_ledgers(request: Request, annotations: Mapping[str, str], event: Event) -> None:
+    user, when = event["user"], (sent(event), done(event), version_of(came_out(event)))
+    for who, stage in read_approvals(annotations):
+        groups = frozenset(user.get("groups") or ()) if user["username"] == who else None
+        if fold(who) != fold(request.spec.get("requester", "")):
+            request.approvals.setdefault((stage, fold(who)), Approval(who, stage, *when, groups))
     if request.over is None and any(annotations.get(ledger) for ledger in ENDING_LEDGERS):
-        request.over = at
+        request.over = done(event)
 
 
 def _read_request_deletion(history: History, event: Event, found: Mapping[str, Any]) -> None:
-    uid = _deleted_uid(event, found)
+    uid = deleted_uid(event, found)
     if request := history.requests.get(uid):
-        request.deleted = request.deleted or _done(event)
-
-
-def _deleted_uid(event: Event, found: Mapping[str, Any]) -> str:
-    if found:
-        return str(found["metadata"]["uid"])
-    details = (event.get("responseObject") or {}).get("details") or {}
-    return str(details.get("uid") or event["objectRef"].get("uid", ""))
+        request.deleted = request.deleted or done(event)
 
 
 def _read_binding(history: History, event: Event) -> None:
-    found = _came_out(event)
+    found = came_out(event)
     if event["verb"] == "create":
         return _read_new_binding(history, event, found)
-    uid = _deleted_uid(event, found)
+    uid = deleted_uid(event, found)
     for binding in _bindings(history):
         if binding.uid == uid:
             _follow(binding, event, found)
@@ -187,9 +164,9 @@ def _read_new_binding(history: History, event: Event, found: Mapping[str, Any]) 
         metadata["name"],
         metadata["uid"],
         uid,
-        _version(found),
-        _sent(event),
-        _done(event),
+        version_of(found),
+        sent(event),
+        done(event),
         annotations.get(GRANTED_AT, ""),
         annotations.get(EXPIRES_AT, ""),
         _is_astray(event),
@@ -200,8 +177,7 @@ def _read_new_binding(history: History, event: Event, found: Mapping[str, Any]) 
 
 
 def _is_astray(event: Event) -> bool:
-    held_up = any(mark in event.get("userAgent", "") for mark in (AGAIN, LATE))
-    return held_up or event["user"]["username"] != OPERATOR
+    return is_held_up(event) or event["user"]["username"] != OPERATOR
 
 
 def _follow(binding: Binding, event: Event, found: Mapping[str, Any]) -> None:
@@ -213,7 +189,7 @@ def _follow(binding: Binding, event: Event, found: Mapping[str, Any]) -> None:
     gone = (event["verb"] == "delete" and not kept) or ("deletionTimestamp" in metadata and not kept)
     empty = bool(found) and not found.get("subjects")
     if gone or empty:
-        binding.ended = _done(event) if binding.ended is None else binding.ended
+        binding.ended = done(event) if binding.ended is None else binding.ended
         binding.by = binding.by or event["user"]["username"]
     elif found:
         binding.ended = None
@@ -226,25 +202,30 @@ def _bindings(history: History) -> Iterable[Binding]:
 
 
 def _read_policy(history: History, event: Event) -> None:
-    reference, found = event["objectRef"], _came_out(event)
+    reference, found = event["objectRef"], came_out(event)
     if reference.get("subresource"):
         return
     gone = event["verb"] == "delete"
     name = reference.get("name") or found["metadata"]["name"]
-    version = PolicyVersion(_done(event), _deleted_uid(event, found), None if gone else found.get("spec") or {})
+    version = PolicyVersion(done(event), deleted_uid(event, found), None if gone else found.get("spec") or {})
     history.policies.setdefault((reference["namespace"], name), []).append(version)
+
+
+def _read_lock(history: History, event: Event) -> None:
+    read_lock(history.locks, came_out(event), sent(event), done(event))
 
 
 def _read_event(history: History, event: Event) -> None:
     told = event.get("responseObject") or {}
     about = told.get("involvedObject") or told.get("regarding") or {}
     if told.get("type") == "Warning" and (request := history.requests.get(about.get("uid", ""))):
-        request.warnings.append(_done(event))
+        request.warnings.append(done(event))
 
 
 _READERS = {
     "accessrequests": _read_request,
     "rolebindings": _read_binding,
     "accesspolicies": _read_policy,
+    "accesslocks": _read_lock,
     "events": _read_event,
 }

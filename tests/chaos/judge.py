@@ -1,33 +1,26 @@
-"""Judges what happened by the five invariants; shares no code with the operator, and says what was expected and what came."""
+"""Judges what happened by the promises of docs/reliability.md, and says what was expected and what came.
+
+Shares no code with the operator.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from chaos.audited import seconds
 from chaos.bounds import CALM, Case, bound, disturbances, dues
-from chaos.history import Binding, Record, Request, seconds
+from chaos.fence_rules import FENCE_RULES
+from chaos.history import Binding, Record, Request
 from chaos.policies import approvals_under_another, duration
+from chaos.violations import Violation
 
 ON_THE_WAY = 0.1  # seconds that a request may take to the API server
 SILENCE = 3.0  # seconds for which a refused end may stay unannounced
 SETTLED_FACTS = ("state", "settled", "grantedAt", "expiresAt", "settledAt")
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One promise that was broken."""
-
-    invariant: str
-    request: str
-    said: str
-
-    def __str__(self) -> str:
-        return f"({self.invariant}) {self.request}: {self.said}"
-
-
 def judge(case: Case) -> list[Violation]:
-    """Every violation of the invariants in that case."""
+    """Every promise that was broken in that case."""
     found = [
         Violation("1", f"{stray.namespace}/{stray.name}", "a grant exists for a request that nobody made")
         for stray in case.history.strangers
@@ -237,4 +230,5 @@ _RULES: tuple[Rule, ...] = (
     _not_called_over,
     _said_loudly,
     _settled_at_last,
+    *FENCE_RULES,
 )

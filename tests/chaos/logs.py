@@ -19,7 +19,8 @@ ASKED: Mapping[str, Any] = {
     "duration": "10s",
     "requester": "alice",
 }
-POLICY: Mapping[str, Any] = {"roles": [ASKED["roleRef"]], "maxDuration": "1m", "requiredApprovals": 1}
+LEADS = [{"kind": "Group", "name": "leads"}]
+POLICY: Mapping[str, Any] = {"roles": [ASKED["roleRef"]], "approvers": LEADS, "maxDuration": "1m", "requiredApprovals": 1}
 ALICE: Sequence[Mapping[str, str]] = ({"kind": "User", "name": "alice"},)
 REQUESTED = {"state": "Pending", "reason": "Requested"}
 GRANTED = {"state": "Active", "reason": "Granted"}
@@ -39,6 +40,8 @@ class Log:
     journal: Journal = field(default_factory=Journal)
     clock_is_right: bool = True
     spec: Mapping[str, Any] = field(default_factory=lambda: ASKED)
+    name: str = NAME  # of the request that the story is about now
+    uid: str = UID
     _versions: Any = field(default_factory=lambda: count(100))
 
     def write(self, at: float, verb: str, resource: str, name: str, came_out: Mapping[str, Any], **more: Any) -> None:
@@ -49,7 +52,7 @@ class Log:
             "stage": "ResponseComplete",
             "verb": verb,
             "requestURI": f"/{resource}/{name}",
-            "user": {"username": more.pop("user", OPERATOR)},
+            "user": {"username": more.pop("user", OPERATOR), "groups": more.pop("groups", [])},
             "userAgent": more.pop("agent", "jitaccess/o1"),
             "objectRef": {"resource": kind, "subresource": subresource, "namespace": NAMESPACE, "name": name},
             "responseStatus": {"code": more.pop("code", 200)},
@@ -65,23 +68,39 @@ class Log:
         self.write(at, verb, "accesspolicies", "debug", {"metadata": metadata, "spec": {**POLICY, **changes}}, user="admin")
 
     def ask(self, at: float, **spec: Any) -> None:
-        """Alice asks."""
+        """Alice asks, if the spec names nobody else."""
         self.spec = {**ASKED, **spec}
-        self.write(at, "create", "accessrequests", NAME, self._request({}), user="alice")
+        self.write(at, "create", "accessrequests", self.name, self._request({}), user=self.spec["requester"])
 
-    def decide(self, at: float, **ledgers: str) -> None:
-        """People decide; the ledgers are given as they are afterwards."""
-        annotations = {f"jitaccess.dev/{ledger}": text for ledger, text in ledgers.items()}
-        self.write(at, "patch", "accessrequests", NAME, self._request({"annotations": annotations}), user="bob")
+    def decide(self, at: float, *, who: str = "bob", groups: Sequence[str] = ("leads",), **ledgers: str) -> None:
+        """People decide; the ledgers are given as they are afterwards, `approvals_lead` is the stage lead's."""
+        annotations = {f"jitaccess.dev/{ledger.replace('_', '.')}": text for ledger, text in ledgers.items()}
+        changed = self._request({"annotations": annotations})
+        self.write(at, "patch", "accessrequests", self.name, changed, user=who, groups=list(groups))
+
+    def lock(self, at: float, *people: str, until: float | None = None, lifted: float | None = None) -> None:
+        """People are locked, and perhaps it is lifted."""
+        spec: dict[str, Any] = {"subjects": [{"kind": "User", "name": who} for who in people]}
+        spec |= {"until": stamp(until)} if until is not None else {}
+        metadata = {"name": "lock-1", "uid": "lock-1"}
+        self.write(at, "create", "accesslocks", "lock-1", {"metadata": metadata, "spec": spec}, user="admin")
+        if lifted is not None:
+            lifting = {"metadata": metadata, "spec": {**spec, "lifted": {"reason": "a drill"}}}
+            self.write(lifted, "patch", "accesslocks", "lock-1", lifting, user="admin")
+
+    def turn_to(self, name: str, uid: str) -> None:
+        """From now on the story is about another request."""
+        self.name, self.uid = name, uid
 
     def record(self, at: float, state: str, history: Sequence[Mapping[str, str]], **status: Any) -> None:
         """The operator writes the status."""
         whole = {"state": state, "settled": state not in ("Pending", "Scheduled", "Active"), "history": list(history), **status}
-        self.write(at, "patch", "accessrequests/status", NAME, {**self._request({}), "status": whole})
+        self.write(at, "patch", "accessrequests/status", self.name, {**self._request({}), "status": whole})
 
-    def bind(self, at: float, *, since: float = 3.0, until: float = 13.0, uid: str = "b1", of: str = UID, **more: Any) -> None:
+    def bind(self, at: float, *, since: float = 3.0, until: float = 13.0, uid: str = "b1", of: str = "", **more: Any) -> None:
         """A binding is made."""
-        self.write(at, "create", "rolebindings", "jit-inc-42", binding(since, until, uid, of), code=201, **more)
+        made = binding(since, until, uid, of or self.uid)
+        self.write(at, "create", "rolebindings", "jit-inc-42", made, code=201, **more)
 
     def rebind(self, at: float, *, until: float = 13.0, uid: str = "b1", subjects: Any = ALICE, **metadata: Any) -> None:
         """A binding is changed."""
@@ -102,7 +121,7 @@ class Log:
         self.journal.disturbances.append(Disturbance(START + start, START + end, what, NAMESPACE, NAME))
 
     def _request(self, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        return {"metadata": {"name": NAME, "namespace": NAMESPACE, "uid": UID, **metadata}, "spec": self.spec}
+        return {"metadata": {"name": self.name, "namespace": NAMESPACE, "uid": self.uid, **metadata}, "spec": self.spec}
 
     def case(self) -> Case:
         """What the judge gets."""

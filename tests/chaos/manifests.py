@@ -1,8 +1,9 @@
 """The policy and the Role of a schedule."""
 
+from collections.abc import Mapping
 from typing import Any
 
-POLICY = "debug"
+POLICY, FENCED = "debug", "fenced"
 RULES = {"narrow": ["get"], "wide": ["get", "list", "delete"]}
 
 
@@ -22,6 +23,17 @@ def policy_manifest(**spec: Any) -> dict[str, Any]:
             "allowScheduling": True,
             **spec,
         },
+    }
+
+
+def fenced_manifest(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Developers ask for view; who decides, and what limits it, is in `spec`."""
+    said = {"roles": [{"kind": "ClusterRole", "name": "view"}], "requesters": [{"kind": "Group", "name": "developers"}]}
+    return {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessPolicy",
+        "metadata": {"name": FENCED},
+        "spec": {**said, "maxDuration": "1m", "pendingTimeout": "20s", **spec},
     }
 
 

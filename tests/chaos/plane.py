@@ -15,6 +15,7 @@ import yaml
 
 from chaos.client import Person
 from chaos.faults import Rules
+from chaos.fences import SLOTS, erin, frank
 from chaos.journal import Journal
 from chaos.proxy import Loop, Proxy
 from controlplane.components import Files
@@ -37,14 +38,19 @@ rules:
   verbs: [get, list, watch]
 - level: RequestResponse
   resources:
-  - {group: jitaccess.dev, resources: [accesspolicies, accessrequests, accessrequests/status]}
+  - {group: jitaccess.dev, resources: [accesspolicies, accessrequests, accessrequests/status, accesslocks, accesslocks/status]}
   - {group: rbac.authorization.k8s.io, resources: [roles, rolebindings]}
   - {group: batch, resources: [jobs]}
   - {group: "", resources: [events]}
 - level: None
 """
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/jitaccess-system/leases/jitaccess"
-EXTRA = (User("dave", ("leads", "developers")),)
+EXTRA = (
+    User("dave", ("leads", "developers")),
+    User("grace", ("security",)),
+    *(User(erin(slot), ("developers",)) for slot in range(SLOTS)),
+    *(User(frank(slot), ("leads", "security")) for slot in range(SLOTS)),
+)
 TEST_ROLES = Path(__file__).parents[1] / "grantable-roles.yaml"
 FAKETIME = next(
     (path for path in map(str, sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))) if Path(path).exists()), ""

@@ -4,10 +4,10 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from chaos import faults
+from chaos import faults, fences
+from chaos.fences import Fence
+from chaos.steps import LASTS, MOST_WRITES, Step
 
-LASTS = 9.0  # seconds in which people act
-MOST_WRITES = 60
 APPROVERS = ("bob", "carol", "dave")
 # What people do, and how often; what makes no sense at that moment is refused or finds nothing, as in life.
 WISHES = {
@@ -29,31 +29,23 @@ WISHES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Somebody does something at that second."""
-
-    at: float
-    what: str
-    who: str = ""
-    request: str = ""
-    words: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """One schedule, by its number."""
 
     number: int
     namespace: str
     steps: tuple[Step, ...]
-    faults: dict[int, str] = field(default_factory=dict)  # by the number of the write in this namespace
+    faults: dict[int, str] = field(default_factory=dict)  # by the number of the write that is none of the fence
+    fence: Fence | None = None
 
     def __str__(self) -> str:
-        lines = [
-            f"  {step.at:5.2f} s  {step.who or 'admin':6} {step.what} {step.request} {' '.join(step.words)}"
-            for step in self.steps
-        ]
-        return "\n".join([f"schedule {self.number} in {self.namespace}, faults by write: {self.faults}", *lines])
+        head = f"schedule {self.number} in {self.namespace}, faults by write: {self.faults}"
+        return "\n".join([head, *map(str, self.steps), *([str(self.fence)] if self.fence else [])])
+
+    @property
+    def all_steps(self) -> list[Step]:
+        """What is done under both policies, in order."""
+        return sorted([*self.steps, *(self.fence.steps if self.fence else ())], key=lambda step: step.at)
 
 
 def draw(seed: int, number: int, kinds: Sequence[str] = faults.ALL) -> Plan:
@@ -65,7 +57,13 @@ def draw(seed: int, number: int, kinds: Sequence[str] = faults.ALL) -> Plan:
     wishes = dice.choices(list(WISHES), weights=list(WISHES.values()), k=dice.randint(3, 8))
     steps += [step for wish in wishes for step in _wish(dice, wish, dice.choice(names), steps)]
     drawn = {write: dice.choice(kinds) for write in range(1, MOST_WRITES) if dice.random() < 0.12} if kinds else {}
-    return Plan(number, f"chaos-{number}", tuple(sorted(steps, key=lambda step: step.at)), _few_deaths(dice, drawn))
+    in_order = tuple(sorted(steps, key=lambda step: step.at))
+    return Plan(number, f"chaos-{number}", in_order, _few_deaths(dice, drawn), _fence(seed, number, kinds))
+
+
+def _fence(seed: int, number: int, kinds: Sequence[str]) -> Fence | None:
+    """Every other schedule has one: with more of them two cores are late for everything."""
+    return None if number % 2 else fences.draw(seed, number, kinds)
 
 
 def _few_deaths(dice: random.Random, drawn: dict[int, str]) -> dict[int, str]:

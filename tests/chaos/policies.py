@@ -1,25 +1,25 @@
 """Since when a policy no longer allowed what a grant gives, worked out anew from the policy's documentation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
+from chaos.approvals import needed, suffice
 from chaos.history import History, PolicyVersion, Request
 
 NOTICED = 1.0  # seconds that a change must last: nobody sees what was taken back at once
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def forbidden_since(history: History, request: Request, created: float, ended: float) -> Iterator[tuple[str, float]]:
-    """Why, and since when, the policy forbade a grant that was there from `created` to `ended`."""
-    versions = _versions(history, request)
+def forbidden_since(history: History, request: Request, created: float, ended: float) -> Iterator[tuple[str, float, float]]:
+    """Why, and from when until when, the policy forbade a grant that was there from `created` to `ended`."""
+    versions = versions_for(history, request)
     inherited = _uid_at(versions, created)
     closed = [*versions, PolicyVersion(float("inf"), "", None)]
     for version, following in pairwise(closed):
-        since, until = max(version.at, created), min(following.at, ended)
+        since = max(version.at, created)
         why = objection(request, version, inherited, since)
-        if why and until - since > NOTICED:
-            yield why, since
+        if why and min(following.at, ended) - since > NOTICED:
+            yield why, since, following.at
 
 
 def objection(request: Request, version: PolicyVersion, uid: str, at: float) -> str:
@@ -27,20 +27,14 @@ def objection(request: Request, version: PolicyVersion, uid: str, at: float) -> 
     spec = version.spec
     if spec is None:
         return "policy deleted"
-    if uid and version.uid != uid:
-        return "policy deleted and made again"
-    if request.spec.get("roleRef") not in (spec.get("roles") or []):
-        return "role no longer offered"
-    if duration(request.spec.get("duration", "0s")) > duration(spec.get("maxDuration", "1h")):
-        return "longer than the policy allows"
-    given = [who for who, when in request.approvals.items() if when <= at]
-    if len(given) < _needed(spec):
-        return "more approvals needed"
-    return ""
-
-
-def _needed(spec: Mapping[str, Any]) -> int:
-    return int(spec.get("requiredApprovals", 1))
+    against = {
+        "policy deleted and made again": bool(uid) and version.uid != uid,
+        "policy suspended": bool(spec.get("suspend")),
+        "role no longer offered": request.spec.get("roleRef") not in (spec.get("roles") or []),
+        "longer than the policy allows": duration(request.spec.get("duration", "0s")) > duration(spec.get("maxDuration", "1h")),
+        "more approvals needed": not suffice(spec, [each for each in request.approvals.values() if each.at <= at]),
+    }
+    return next((why for why, holds in against.items() if holds), "")
 
 
 def _uid_at(versions: list[PolicyVersion], moment: float) -> str:
@@ -56,15 +50,23 @@ def duration(text: str) -> float:
 
 def approvals_under_another(history: History, request: Request, created: float) -> str:
     """What is wrong if the approvals of a grant were given under a policy that has been deleted since; empty if nothing is."""
-    versions = [version for version in _versions(history, request) if version.at <= created - NOTICED]
+    versions = [version for version in versions_for(history, request) if version.at <= created - NOTICED]
     if not versions or versions[-1].spec is None:
         return ""  # deleted: that it ends is another rule's matter
-    needed = _needed(versions[-1].spec)
+    spec = versions[-1].spec
     born = min(version.at for version in versions if version.uid == versions[-1].uid)
-    fresh = [who for who, when in request.approvals.items() if when >= born]
-    return f"{len(fresh)} approvals under this policy, which needs {needed}" if len(fresh) < needed else ""
+    fresh = [approval for approval in request.approvals.values() if approval.at >= born]
+    return "" if suffice(spec, fresh) else f"{len(fresh)} approvals under this policy, which needs {needed(spec)}"
 
 
-def _versions(history: History, request: Request) -> list[PolicyVersion]:
+def in_force(history: History, request: Request, since: float, until: float) -> list[PolicyVersion]:
+    """The policy of a request as it was at any time between the two."""
+    versions = [version for version in versions_for(history, request) if version.at <= until]
+    earlier = [version for version in versions if version.at <= since]
+    return [*earlier[-1:], *versions[len(earlier) :]]
+
+
+def versions_for(history: History, request: Request) -> list[PolicyVersion]:
+    """The policy that a request names, from each moment on, earliest first."""
     name = (request.spec.get("policyRef") or {}).get("name", "")
     return history.policies.get((request.namespace, name), [])

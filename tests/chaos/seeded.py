@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from chaos import scenes
+from chaos import fenced_scenes, scenes
 from chaos.bounds import Case
 from chaos.judge import judge
 from chaos.keeper import Keeper
@@ -35,6 +35,10 @@ SEEDED = (
     Seeded("waits-for-ever", lambda system, _: scenes.hanging_end(system), "4"),
     Seeded("watches-no-more", scenes.garbled, "4"),
     Seeded("believes-its-clock", lambda system, keeper: scenes.clock_step(system, keeper, "-120s", 5), "4", clock=True),
+    Seeded("counts-nothing", lambda system, _: fenced_scenes.more_than_there_may_be(system), "6"),
+    Seeded("one-stage-is-enough", lambda system, _: fenced_scenes.one_of_two_stages(system), "7"),
+    Seeded("deaf-to-locks", lambda system, _: fenced_scenes.locked(system), "4"),  # the API server begins nothing
+    Seeded("deaf-to-suspensions", lambda system, _: fenced_scenes.suspended(system), "4"),
 )
 
 

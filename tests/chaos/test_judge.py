@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from chaos import fenced_logs as fenced
 from chaos.faults import HANG, HANG_SECONDS
 from chaos.history import OPERATOR
 from chaos.judge import judge
@@ -384,6 +385,53 @@ def wrong_clock(gone: float) -> Callable[[], Log]:
         pytest.param(lambda: refused(warned=False, recorded=True), "5", "no Warning", id="a-refused-end-without-an-event"),
         pytest.param(lambda: refused(warned=True, recorded=False), "5", "no condition", id="a-refused-end-without-a-condition"),
         pytest.param(never_settled, "5", "never settled", id="a-grant-that-is-never-settled"),
+        pytest.param(fenced.side_by_side(activePerRequester=1), "6", "activePerRequester is 1", id="two-grants-of-one-person"),
+        pytest.param(fenced.side_by_side("ALICE", activePerRequester=1), "6", "beside", id="of-one-person-in-capitals"),
+        pytest.param(fenced.side_by_side("dave", activeInTotal=1), "6", "activeInTotal is 1", id="two-grants-in-all"),
+        pytest.param(fenced.lowered(3.5), "6", "activeInTotal is 1", id="a-limit-that-was-lowered-before-it-began"),
+        pytest.param(fenced.before_the_first_was_settled, "6", "beside", id="room-is-given-before-the-end-is-on-record"),
+        pytest.param(
+            fenced.three_in_a_day(second=fenced.denied), "6", "requestsPerDay is 2", id="a-request-too-many-within-a-day"
+        ),
+        pytest.param(fenced.approved(), "7", "more approvals needed", id="it-begins-without-an-approval"),
+        pytest.param(
+            fenced.approved(("mallory", "", ("developers",))), "7", "more approvals", id="approved-by-somebody-without-the-right"
+        ),
+        pytest.param(fenced.approved(fenced.BY_LEAD, stages=fenced.STAGES), "7", "more approvals", id="a-stage-is-not-met"),
+        pytest.param(
+            fenced.approved(fenced.BY_LEAD, ("bob", "security", ("leads", "security")), stages=fenced.STAGES),
+            "7",
+            "more approvals",
+            id="both-stages-are-met-by-one-person",
+        ),
+        pytest.param(
+            fenced.approved(fenced.BY_LEAD, ("carol", "security", ("leads",)), stages=fenced.STAGES),
+            "7",
+            "more approvals",
+            id="a-stage-is-met-by-somebody-of-another",
+        ),
+        pytest.param(
+            fenced.approved(fenced.BY_LEAD, ("Alice", "security", ("security",)), stages=fenced.STAGES),
+            "7",
+            "more approvals",
+            id="a-stage-is-met-by-the-requester-in-capitals",
+        ),
+        pytest.param(
+            fenced.approved(fenced.BY_LEAD, fenced.BY_SECURITY, stages=[{**fenced.STAGES[0], "required": 2}, fenced.STAGES[1]]),
+            "7",
+            "more approvals",
+            id="a-stage-has-one-of-the-two-that-it-requires",
+        ),
+        pytest.param(fenced.approved(fenced.BOB, stages=fenced.STAGES), "7", "more approvals", id="the-plain-ledger-is-no-stage"),
+        pytest.param(fenced.renamed(10), "4", "more approvals", id="a-stage-becomes-another-and-the-grant-stays"),
+        pytest.param(fenced.suspended(3, 8.5), "7", "policy suspended", id="it-begins-under-a-suspended-policy"),
+        pytest.param(fenced.suspended(9, 17.9), "4", "policy suspended", id="the-policy-is-suspended-and-its-grant-stays"),
+        pytest.param(fenced.locked("ALICE", at=9, gone=17.9), "4", "locked", id="a-grant-outlives-a-lock"),
+        pytest.param(fenced.locked("alice", at=6.5, gone=8.5), "8", "alice is locked", id="it-begins-for-somebody-locked"),
+        pytest.param(fenced.put_back_for_the_locked, "4", "locked", id="a-binding-is-put-back-for-somebody-locked"),
+        pytest.param(fenced.locked("Bob", at=5, gone=17.9), "8", "on the word of bob", id="it-begins-on-the-word-of-the-locked"),
+        pytest.param(fenced.locked("bob", at=5, gone=17.9), "8", "bob approved", id="the-locked-decide"),
+        pytest.param(fenced.locked("alice", at=3, lifted=7, gone=17.9), "8", "alice asked", id="the-locked-ask"),
     ],
 )
 def test_a_broken_promise_is_noticed(doctored: Callable[[], Log], invariant: str, words: str) -> None:
@@ -456,6 +504,38 @@ def narrowed_for_a_moment() -> Log:
         pytest.param(narrowed_for_a_moment, id="a-policy-narrowed-for-a-moment"),
         pytest.param(lambda: refused(warned=True, recorded=True), id="a-refused-end-that-is-said-loudly"),
         pytest.param(wrong_clock(13.0), id="a-wrong-clock-and-the-right-time"),
+        pytest.param(fenced.side_by_side(activePerRequester=2, activeInTotal=2), id="as-many-grants-as-there-may-be"),
+        pytest.param(fenced.side_by_side("dave", activePerRequester=1), id="two-people-with-a-grant-each"),
+        pytest.param(fenced.one_after_the_other, id="one-after-the-other"),
+        pytest.param(fenced.lowered(4.5), id="a-limit-that-is-lowered-as-it-begins"),
+        pytest.param(fenced.lowered(6), id="a-limit-that-is-lowered-ends-nothing"),
+        pytest.param(fenced.held_up, id="a-record-that-the-network-held-up-until-a-successor-had-counted"),
+        pytest.param(fenced.three_in_a_day(second=fenced.refused), id="what-the-limit-refused-is-none-of-the-day"),
+        pytest.param(fenced.three_in_a_day(second=fenced.deleted), id="nor-is-what-was-deleted"),
+        pytest.param(fenced.taken_back_at_once, id="what-is-taken-back-before-the-first-look-is-not-let-in"),
+        pytest.param(fenced.approved(fenced.BY_LEAD, fenced.BY_SECURITY, stages=fenced.STAGES), id="both-stages-are-met"),
+        pytest.param(
+            fenced.approved(
+                ("frank", "lead", ("leads", "security")),
+                ("frank", "security", ("leads", "security")),
+                fenced.BY_SECURITY,
+                stages=fenced.STAGES,
+            ),
+            id="somebody-of-both-stages-counts-in-the-one-that-needs-them",
+        ),
+        pytest.param(fenced.other_approvers_later, id="a-stage-gets-other-approvers-afterwards"),
+        pytest.param(fenced.renamed(5.5), id="a-stage-becomes-another-and-the-grant-goes"),
+        pytest.param(fenced.approved(requiredApprovals=0), id="a-policy-that-needs-nobody"),
+        pytest.param(fenced.suspended(9, 9.5), id="a-policy-is-suspended-and-its-grant-goes"),
+        pytest.param(fenced.suspended(7.5, 8.3), id="a-policy-is-suspended-as-it-begins"),
+        pytest.param(fenced.suspended(3, 17.9, resumed=6.5), id="a-policy-is-resumed-before-it-begins"),
+        pytest.param(fenced.locked("alice", at=9, gone=9.5), id="a-lock-ends-what-there-is"),
+        pytest.param(fenced.locked("alice", at=7.5, gone=8.4), id="a-lock-that-comes-as-it-begins"),
+        pytest.param(fenced.locked("alice", at=9, lifted=9.7, gone=17.9), id="a-lock-that-is-lifted-at-once"),
+        pytest.param(fenced.locked("alice", at=2, lifted=5, gone=17.9), id="a-lock-that-was-lifted-before"),
+        pytest.param(fenced.locked("alice", at=2, until=5, gone=17.9), id="a-lock-that-was-over-before"),
+        pytest.param(fenced.locked("bob", at=9, gone=17.9), id="what-has-begun-on-the-word-of-somebody-stands"),
+        pytest.param(fenced.given_back, id="the-locked-give-back-what-they-have"),
     ],
 )
 def test_a_kept_promise_is_no_violation(honest: Callable[[], Log]) -> None:

@@ -2,21 +2,24 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from chaos import plans
 from chaos.bounds import Case, Delay, delays, overstay
 from chaos.crowd import Crowd
-from chaos.faults import AGAIN_SECONDS
-from chaos.judge import Violation, judge
+from chaos.faults import AGAIN_SECONDS, Write
+from chaos.fences import SLOTS, erin, is_fenced
+from chaos.judge import judge
 from chaos.keeper import Keeper
 from chaos.observer import Observer
 from chaos.plane import ChaosSystem
 from chaos.plans import Plan
+from chaos.violations import Violation
 
 # Longer than the 8 s of a Lease: whoever wakes was overtaken, if there is another.
 PAUSE_SECONDS = 10.0
@@ -24,7 +27,7 @@ CUT_SECONDS = 3.0
 FROZEN_SECONDS = 12.0  # longer than the operator waits for an answer
 GARBLED_SECONDS = 1.5
 STEP_SECONDS = 5.0  # for which a wall clock is wrong
-WAVE = 20  # schedules at once
+WAVE = SLOTS  # schedules at once
 STEPS = {"clock set back": "-120s", "clock set ahead": "+120s"}
 DISASTERS = (
     "nothing",
@@ -46,8 +49,10 @@ class Outcome:
     disaster: str
     violations: Sequence[Violation]
     delays: Sequence[Delay]
-    grants: int
+    grants: int  # under the first policies
     overstay: float  # seconds
+    fenced: int = 0  # grants under the second policies
+    met: Mapping[str, int] = field(default_factory=dict)  # what the histories tell of, by reason
 
     def guilty(self) -> list[Plan]:
         """The schedules in which a promise was broken."""
@@ -71,7 +76,7 @@ def run_wave(system: ChaosSystem, keeper: Keeper, drawn: Sequence[Plan], disaste
         crowds = [stack.enter_context(Crowd(system.plane, plan.namespace)) for plan in drawn]
         pool = stack.enter_context(ThreadPoolExecutor(len(drawn) + 1))
         observer = stack.enter_context(Observer(system, clock_is_right=disaster not in STEPS))
-        list(pool.map(Crowd.settle, crowds))
+        list(pool.map(_settle, crowds, drawn))
         for plan in drawn:
             _obey(system, plan)
         struck = pool.submit(strike, system, keeper, disaster, random.Random(seed).uniform(2, 4))
@@ -127,15 +132,36 @@ def restart_apiserver(system: ChaosSystem) -> None:
         system.plane.restart_apiserver()
 
 
+def _settle(crowd: Crowd, plan: Plan) -> None:
+    crowd.settle()
+    if plan.fence:
+        crowd.make_fence(plan.fence.spec, erin(plan.number))
+
+
 def _obey(system: ChaosSystem, plan: Plan) -> None:
-    drawn = plan.faults
-    system.rules.add(lambda write: write.namespace == plan.namespace, lambda seen: drawn.get(seen, ""))
+    for fenced, drawn in ((False, plan.faults), (True, plan.fence.faults if plan.fence else {})):
+        system.rules.add(partial(_is_under, plan.namespace, fenced), partial(_fault, drawn))
+
+
+def _is_under(namespace: str, fenced: bool, write: Write) -> bool:
+    return write.namespace == namespace and is_fenced(write.request) is fenced
+
+
+def _fault(drawn: Mapping[int, str], seen: int) -> str:
+    return drawn.get(seen, "")
 
 
 def _outcome(drawn: Sequence[Plan], disaster: str, case: Case) -> Outcome:
-    grants = sum(bool(request.bindings) for request in case.history.requests.values())
+    granted = [request for request in case.history.requests.values() if request.bindings]
+    fenced = sum(is_fenced(request.name) for request in granted)
     late = delays(case) if case.clock_is_right else []
-    return Outcome(drawn, disaster, judge(case), late, grants, overstay(case))
+    return Outcome(drawn, disaster, judge(case), late, len(granted) - fenced, overstay(case), fenced, met(case))
+
+
+def met(case: Case) -> Mapping[str, int]:
+    """How many requests tell of what, by the reasons in their histories."""
+    last = [request.records[-1].status.get("history", []) for request in case.history.requests.values() if request.records]
+    return Counter(reason for entries in last for reason in {entry["reason"] for entry in entries})
 
 
 def wave_of(seed: int, wave: int, size: int = WAVE, last: int = 10**9) -> list[Plan]:
