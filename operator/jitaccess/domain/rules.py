@@ -14,7 +14,7 @@ from jitaccess.domain.text import format_duration, format_time
 from jitaccess.domain.tickets import matches
 from jitaccess.domain.usage import DAILY_LIMIT_REACHED
 
-LIMIT_REACHED = "LimitReached"
+LIMIT_REACHED, LOCKED = "LimitReached", "Locked"
 # How far ahead access can be asked for, from the making of the request; requesters.yaml says the same.
 FURTHEST_START = timedelta(days=30)
 
@@ -45,7 +45,7 @@ def _locked(case: Case) -> Objection | None:
     """Nobody who is locked has access, or waits for it."""
     requester = case.request.requester
     lock = case.around.locks.on(requester, case.now)
-    return Objection("Locked", f"{requester} is locked by {lock}") if lock else None
+    return Objection(LOCKED, f"{requester} is locked by {lock}") if lock else None
 
 
 def _recreated(case: Case) -> Objection | None:

@@ -8,6 +8,7 @@ from functools import partial
 from jitaccess.domain.model import AccessRequest, Key
 from jitaccess.domain.recorded import NOTHING_RECORDED, ObjectRef, Recorded, State
 from jitaccess.domain.recording import Incident, Outcome
+from jitaccess.domain.rules import LOCKED
 from jitaccess.domain.verdicts import Verdict, not_ended
 from jitaccess.kube.api import Conflict, Outage, Refused
 from jitaccess.manifests.grant import grant_key, is_of
@@ -36,6 +37,7 @@ class Endings:
         self._open = tools.store.requests[kind.resource]
         self._recorder = recorder
         self._grants = grants
+        self._unsure: dict[str, str] = {}  # by the UID of a request: the lock that its end is for, recorded or not
 
     async def cut(self, key: Key, known: Open | None) -> bool:
         """End access whose time is up, or whose person is locked, by what we know of it; True if it is gone, to be recorded next.
@@ -78,22 +80,36 @@ class Endings:
             return
         if verdict.state is State.EXPIRED and known and known.until and not known.gone:
             self._ended(known, known.until)
-        request = await self._recorder.record(request, Outcome(verdict, facts.policy, None, None, _emptied(remains)))
+        self._note_its_lock(facts)
+        try:
+            request = await self._recorder.record(request, Outcome(verdict, facts.policy, None, None, _emptied(remains)))
+        except Conflict:
+            self._unsure.pop(request.uid, None)  # whatever is on record, it is not ours
+            raise
         # Before the Job, which takes a while: another request of that name may come meanwhile, and must not be forgotten.
         self._recorder.forget(request.key)
         if granted:
-            self._count_for_its_lock(facts)
+            self._count_for_its_lock(request)
             await self._drop_job(request.key, request.uid, request.recorded)
 
-    def _count_for_its_lock(self, facts: Facts) -> None:
+    def _note_its_lock(self, facts: Facts) -> None:
+        """What is about to be recorded may be an end for a lock; the answer may be lost, and the record written."""
         lock = facts.locks.on(facts.request.requester, self._tools.now())
-        if lock:
-            self._tools.store.locks.has_ended(lock.name)
-            self._tools.schedule.at(Target(LOCKS, Key("", lock.name)), self._tools.now() + COUNT_AFTER)
+        self._unsure.pop(facts.request.uid, None)
+        if lock and facts.request.recorded.granted_at:
+            self._unsure[facts.request.uid] = lock.name
+
+    def _count_for_its_lock(self, request: AccessRequest) -> None:
+        """An end is on record: as one for a lock, or as another that came first."""
+        lock = self._unsure.pop(request.uid, "")
+        if lock and any(entry.reason == LOCKED for entry in request.recorded.history):
+            self._tools.store.locks.has_ended(lock)
+            self._tools.schedule.at(Target(LOCKS, Key("", lock)), self._tools.now() + COUNT_AFTER)
 
     async def clear(self, request: AccessRequest, known: Open) -> None:
         """Remove whatever is left of a request that somebody else, or a write whose answer was lost, has settled."""
         await self._remove_access(request)
+        self._count_for_its_lock(request)
         self._recorder.forget(request.key)
         await self._drop_job(request.key, known.uid, request.recorded)
 

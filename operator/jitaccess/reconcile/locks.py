@@ -55,19 +55,19 @@ class LockReconciler:
                     self._tools.schedule.soon(Target(resource, key))
 
     async def _record(self, lock: Lock) -> None:
-        ended = self._known.take_ended(lock.name)
+        ended = self._known.take_ended(lock.name, lock.recorded.ended)
         recorded = next_lock_record(lock, ended, self._tools.now())
         try:
             if recorded != lock.recorded and (written := await self._write(lock, recorded)):
                 self._known.see(written)
                 self._tell(lock, recorded)
         except Conflict:
-            # Somebody lifted it, or another replica looked, since we read.
-            self._known.put_back(lock.name, ended)
+            # Somebody lifted it, another replica looked, or what we wrote before arrived late, since we read.
+            self._known.unsure(lock.name, ended, recorded.ended)
             self._tools.schedule.retry(_target(lock.name))
             return
         except Outage:
-            self._known.put_back(lock.name, ended)
+            self._known.unsure(lock.name, ended, recorded.ended)  # the answer may be lost, and the record written
             raise
         if recorded.settled_at:
             self._wake(lock.name, None, lock)

@@ -15,6 +15,7 @@ class KnownLocks:
         self._known: dict[str, Lock] = {}
         self._heeded: dict[str, str] = {}  # the UID of each lock for which the requests of its people were looked at
         self._ended: Counter[str] = Counter()
+        self._unsure: dict[str, tuple[int, int]] = {}  # what was written, and nobody knows whether it arrived
 
     def __len__(self) -> int:
         return len(self._known)
@@ -73,14 +74,17 @@ class KnownLocks:
         self._ended[name] += 1
 
     def uncounted(self, name: str) -> bool:
-        """Whether grants were ended for it that are not on its record yet."""
-        return name in self._ended
+        """Whether grants were ended for it that are not on its record yet, as far as we know."""
+        return name in self._ended or name in self._unsure
 
-    def take_ended(self, name: str) -> int:
-        """How many grants were ended since this was last asked."""
+    def take_ended(self, name: str, recorded: int) -> int:
+        """How many grants were ended since this was last asked; `recorded` is how many its record tells of."""
+        ended, total = self._unsure.pop(name, (0, 0))
+        if recorded < total:
+            self._ended[name] += ended
         return self._ended.pop(name, 0)
 
-    def put_back(self, name: str, ended: int) -> None:
-        """They are not on record after all."""
+    def unsure(self, name: str, ended: int, total: int) -> None:
+        """So many more may be on record, or not: if they are, it tells of `total` or more."""
         if ended:
-            self._ended[name] += ended
+            self._unsure[name] = ended, total

@@ -235,3 +235,40 @@ async def test_a_lock_that_is_lifted_between_reading_and_writing_is_looked_at_ag
     assert told(active) == [("Lifted", "Lifted")]
     await active.looks()
     assert active.state == ("Active", "Granted"), "it was lifted before anything was ended"
+
+
+@pytest.mark.parametrize("done", [pytest.param(True, id="and-was-written"), pytest.param(False, id="and-was-not")])
+async def test_an_end_is_counted_once_though_the_answer_to_the_count_is_lost(
+    active: Bench, locker: LockReconciler, done: bool
+) -> None:
+    put(active, ALICE)
+    await locker.reconcile(LOCK)
+    await active.looks()
+    active.api.fail(LOCK_STATUS, 500, after=done)
+    with pytest.raises(Outage):
+        await locker.reconcile(LOCK)
+    await locker.reconcile(LOCK)
+    await locker.reconcile(LOCK)
+    assert status(active)["endedGrants"] == 1
+
+
+async def test_an_end_is_counted_though_the_answer_to_its_record_is_lost(active: Bench, locker: LockReconciler) -> None:
+    put(active, ALICE)
+    await locker.reconcile(LOCK)
+    active.api.fail(STATUS, 500, after=True)
+    with pytest.raises(Outage):
+        await active.looks()
+    await active.looks()
+    assert active.state == ("Revoked", "Locked")
+    await locker.reconcile(LOCK)
+    assert status(active)["endedGrants"] == 1
+
+
+async def test_what_was_given_back_before_the_lock_could_end_it_is_not_counted(active: Bench, locker: LockReconciler) -> None:
+    put(active, ALICE)
+    active.api.annotate(REQUESTS, TARGET.key, revocations=f"{ALICE}: fixed\n")
+    await locker.reconcile(LOCK)
+    await active.looks()
+    assert active.state == ("Revoked", "RevokedByRequester")
+    await locker.reconcile(LOCK)
+    assert status(active)["endedGrants"] == 0
