@@ -1,16 +1,17 @@
 """Seeded bugs: one method each, as it was once, or as somebody could well write it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
 from unittest import mock
 
-from jitaccess.domain import rules
+from jitaccess.domain import counting, rules
+from jitaccess.domain.counting import given_approvals
 from jitaccess.domain.lifecycle import decide
-from jitaccess.domain.model import AccessRequest, Key
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Key
 from jitaccess.domain.recorded import ObjectRef, Recorded
 from jitaccess.domain.recording import Delivery, Outcome
 from jitaccess.domain.verdicts import Grant, Verdict
@@ -29,7 +30,8 @@ from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Checked, Grants
 from jitaccess.reconcile.guards import Guard
 from jitaccess.reconcile.requests import RequestReconciler
-from unit.protocol.plans import BINDING, IDENTITY
+from jitaccess.reconcile.room import Room
+from unit.protocol.plans import BINDING, IDENTITY, LIMITED, STAGED
 
 
 async def _bind_first(self: RequestReconciler, facts: Facts, guard: Guard) -> None:
@@ -88,6 +90,10 @@ def _of_nobody(kind: RequestKind, grant: Grant, _: ObjectRef | None) -> Any:
     return identity_parts(kind, grant, None)
 
 
+def _in_every_stage(request: AccessRequest, policy: AccessPolicy | None = None) -> tuple[Decision, ...]:
+    return given_approvals(request)
+
+
 def _wall(self: Clock) -> datetime:
     return self._wall()
 
@@ -109,17 +115,43 @@ class Bug(Enum):
     ANY_ROLE = "a role that was changed is what was shown"
     UNOWNED_IDENTITY = "the Job takes nothing of an identity along"
     ENDLESS_IDENTITY = "an identity is ended, and the binding that points at it is not"
+    DEAF_TO_LOCKS = "that a requester is locked speaks against nothing"
+    DEAF_TO_SUSPENSIONS = "that a policy is suspended speaks against nothing"
+    IN_EVERY_STAGE = "a person counts in every stage in which they have approved"
+    NO_ROOM_TAKEN = "a grant whose record is under way takes no room"
+    NOT_COUNTED_ANEW = "whoever takes over counts what it has begun itself"
 
     @property
-    def delivery(self) -> str:
-        """As what access is delivered where this shows."""
-        return IDENTITY if self in (Bug.UNOWNED_IDENTITY, Bug.ENDLESS_IDENTITY) else BINDING
+    def life(self) -> str:
+        """The kind of life in which this shows."""
+        return _LIVES.get(self, BINDING)
 
     @contextmanager
     def seeded(self) -> Iterator[None]:
         """The operator with this bug."""
         with _PATCHES[self]():
             yield
+
+
+_LIVES = {
+    Bug.UNOWNED_IDENTITY: IDENTITY,
+    Bug.ENDLESS_IDENTITY: IDENTITY,
+    Bug.IN_EVERY_STAGE: STAGED,
+    Bug.NO_ROOM_TAKEN: LIMITED,
+    Bug.NOT_COUNTED_ANEW: LIMITED,
+}
+
+
+def _counts_in_every_stage() -> Any:
+    return mock.patch.multiple(counting, counting_approvals=_in_every_stage)
+
+
+def _begins_with_nothing() -> Any:
+    async def count(self: Room, policy: AccessPolicy, _: AccessRequest) -> None:
+        self._tally.expect(policy.ref)
+        self._tally.listed(policy.ref, [])
+
+    return mock.patch.object(Room, "_count", count)
 
 
 def _rules_without(rule: Callable[..., Any]) -> Any:
@@ -141,5 +173,10 @@ _PATCHES: dict[Bug, Callable[[], Any]] = {
     Bug.ANY_ROLE: lambda: _rules_without(rules._changed),
     Bug.UNOWNED_IDENTITY: lambda: mock.patch.object(identities, "identity_parts", _of_nobody),
     Bug.ENDLESS_IDENTITY: lambda: mock.patch.object(Endings, "_remove_binding", mock.AsyncMock(return_value=None)),
+    Bug.DEAF_TO_LOCKS: lambda: _rules_without(rules._locked),
+    Bug.DEAF_TO_SUSPENSIONS: lambda: _rules_without(rules._suspended),
+    Bug.IN_EVERY_STAGE: _counts_in_every_stage,
+    Bug.NO_ROOM_TAKEN: lambda: mock.patch.object(Room, "taken", return_value=nullcontext()),
+    Bug.NOT_COUNTED_ANEW: _begins_with_nothing,
 }
 assert set(_PATCHES) == set(Bug)

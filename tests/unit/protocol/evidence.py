@@ -1,5 +1,6 @@
 """What the server's objects say, read without any code of the operator."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -72,10 +73,28 @@ def uid_of(found: Any) -> str:
     return str(found["metadata"]["uid"])
 
 
-def approvals_of(request: Object) -> set[str]:
-    """Who has approved."""
-    ledger = (request["metadata"].get("annotations") or {}).get("jitaccess.dev/approvals", "")
-    return {line.partition(": ")[0] for line in ledger.split("\n")[:-1]}
+def approvals_of(request: Object) -> dict[str, set[str]]:
+    """Who has approved, and in which stages; that of a policy without stages has no name."""
+    given: dict[str, set[str]] = {}
+    for ledger, text in (request["metadata"].get("annotations") or {}).items():
+        if ledger.startswith("jitaccess.dev/approvals"):
+            for line in text.split("\n")[:-1]:
+                stage = ledger.removeprefix("jitaccess.dev/approvals").removeprefix(".")
+                given.setdefault(line.partition(": ")[0], set()).add(stage)
+    return given
+
+
+def suffice(spec: Object, given: Mapping[str, set[str]]) -> bool:
+    """Whether these approvals are what a policy asks for, each person counting in one stage."""
+    stages = spec.get("stages") or [{"name": "", "required": spec.get("requiredApprovals", 1)}]
+    return _taken([stage["name"] for stage in stages for _ in range(stage.get("required", 1))], given)
+
+
+def _taken(places: Sequence[str], given: Mapping[str, set[str]]) -> bool:
+    if not places:
+        return True
+    fit = [who for who, stages in given.items() if places[0] in stages]
+    return any(_taken(places[1:], {each: given[each] for each in given if each != who}) for who in fit)
 
 
 def request_uid(binding: Object) -> str:

@@ -1,14 +1,14 @@
 """What must hold at every instant, judged by the server's objects alone. It shares no code with the operator.
 
 1 access has a record with its end; 2 one quorum, one grant; 3 the end never moves; 4 whatever should end ends, and what is open
-is recorded; 5 what is not over is never called over.
+is recorded; 5 what is not over is never called over; 6 to 8: fences.py.
 """
 
 from dataclasses import dataclass, field
 
+from unit.protocol.broken import Broken
 from unit.protocol.evidence import (
     access,
-    approvals_of,
     is_guarded,
     job_behind,
     left_over,
@@ -20,16 +20,13 @@ from unit.protocol.evidence import (
     start_of,
     uid_of,
 )
-from unit.protocol.server import ACCOUNTS, BINDINGS, COLLECTED_AFTER, JOBS, REQUESTS, ROLES, Object, Server
+from unit.protocol.fences import Fences
+from unit.protocol.server import ACCOUNTS, BINDINGS, COLLECTED_AFTER, JOBS, LOCKS, REQUESTS, ROLES, Object, Server
 
 GRACE = 30.0  # seconds after its end at which a grant goes without any operator
 ROUNDING = 2.5  # a Job's time to live counts in whole seconds from a whole second; and the TTL controller's own
 ENDED = ("Expired", "Revoked")
 WAITS = ("Pending", "Scheduled")
-
-
-class Broken(AssertionError):
-    """A promise was broken."""
 
 
 @dataclass
@@ -46,6 +43,7 @@ class Judge:
     follows_reads: bool = True  # which read a write rests on can be told only of one request and one operator
     caused: set[str] = field(default_factory=set)  # the requests whose access was to end before its time, once at least
     by: str = ""  # whose call is being done
+    sole: bool = True  # and whether that is the only operator that leads
     bound_by: dict[str, tuple[str, float]] = field(default_factory=dict)  # whose call made each binding, and when
     role_read: dict[str, float] = field(default_factory=dict)  # by operator: when it last read the role
     role_shown: dict[str, float] = field(default_factory=dict)  # by request: when the role was recorded as shown
@@ -55,6 +53,7 @@ class Judge:
     policies: dict[str, str] = field(default_factory=dict)  # by request: the policy under which it was made
 
     def __post_init__(self) -> None:
+        self.fences = Fences(self.server)
         self.server.changed.append(self._changed)
 
     # --- at each write
@@ -66,6 +65,8 @@ class Judge:
             self.jobs_lost[uid_of(before)] = self.server.time
         if plural == REQUESTS and after is not None:
             self._recorded(before or {}, after)
+        if plural == LOCKS and after is not None:
+            self.fences.changed(after)
         if plural == ROLES:
             self.role_changed = self.server.time
         if plural == BINDINGS and before is None and after is not None and after["metadata"]["namespace"] != ACCOUNTS:
@@ -77,9 +78,11 @@ class Judge:
             self._started(uid_of(after), new["grantedAt"], new["expiresAt"])
             if not old.get("grantedAt"):
                 self._granted_as_shown(uid_of(after))
+                self.fences.begins(after, self.by, sole=self.sole, follows_reads=self.follows_reads)
         if new.get("role") != old.get("role"):
             self.role_shown[uid_of(after)] = self.server.time
         if new.get("settled") and not old.get("settled"):
+            self.fences.settled(after)
             if any(self._could_know(binding) for binding in self._access_of(after)):
                 raise Broken(f"5: recorded as {new['state']} while the binding still gives access")
             if new.get("grantedAt") and new["state"] not in ENDED:
@@ -156,10 +159,10 @@ class Judge:
 
     def _is_not_kept_waiting(self, request: Object) -> None:
         status, uid = request.get("status") or {}, uid_of(request)
-        cause, served = self._cause(request), status.get("state", "Pending") not in WAITS
-        if cause:
+        served = status.get("state", "Pending") not in WAITS
+        if self._cause(request):
             self.caused.add(uid)
-        if served or cause or not approvals_of(request):
+        if served or self._holds_back(request):
             self.waits.pop(uid, None)
             return
         since = max(self.waits.setdefault(uid, self.server.time), start_of(request))
@@ -202,27 +205,16 @@ class Judge:
         return self._cause(request)
 
     def _cause(self, request: Object) -> str:
-        """What should end a grant, or forbid it, before its time; empty if nothing does."""
-        annotations = request["metadata"].get("annotations") or {}
-        for ledger in ("revocations", "denials"):
-            if annotations.get(f"jitaccess.dev/{ledger}"):
-                return f"a line in its {ledger}"
-        policy = policy_of(self.server, request)
-        if policy is None:
-            return "its policy was deleted"
-        if uid_of(policy) != self.policies.get(uid_of(request), uid_of(policy)):
-            return "its policy was replaced"
-        spec = policy["spec"]
-        if request["spec"]["roleRef"] not in spec["roles"]:
-            return "its policy no longer offers the role"
-        if len(approvals_of(request)) < spec["requiredApprovals"]:
-            return "its approvals no longer suffice"
-        return ""
+        return self.fences.against(request, self.policies.get(uid_of(request)))
+
+    def _holds_back(self, request: Object) -> bool:
+        return bool(self._cause(request)) or self.fences.waits_for_approvals(request)
 
     # --- at the end
 
     def conclude(self) -> None:
         """After everything: what was open has been settled, and nothing is left over."""
+        self.fences.conclude()
         if left := left_over(self.server):
             raise Broken(f"4: {left[0]} is left over")
         for request in requests(self.server):
@@ -232,7 +224,7 @@ class Judge:
         state = status.get("state")
         if state is None:
             raise Broken(f"4: the request {name} is not recorded")
-        if state in WAITS and not self._cause(request):
+        if state in WAITS and not self._holds_back(request):
             raise Broken(f"4: the request {name} has its approvals, and waits for ever")
         if state == "Active":
             self._must_say_why_active(name, status)

@@ -2,10 +2,23 @@
 
 from enum import Enum
 
-from unit.protocol.server import BINDINGS, JOBS, NAMESPACE, POLICIES, REQUESTS, RIGHTS, ROLES, SERVICE_ACCOUNTS, Name, Object
+from unit.protocol.server import (
+    BINDINGS,
+    JOBS,
+    LOCKS,
+    NAMESPACE,
+    POLICIES,
+    REQUESTS,
+    RIGHTS,
+    ROLES,
+    SERVICE_ACCOUNTS,
+    Name,
+    Object,
+)
 from unit.protocol.world import LASTS, World
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
+LOCKED_FOR = 2.0  # seconds
 POLICY: Name = (POLICIES, NAMESPACE, "prod-debug")
 ROLE: Name = (ROLES, "", "view")
 POLICY_SPEC: Object = {
@@ -16,6 +29,13 @@ POLICY_SPEC: Object = {
     "maxDuration": "1h",
     "pendingTimeout": "24h",
     "allowScheduling": True,
+}
+STAGES = [{"name": name, "required": 1, "approvers": [{"kind": "Group", "name": name}]} for name in ("lead", "security")]
+# What a policy says beside that, by the kind of life.
+SAYS: dict[str, Object] = {
+    "Identity": {"delivery": "Identity"},
+    "staged": {"stages": STAGES},
+    "limited": {"limits": {"activeInTotal": 1}},
 }
 GETS_PODS = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]
 GETS_MORE = [{"apiGroups": [""], "resources": ["pods", "services"], "verbs": ["get"]}]
@@ -45,13 +65,20 @@ class Act(Enum):
     DELETE_ACCOUNT = "the account is deleted by hand"
     WIDEN_RIGHT = "the right to impersonate is changed by hand"
     ADD_FINALIZERS = "something adds a finalizer to every new binding"
+    LOCK_REQUESTER = "alice is locked"
+    LOCK_BRIEFLY = "alice is locked for two seconds"
+    LOCK_APPROVER = "bob is locked"
+    LIFT = "every lock is lifted"
+    SUSPEND = "the policy is suspended"
+    APPROVE_ALONE = "bob approves in the other stage too"
+    RESTAGE = "a stage becomes another one"
     PROTECT_BINDINGS = "something refuses every change of bindings from now on"
 
 
-def set_up(world: World, delivery: str = "Binding") -> None:
+def set_up(world: World, life: str = "") -> None:
     """The policy and the role that everything starts from."""
     made = {"apiVersion": "jitaccess.dev/v1alpha1", "kind": "AccessPolicy"}
-    spec = {**POLICY_SPEC, "delivery": delivery}
+    spec = {**POLICY_SPEC, **SAYS.get(life, {})}
     world.server.make(POLICIES, {**made, "metadata": {"name": POLICY[2], "namespace": NAMESPACE}, "spec": spec})
     world.server.make(ROLES, {"kind": "ClusterRole", "metadata": {"name": "view"}, "rules": GETS_PODS})
 
@@ -78,6 +105,8 @@ def act(world: World, what: Act, name: str = "alice") -> None:
     request = (REQUESTS, NAMESPACE, name)
     if what in _LEDGERS:
         _decide(world, request, *_LEDGERS[what])
+    elif what in _LOCKS or what is Act.LIFT:
+        _lock(world, what)
     elif what in _POLICY:
         _change_policy(world, what)
     elif what in (Act.CHANGE_ROLE, Act.RECREATE_ROLE):
@@ -96,11 +125,37 @@ def act(world: World, what: Act, name: str = "alice") -> None:
 _LEDGERS = {
     Act.APPROVE: ("approvals", BOB),
     Act.APPROVE_TOO: ("approvals", CAROL),
+    Act.APPROVE_ALONE: ("approvals.security", BOB),
     Act.DENY: ("denials", BOB),
     Act.REVOKE: ("revocations", BOB),
     Act.GIVE_BACK: ("revocations", ALICE),
 }
-_POLICY = (Act.DELETE_POLICY, Act.RECREATE_POLICY, Act.WITHDRAW_ROLE, Act.ASK_FOR_TWO)
+_IN_STAGE = {BOB: "lead", CAROL: "security"}
+_POLICY = (Act.DELETE_POLICY, Act.RECREATE_POLICY, Act.WITHDRAW_ROLE, Act.ASK_FOR_TWO, Act.SUSPEND, Act.RESTAGE)
+_LOCKS = {Act.LOCK_REQUESTER: ALICE, Act.LOCK_BRIEFLY: ALICE, Act.LOCK_APPROVER: BOB}
+
+
+_SAID: dict[Act, Object] = {
+    Act.WITHDRAW_ROLE: {"roles": [{"kind": "ClusterRole", "name": "other"}]},
+    Act.ASK_FOR_TWO: {"requiredApprovals": 2},
+    Act.SUSPEND: {"suspend": True},
+    Act.RESTAGE: {"stages": [STAGES[0], {**STAGES[1], "name": "other"}]},
+}
+
+
+def _lock(world: World, what: Act) -> None:
+    locks = [name for name in world.server.objects if name[0] == LOCKS]
+    if what is Act.LIFT:
+        for name in locks:
+            spec = world.server.objects[name]["spec"]
+            if "lifted" not in spec:
+                world.server.change(name, spec={**spec, "lifted": {"by": CAROL, "reason": "a drill"}})
+        return
+    spec = {"subjects": [{"kind": "User", "name": _LOCKS[what]}], "reason": "INC-7", "by": CAROL}
+    if what is Act.LOCK_BRIEFLY:
+        spec["until"] = world.server.now_in(LOCKED_FOR)
+    made = {"apiVersion": "jitaccess.dev/v1alpha1", "kind": "AccessLock"}
+    world.server.make(LOCKS, {**made, "metadata": {"name": f"lock-{len(locks) + 1}"}, "spec": spec})
 
 
 def _decide(world: World, request: Name, ledger: str, by: str) -> None:
@@ -108,6 +163,8 @@ def _decide(world: World, request: Name, ledger: str, by: str) -> None:
     if found is None or (found.get("status") or {}).get("settled"):
         return
     annotations = found["metadata"].get("annotations") or {}
+    if ledger == "approvals" and "stages" in world.server.objects.get(POLICY, {}).get("spec", {}):
+        ledger = f"approvals.{_IN_STAGE[by]}"
     key, line = f"jitaccess.dev/{ledger}", f"{by}: as agreed\n"
     if line not in annotations.get(key, ""):
         world.server.change(request, metadata={"annotations": {**annotations, key: annotations.get(key, "") + line}})
@@ -117,10 +174,8 @@ def _change_policy(world: World, what: Act) -> None:
     found = world.server.objects.get(POLICY)
     if found is None:
         return
-    if what is Act.WITHDRAW_ROLE:
-        world.server.change(POLICY, spec={**found["spec"], "roles": [{"kind": "ClusterRole", "name": "other"}]})
-    elif what is Act.ASK_FOR_TWO:
-        world.server.change(POLICY, spec={**found["spec"], "requiredApprovals": 2})
+    if what in _SAID:
+        world.server.change(POLICY, spec={**found["spec"], **_SAID[what]})
     else:
         world.server.remove(POLICY)
         if what is Act.RECREATE_POLICY:

@@ -16,9 +16,11 @@ from jitaccess.domain.model import Key, PolicyRef
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import Clock
 from jitaccess.kube.installation import Installation
+from jitaccess.manifests import resources
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
 from jitaccess.publish.events import Announcer
 from jitaccess.publish.publisher import Publisher
+from jitaccess.reconcile.locks import LockReconciler
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.reconcile.sweep import end_stray
@@ -26,9 +28,10 @@ from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.versions import version_of_policy
 from unit.examples import empty_store
 from unit.protocol.loop import TurnLoop
-from unit.protocol.server import ACCOUNTS, BINDINGS, POLICIES, REQUESTS, Event, Server
+from unit.protocol.server import ACCOUNTS, BINDINGS, LOCKS, POLICIES, REQUESTS, Event, Server
 
 UPTIME = 5000.0  # of the machine at T0: a clock of its own, so that nothing mistakes one for the other
+WATCHED = (POLICIES, REQUESTS, LOCKS, BINDINGS)
 HABITS = Habits(retention=timedelta(days=30), sweep_every=timedelta(minutes=5))
 
 
@@ -120,6 +123,7 @@ class Process:
         publisher = Publisher(Announcer(self.cluster))
         tools = Tools(self.cluster, self.store, self.schedule, publisher, installation, clock.now)
         self.reconciler = RequestReconciler(tools, ACCESS_REQUEST)
+        self.locks = LockReconciler(tools)
         self.upkeep = Upkeep(tools, clock, self._may_write, HABITS)
         self.watch = Watch(self.store, self.schedule, Unreadable(), self.upkeep.relisted, self._may_write)
 
@@ -132,7 +136,7 @@ class Process:
         for work in (self.schedule.run(), self.upkeep.take_over_for_ever(), self.upkeep.sweep_for_ever()):
             self.loop.create_task(work).add_done_callback(lambda task: task.cancelled() or task.result())
         self.server.watchers.append(self._hear)
-        for plural in (POLICIES, REQUESTS, BINDINGS):
+        for plural in WATCHED:
             for (kind, *_), found in list(self.server.objects.items()):
                 if kind == plural and not (found.get("status") or {}).get("settled"):
                     self.tell(Event("", plural, found))
@@ -157,6 +161,8 @@ class Process:
             _now(self.watch.request_changed(ACCESS_REQUEST, event.type or None, body))
         elif event.plural == POLICIES:
             _now(self.watch.policy_changed(ACCESS_POLICY, event.type or None, body))
+        elif event.plural == LOCKS:
+            _now(self.watch.lock_changed(event.type or None, body))
         elif event.plural == BINDINGS and event.object["metadata"]["namespace"] != ACCOUNTS:  # by a label selector
             meta = body.metadata
             _now(
@@ -173,7 +179,7 @@ class Process:
         return True
 
     def _hear(self, event: Event) -> None:
-        if event.plural in (POLICIES, REQUESTS, BINDINGS):
+        if event.plural in WATCHED:
             self.inbox.append((self.server.time + self.watch_lag, event))
 
     def _wall(self) -> datetime:
@@ -187,6 +193,8 @@ class Process:
             await self.reconciler.reconcile(target.key)
         elif target.resource == ACCESS_REQUEST.binding:
             await end_stray(self.cluster, ACCESS_REQUEST, self.now, target.key)
+        elif target.resource == resources.LOCKS:
+            await self.locks.reconcile(target.key)
         else:
             await self._wake_dependents(target.key)
 

@@ -1,7 +1,8 @@
 """The API server in memory: the objects of this protocol, and those rules of the real one that the promises rest on.
 
 Like the real one: UIDs, resourceVersions, preconditions, `test` of a JSON Patch, finalizers, the CRD's transition rules, the
-Job's time to live, garbage collection, watches. Left out: authorisation, admission, schemas (tests/unit/fake_api.py has those).
+Job's time to live, garbage collection, watches, that no grant begins for or through the locked. Left out: authorisation, all
+other admission, schemas (tests/unit/fake_api.py has those).
 """
 
 import heapq
@@ -21,7 +22,8 @@ Object = dict[str, Any]
 Name = tuple[str, str, str]  # plural, namespace, name
 
 JOBS, BINDINGS, REQUESTS, POLICIES, ROLES = "jobs", "rolebindings", "accessrequests", "accesspolicies", "clusterroles"
-SERVICE_ACCOUNTS, RIGHTS = "serviceaccounts", "roles"
+SERVICE_ACCOUNTS, RIGHTS, LOCKS = "serviceaccounts", "roles", "accesslocks"
+SETTLING = (REQUESTS, LOCKS)  # what settles leaves the selector of their watch
 _NOT_THEIRS = ("uid", "creationTimestamp", "generation", "deletionTimestamp")  # nobody can write these
 COLLECTED_AFTER = 0.5  # seconds until the garbage collector comes round
 
@@ -178,10 +180,20 @@ class Server:
             if step["op"] == "add":
                 status = step["value"]
         broken = [rule for rule, holds in _transition_rules(found.get("status") or {}, status or {}) if not holds]
+        if status and status.get("grantedAt") and not (found.get("status") or {}).get("grantedAt"):
+            self._must_lock_nobody_out(found, status)
         if broken:
             self.broken_rules += broken
             raise Failure(422, "Invalid", broken[0], *broken)
         return self._put(name, {**found, "status": status})
+
+    def _must_lock_nobody_out(self, request: Object, status: Object) -> None:
+        """As locked-grants.jitaccess.dev has it: a lock that is neither lifted nor settled."""
+        people = {request["spec"]["requester"], *(approval["by"] for approval in status.get("approvals", ()))}
+        locks = [found for (plural, *_), found in self.objects.items() if plural == LOCKS and not is_settled(found)]
+        for lock in locks:
+            if "lifted" not in lock["spec"] and people.intersection(subject["name"] for subject in lock["spec"]["subjects"]):
+                raise Failure(403, "Forbidden", "ValidatingAdmissionPolicy 'locked-grants.jitaccess.dev' denied request: locked")
 
     # --- what anybody does to objects
 
@@ -230,9 +242,8 @@ class Server:
         for changed in self.changed:
             changed(plural, before, after)
         told = after or before
-        if told is not None and not (before and plural == REQUESTS and is_settled(before)):
-            # What settles leaves the selector of the watch.
-            event = Event("DELETED" if plural == REQUESTS and after and is_settled(after) else type, plural, told)
+        if told is not None and not (before and plural in SETTLING and is_settled(before)):
+            event = Event("DELETED" if plural in SETTLING and after and is_settled(after) else type, plural, told)
             for watch in self.watchers:
                 watch(event)
         self.at(self.time + COLLECTED_AFTER, self._collect)
@@ -254,9 +265,9 @@ class Server:
                 self.remove(name)
 
 
-def is_settled(request: Object) -> bool:
-    """Whether the record says that a request can never give access again."""
-    return bool((request.get("status") or {}).get("settled"))
+def is_settled(found: Object) -> bool:
+    """Whether the record says that a request can never give access again, or that a lock never holds again."""
+    return bool((found.get("status") or {}).get("settled"))
 
 
 def _transition_rules(old: Object, new: Object) -> Iterator[tuple[str, bool]]:

@@ -7,8 +7,8 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from unit.protocol.broken import Broken
 from unit.protocol.faults import SLACK, Fault, deliver
-from unit.protocol.judge import Broken
 from unit.protocol.people import Act, act, ask, set_up
 from unit.protocol.plans import ACTS, FAULT_TAKES, HORIZON, LAGS, story
 from unit.protocol.process import Call

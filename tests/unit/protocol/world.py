@@ -39,6 +39,7 @@ class World:
         """Start an operator."""
         self._born += 1
         self.judge.follows_reads = self._born == 1  # one that begins to lead compares and looks at once
+        self.judge.fences.alone = self._born == 1
         process = Process(
             f"operator {self._born}", self.server, self.calls.append, lambda: self.skew, leads, watch_lag=self._watch_lag
         )
@@ -125,7 +126,7 @@ class World:
         """Let the server do what a call asks."""
         if call.verb == "DELETE" and f"/{JOBS}/" in call.path:
             self.judge.job_deleted_by_operator(json.loads(call.body or b"{}")["preconditions"]["uid"])
-        self.judge.by = call.process.name
+        self.judge.by, self.judge.sole = call.process.name, self._leads_alone(call.process)
         if f"/{ROLES}/" in call.path:
             self.judge.role_read[self.judge.by] = self.server.time
         before = set(self.server.objects)
@@ -137,6 +138,10 @@ class World:
             self.note(f"    -> {answer[0]}")
         return answer
 
+    def _leads_alone(self, process: Process) -> bool:
+        """Whether it leads, and nobody else does: two at once, and one that was overtaken, a Lease must keep apart."""
+        return [each for each in self.processes if each.leads] == [process]
+
     def note(self, text: str) -> None:
         """A line of the trace."""
         if self._explain:
@@ -145,6 +150,8 @@ class World:
     def answer(self, call: Call, status: int, text: bytes) -> None:
         """Answer a call, if anybody still waits for it."""
         if not call.answer.done():
+            if call.verb == "GET" and status == 200:
+                self.judge.fences.read(call.process.name, call.path, text)
             call.answer.set_result(Response(status, text, {"Date": self.server.date()}))
 
     def fail(self, call: Call) -> None:

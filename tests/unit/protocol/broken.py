@@ -1,0 +1,5 @@
+"""A promise that was broken."""
+
+
+class Broken(AssertionError):
+    """A promise was broken."""
