@@ -16,9 +16,12 @@ from controlplane.client import Person
 from controlplane.process import Process
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.lease import DURATION
+from locking import LOCKS, lift, lock
 from system import System
 from team import REQUESTS, Team, eventually, new_team
 
+ERIN = "erin@example.com"
+LOCKED_GRANTS = 30
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 # Seconds. A Lease that was left behind is waited for; one that was released is not, however busy the machine. The figures are
 # printed: under one second, and under ten, where nothing else runs.
@@ -299,3 +302,50 @@ def test_who_takes_over_counts_what_began_before(replicas: Replicas) -> None:
     team.until(team.request("alice"), "Active")
     fourth = team.request("alice")
     assert "alice has 2 of 2 grants" in team.until(fourth, "Denied")["status"]["history"][-1]["message"]
+
+
+def subjects(team: Team) -> list[str]:
+    """Whom the bindings in a namespace give access to; one for each that gives some."""
+    return [subject["name"] for each in team.items("rolebindings") for subject in each.get("subjects") or ()]
+
+
+def history(team: Team, name: str) -> list[str]:
+    """What a request tells of, by reason."""
+    return [entry["reason"] for entry in team.status(name).get("history", ())]
+
+
+# Right behind the lock, and when so many of its grants are gone already.
+@pytest.mark.parametrize("gone", [0, 10])
+def test_who_takes_over_ends_what_a_lock_has_left_and_begins_nothing_for_the_locked(replicas: Replicas, gone: int) -> None:
+    leader, standby = replicas.pair()
+    team = new_team(replicas.system)
+    team.policy("free", requiredApprovals=0, approvers=[])
+    team.policy()
+    names = [team.request(ERIN, policyRef={"name": "free"}) for _ in range(LOCKED_GRANTS)]
+    waits, spared = team.request(ERIN), team.request("alice", policyRef={"name": "free"})
+    for name in (*names, spared):
+        team.until(name, "Active")
+    team.until(waits, "Pending")
+    lock_name = lock(team, ERIN)
+    eventually(lambda: subjects(team).count(ERIN) <= LOCKED_GRANTS - gone, f"{gone} are gone")
+    replicas.names[leader].kill()
+    killed = datetime.now(UTC)
+    print(f"{leader} was killed with {subjects(team).count(ERIN)} of {LOCKED_GRANTS} left to end")
+    if not team.status(waits).get("settled"):
+        team.person("bob").merge(REQUESTS, waits, {"metadata": {"annotations": {"jitaccess.dev/approve": "too late"}}})
+    eventually(lambda: replicas.leader() == standby, f"{standby} has taken over")
+    for name in (*names, waits):
+        eventually(lambda name=name: team.status(name).get("settled"), f"{name} is settled")  # type: ignore[misc]
+    assert subjects(team) == ["alice"], "whoever is locked has nothing, and nobody else has lost anything"
+    assert {team.state(name) for name in names} == {"Revoked"}
+    assert all(history(team, name)[-1] == "Locked" for name in (*names, waits))
+    assert not team.status(waits).get("grantedAt"), "it never began"
+    # What the dead one had ended within its last second was not counted yet; what was ended after it is, and nothing twice.
+    after = sum((parse_time(team.status(name)["settledAt"]) - killed).total_seconds() > 1.0 for name in names)
+    eventually(lambda: team.status(lock_name, LOCKS).get("endedGrants", 0) >= after, f"the lock says that it ended {after}")
+    time.sleep(2.0)  # longer than an end waits to be counted
+    status = team.status(lock_name, LOCKS)
+    assert after <= status["endedGrants"] <= LOCKED_GRANTS
+    assert [entry["reason"] for entry in status["history"]] == ["Locked"]
+    assert subjects(team) == ["alice"], "and nothing comes back"
+    lift(team, lock_name)
