@@ -91,12 +91,11 @@ class Reader:
         """The same with the locks that hold now, whatever the watch has told."""
         return replace(facts, locks=await self._locks.get(None))
 
-    async def learn_of_locks(self) -> None:
-        """See the locks of which the watch has not told yet; Outage where they cannot be read."""
+    async def learn_of_locks(self) -> list[Key]:
+        """See the locks of which the watch has not told yet; returns those that are news; Outage where they cannot be read."""
         locks = await self._locks.get(None)
         locks_must_be_known(locks)
-        for lock in locks.found:
-            self._known_locks.see(lock)
+        return [Key("", lock.name) for lock in locks.found if self._known_locks.see(lock)]
 
     async def shown(self, request: AccessRequest, policy: AccessPolicy, locks: Locks) -> Facts:
         """The role of a request that gets nothing yet, whatever its policy is like at this very moment."""

@@ -20,6 +20,7 @@ from jitaccess.kube.api import Conflict, LockedOut
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.identity import account_name
 from jitaccess.manifests.kinds import COMPONENTS, RequestKind
+from jitaccess.manifests.resources import LOCKS
 from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.auditing import must_be_exported, sinks_must_work
 from jitaccess.reconcile.blocked import Blocked, NotYet
@@ -31,6 +32,7 @@ from jitaccess.reconcile.incidents import incidents_of
 from jitaccess.reconcile.recorder import Recorder, Tools
 from jitaccess.reconcile.room import Room
 from jitaccess.reconcile.turns import Turns
+from jitaccess.workqueue.schedule import Target
 from jitaccess.workqueue.store import Open
 
 
@@ -173,7 +175,8 @@ class RequestReconciler:
             with self._room.taken(request, verdict.grant.expires_at):
                 request = await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown, delivery))
         except LockedOut:
-            await self._reader.learn_of_locks()
+            for lock in await self._reader.learn_of_locks():
+                self._schedule.soon(Target(LOCKS, lock))  # the watch will have nothing new to tell of it
             raise
         self._ahead.used(request)
         if decide(request, facts.policy, self._now(), facts.around).grant is None:

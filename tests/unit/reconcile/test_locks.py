@@ -113,6 +113,14 @@ async def test_a_grant_meets_a_lock_that_the_watch_has_not_told(bench: Bench, lo
     assert bench.job is None, "what was made ahead is taken back"
 
 
+async def test_a_lock_of_which_a_refused_grant_tells_is_looked_at_for_all_that_it_ends(bench: Bench) -> None:
+    await bench.sees()
+    bench.api.put(LOCKS, lock_manifest(ALICE))
+    bench.approve(BOB)
+    await bench.sees()
+    assert LOCK_TARGET in bench.schedule._news, "what the watch tells afterwards is no news any more"
+
+
 async def test_access_begins_without_the_approvals_of_the_locked_where_others_suffice(bench: Bench) -> None:
     await bench.sees()
     put(bench, BOB)
