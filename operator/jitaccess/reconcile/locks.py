@@ -41,11 +41,14 @@ class LockReconciler:
             self._tools.schedule.at(_target(key.name), lock.until)
         await self._record(lock)
 
-    def _wake(self, name: str, lock: Lock | None, before: Lock | None) -> None:
-        """Look at the requests of those people, and at whatever may count on their approval; once for each change."""
+    def _wake(self, name: str, lock: Lock | None, before: Lock | None, *, settled: bool = False) -> None:
+        """Look at the requests of those people, and at whatever may count on their approval; once for each change.
+
+        The API server heeds a lock until it is on record that it is over, so that is a change, whatever we knew of it.
+        """
         holds = lock is not None and lock.holds(self._tools.now())
         which = lock or before
-        if which is None or not self._known.heed(name, which.uid if holds else ""):
+        if which is None or not (self._known.heed(name, which.uid if holds else "") or settled):
             return
         people = which.people
         for resource, requests in self._tools.store.requests.items():
@@ -70,7 +73,7 @@ class LockReconciler:
             self._known.unsure(lock.name, ended, recorded.ended)  # the answer may be lost, and the record written
             raise
         if recorded.settled_at:
-            self._wake(lock.name, None, lock)
+            self._wake(lock.name, None, lock, settled=not lock.settled)
         self._tools.schedule.done(_target(lock.name))
 
     async def _write(self, lock: Lock, recorded: LockRecorded) -> Lock | None:

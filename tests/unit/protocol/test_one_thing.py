@@ -108,6 +108,10 @@ def test_no_promise_of_what_begins_later_breaks_when(what: Act) -> None:
             Plan((), ((FIRST + 10, Act.LOCK_REQUESTER), (FIRST + 12, Act.GIVE_BACK))),
             id="a lock counts what was given back before it came",
         ),
+        pytest.param(
+            Plan(((18, Fault.OUTAGE),), ((20, Act.LOCK_BRIEFLY),), watch_lag=0.2, life=IDENTITY),
+            id="a lock is over before anybody could read it, and the API server heeds it until that is on record",
+        ),
     ],
 )
 def test_what_broke_once_holds(plan: Plan) -> None:
