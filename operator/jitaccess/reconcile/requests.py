@@ -50,8 +50,8 @@ class RequestReconciler:
             tools.cluster, kind, tools.now, tools.job_image, partial(must_be_exported, tools.audit, kind.resource)
         )
         self._reader = Reader(tools.cluster, tools.table.for_access(everywhere=kind.everywhere), tools.store.locks)
-        self._room = Room(tools.cluster, kind.resource, self._open.tally, tools.now)
         self._recorder = Recorder(tools, kind)
+        self._room = Room(tools.cluster, kind.resource, self._open.tally, tools.now, self._look_soon)
         self._endings = Endings(tools, kind, self._recorder, self._grants)
         self._ahead = JobsAhead(self._grants.guards)
         self._proven: set[tuple[str, RoleRef, DeliveredAs]] = set()  # what could be bound where
@@ -79,6 +79,9 @@ class RequestReconciler:
             return
         await self._ahead.take_back(key)
 
+    def _look_soon(self, key: Key) -> None:
+        self._schedule.soon(self._recorder.target(key))
+
     async def _read(self, key: Key, known: Open | None, hint: AccessRequest | None) -> Facts | None:
         """What the decision rests on.
 
@@ -99,7 +102,7 @@ class RequestReconciler:
         if known and (facts is None or facts.request.uid != known.uid):
             # Another of the same name may be there already: its policy and role have not been read yet.
             await self._endings.deleted(key, known)
-            return self._schedule.soon(self._recorder.target(key))
+            return self._look_soon(key)
         if facts is None or facts.request.state.settled:
             if facts and known:
                 return await self._endings.clear(facts.request, known)
@@ -138,7 +141,7 @@ class RequestReconciler:
             await self._recorder.record(request, Outcome(verdict, facts.policy, facts.role.shown))
             return self._recorder.plan(request.key, verdict)
         if facts.guessed:
-            return self._schedule.soon(self._recorder.target(request.key))
+            return self._look_soon(request.key)
         locks_must_be_known(facts.locks)
         try:
             guard = await self._prepare(facts, verdict.grant)
@@ -168,7 +171,7 @@ class RequestReconciler:
         request, facts = facts.request, self._room.recounted(facts)
         verdict = decide(request, facts.policy, self._now(), facts.around)  # its time counts from here
         if verdict.grant is None:
-            return self._schedule.soon(self._recorder.target(request.key))
+            return self._look_soon(request.key)
         self._ahead.still_in_time(verdict.grant)
         delivery = _delivery(verdict.grant, guard.job, guard.missing)
         try:
@@ -180,7 +183,7 @@ class RequestReconciler:
             raise
         self._ahead.used(request)
         if decide(request, facts.policy, self._now(), facts.around).grant is None:
-            return self._schedule.soon(self._recorder.target(request.key))  # somebody decided otherwise meanwhile
+            return self._look_soon(request.key)  # somebody decided otherwise meanwhile
         await self._give(replace(facts, request=request), verdict, verdict.grant, guard)
 
     async def _give(self, facts: Facts, verdict: Verdict, grant: Grant, guard: Guard) -> None:

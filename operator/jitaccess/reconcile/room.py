@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jitaccess.domain.circumstances import NOTHING_AROUND, Circumstances
-from jitaccess.domain.model import AccessPolicy, AccessRequest, Scope
+from jitaccess.domain.model import AccessPolicy, AccessRequest, Key, PolicyRef, Scope
 from jitaccess.domain.terms import NO_LIMITS
 from jitaccess.domain.text import hour_of
 from jitaccess.domain.usage import DAY, Held, Usage, counted_for_its_day, grant_held
@@ -19,31 +19,38 @@ from jitaccess.kube.api import Cluster, Conflict
 from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import OPEN_REQUESTS, Resource
 from jitaccess.manifests.status import UnknownState
+from jitaccess.reconcile.blocked import NotYet
 from jitaccess.reconcile.facts import Facts
 from jitaccess.workqueue.tally import Asked, Tally, as_asked
 
 HOUR = timedelta(hours=1)
+COUNTS_AT_ONCE, LISTS_AT_ONCE = 4, 8  # policies that are counted side by side, and lists for each
 
 
 class Room:
     """The room that there is for the requests of one kind."""
 
-    def __init__(self, cluster: Cluster, resource: Resource, tally: Tally, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, cluster: Cluster, resource: Resource, tally: Tally, now: Callable[[], datetime], wake: Callable[[Key], None]
+    ) -> None:
         self._cluster = cluster
         self._resource = resource
         self._tally = tally
         self._now = now
-        self._counting = asyncio.Lock()
+        self._wake = wake
+        self._counting: set[PolicyRef] = set()
+        self._waiting: dict[Key, None] = {}  # the requests that wait for a count
 
     async def counted(self, facts: Facts) -> Facts:
-        """What was read, with what is taken of its policy's limits; for that all is listed where it is not known."""
+        """What was read, with what is taken of its policy's limits; for that all is listed where it is not known.
+
+        NotYet while somebody else counts: whoever waits holds no place in which an end that is due could be looked at.
+        """
         policy = facts.policy
         if policy is None or not self.limits(facts.request, policy):
             return facts
         if not self._tally.knows(policy):
-            async with self._counting:
-                if not self._tally.knows(policy):
-                    await self._count(policy, facts.request)
+            await self._count_in_turn(policy, facts.request)
         return self.recounted(facts)
 
     def recounted(self, facts: Facts) -> Facts:
@@ -91,6 +98,19 @@ class Room:
         """What is taken of the limits of a policy; None where that is not known."""
         return self._tally.usage(request, policy, self._now()) if self._tally.knows(policy) else None
 
+    async def _count_in_turn(self, policy: AccessPolicy, request: AccessRequest) -> None:
+        if policy.ref in self._counting or len(self._counting) >= COUNTS_AT_ONCE:
+            self._waiting[request.key] = None
+            raise NotYet(f"what there is under {policy.ref} is being counted")
+        self._counting.add(policy.ref)
+        try:
+            await self._count(policy, request)
+        finally:
+            self._counting.remove(policy.ref)
+        waiting, self._waiting = self._waiting, {}
+        for key in waiting:
+            self._wake(key)
+
     async def _count(self, policy: AccessPolicy, request: AccessRequest) -> None:
         tally, term = self._tally, self._tally.term
         with ExitStack() as undone:
@@ -122,13 +142,23 @@ class Room:
 
     async def _settled_ones(self, policy: AccessPolicy, since: datetime) -> dict[str, Asked]:
         """The requests that were made since then and are settled, hour by hour, and the next, as a clock may have been ahead."""
-        hours = int((self._now() - since) / HOUR) + 2
+        hours = [hour_of(since + number * HOUR) for number in range(int((self._now() - since) / HOUR) + 2)]
         days: dict[str, Asked] = {}
-        for hour in (hour_of(since + number * HOUR) for number in range(hours)):
-            async for request in self._list(policy, f"status.settledIn={hour}"):
-                if request.created > since and counted_for_its_day(request, policy):
-                    days[request.uid] = as_asked(request)
+        for first in range(0, len(hours), LISTS_AT_ONCE):
+            lists = (self._settled_in(policy, hour, since) for hour in hours[first : first + LISTS_AT_ONCE])
+            # What fails of them must not leave the others running behind our back.
+            for listed in await asyncio.gather(*lists, return_exceptions=True):
+                if isinstance(listed, BaseException):
+                    raise listed
+                days |= listed
         return days
+
+    async def _settled_in(self, policy: AccessPolicy, hour: str, since: datetime) -> dict[str, Asked]:
+        return {
+            request.uid: as_asked(request)
+            async for request in self._list(policy, f"status.settledIn={hour}")
+            if request.created > since and counted_for_its_day(request, policy)
+        }
 
     async def _list(self, policy: AccessPolicy, selector: str) -> AsyncIterator[AccessRequest]:
         async for item in self._cluster.list_objects(self._resource, namespace=policy.key.namespace, fieldSelector=selector):

@@ -14,6 +14,8 @@ from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.manifests.resources import POLICIES, REQUESTS
 from jitaccess.publish.events import Announcer
 from jitaccess.reconcile.requests import RequestReconciler
+from jitaccess.reconcile.room import COUNTS_AT_ONCE
+from jitaccess.workqueue.schedule import Target
 from unit.conftest import Now
 from unit.examples import ALICE, BOB, NAMESPACE, POLICY_KEY, T0, active_status, approved_by, policy_manifest, request_manifest
 from unit.fake_api import FakeApi
@@ -84,6 +86,27 @@ async def test_fifty_looks_side_by_side_and_room_for_five_give_exactly_five(crow
     await crowd.look_at(names)
     assert crowd.outcomes(names) == {"Granted": 5, "LimitReached": 45}
     assert len(crowd.lists) == 1, "what there is was listed once"
+
+
+async def test_who_waits_for_a_count_holds_no_place_and_is_woken_after_it(crowd: Crowd) -> None:
+    crowd.policy(limits={"activeInTotal": 5})
+    names = crowd.ask(3)
+    await crowd.look_at(names, times=1)
+    seen = [bool((crowd.api.get(REQUESTS, Key(NAMESPACE, name)) or {}).get("status")) for name in names]
+    woken = [Target(REQUESTS, Key(NAMESPACE, name)) in crowd.tools.schedule._news for name in names]
+    assert (seen, woken) == ([True, False, False], [False, True, True]), "one counts, and the others come again at once"
+
+
+async def test_no_more_policies_are_counted_side_by_side_than_leave_room_for_what_ends(crowd: Crowd) -> None:
+    policies = [f"p{number}" for number in range(COUNTS_AT_ONCE + 2)]
+    for name in policies:
+        manifest = policy_manifest(requiredApprovals=0, approvers=None, limits={"activeInTotal": 5})
+        crowd.api.put(POLICIES, manifest | {"metadata": manifest["metadata"] | {"name": name, "uid": f"p-{name}"}})
+    names = [crowd.put(f"{number}", policyRef={"name": name}) for number, name in enumerate(policies)]
+    await crowd.look_at(names, times=1)
+    assert len(crowd.lists) == COUNTS_AT_ONCE
+    await crowd.look_at(names, times=1)
+    assert crowd.outcomes(names) == {"Granted": len(policies)}
 
 
 async def test_approvals_side_by_side_begin_as_many_as_there_is_room_for(crowd: Crowd) -> None:
@@ -266,10 +289,10 @@ async def test_a_day_is_listed_by_its_hours_and_never_by_the_settled_history(cro
     for number in range(60):
         age = timedelta(hours=number)
         crowd.put(f"{number}", created=T0 - age, status=settled(T0 - age))
-    await crowd.look_at([crowd.put("x"), crowd.put("y", BOB)], times=1)
+    await crowd.look_at([crowd.put("x"), crowd.put("y", BOB)], times=2)
     selectors = [query["fieldSelector"] for query in crowd.lists]
     hours = [hour_of(T0 + timedelta(hours=number - 24)) for number in range(26)]
-    assert selectors == ["status.settled!=true", *(f"status.settledIn={hour}" for hour in hours)]
+    assert sorted(selectors) == ["status.settled!=true", *(f"status.settledIn={hour}" for hour in hours)]
     assert (crowd.state("x"), crowd.state("y")) == ("DailyLimitReached", "Granted")
 
 
