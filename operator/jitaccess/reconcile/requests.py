@@ -11,7 +11,7 @@ from functools import partial
 from jitaccess.domain.circumstances import Circumstances
 from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.model import AccessRequest, Key, RoleRef
-from jitaccess.domain.obstacles import component_missing, not_installed, obstructed
+from jitaccess.domain.obstacles import obstructed
 from jitaccess.domain.recorded import DeliveredAs, ObjectRef, State
 from jitaccess.domain.recording import Delivery, Outcome
 from jitaccess.domain.rules import Objection
@@ -19,11 +19,11 @@ from jitaccess.domain.verdicts import Grant, Verdict, blocked, guard_gone
 from jitaccess.kube.api import Conflict, LockedOut
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.identity import account_name
-from jitaccess.manifests.kinds import COMPONENTS, RequestKind
+from jitaccess.manifests.kinds import RequestKind
 from jitaccess.manifests.resources import LOCKS
 from jitaccess.reconcile.ahead import JobsAhead
 from jitaccess.reconcile.auditing import must_be_exported, sinks_must_work
-from jitaccess.reconcile.blocked import Blocked, NotYet
+from jitaccess.reconcile.blocked import Blocked, NotYet, must_be_installed
 from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts, Reader, locks_must_be_known, role_obstacle
 from jitaccess.reconcile.grants import Grants
@@ -152,19 +152,13 @@ class RequestReconciler:
 
     async def _prepare(self, facts: Facts, grant: Grant) -> Guard:
         """Everything that can be made sure of before the grant is on record; Blocked says what is in the way."""
-        if obstacle := self._not_installed() or role_obstacle(facts.request, facts.role):
+        must_be_installed(self._tools.installation, self._kind)
+        if obstacle := role_obstacle(facts.request, facts.role):
             raise Blocked(obstacle)
         sinks_must_work(self._tools.audit)
         if (grant.request.namespace, grant.role, grant.delivered_as) not in self._proven or obstructed(facts.request):
             await self._grants.rehearse(grant)
         return await self._ahead.guard(grant)
-
-    def _not_installed(self) -> Objection | None:
-        installation, component = self._tools.installation, self._kind.component
-        if installation.problems:
-            return not_installed(installation.problems)
-        lacks = component and not installation.has(component)
-        return component_missing(component, COMPONENTS[component].kind) if lacks else None
 
     async def _begin(self, facts: Facts, guard: Guard) -> None:
         """Record the grant with its end, then make the binding."""

@@ -587,6 +587,17 @@ async def test_nothing_is_granted_while_the_installation_is_incomplete(bench: Be
     assert bench.state == ("Active", "Granted")
 
 
+async def test_before_anybody_has_looked_nothing_is_granted_and_nothing_is_said_to_be_missing(bench: Bench) -> None:
+    bench.installation.problems = Installation().problems
+    bench.approve(BOB)
+    await bench.sees()
+    assert (bench.status, bench.api.writes, bench.retries_soon) == ({}, [], True)
+    bench.installation.problems = ()
+    await bench.looks()
+    assert bench.state == ("Active", "Granted")
+    assert "NotInstalled" not in [entry["reason"] for entry in bench.status["history"]]
+
+
 async def test_access_ends_though_the_installation_is_incomplete(active: Bench) -> None:
     active.installation.problems = ("everything is missing",)
     active.now.passes(hours=1)
