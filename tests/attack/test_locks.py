@@ -206,7 +206,7 @@ def the_locked() -> Iterator[Attempt]:
 
 
 def what_begins() -> Iterator[Attempt]:
-    """By the operator itself, of which nobody knows how late its watch is, or who has taken it over."""
+    """By the operator itself, of which nobody knows how late its watch is."""
     for what, who in (
         ("who asked is locked", ERIN),
         ("who approved is locked", "dave"),
