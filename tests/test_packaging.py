@@ -248,7 +248,7 @@ def test_whatever_the_operator_checks_carries_the_digest() -> None:
     kinds = ("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
     found = [document["metadata"] for kind in kinds for document in _installed_kind(kind)]
     without = [each["name"] for each in found if each["labels"].get("jitaccess.dev/manifests") != MANIFESTS_VERSION]
-    assert (len(found), without) == (27, [])
+    assert (len(found), without) == (29, [])
 
 
 def test_only_roles_that_leave_nothing_behind_can_be_granted_at_first() -> None:

@@ -5,6 +5,7 @@ import pytest
 from attack.cluster import furnish_cluster
 from attack.stage import Theatre
 from attack.table import STAMPED
+from conftest import running_system
 from system import System
 
 
@@ -15,6 +16,12 @@ def furnished(system: System, *, stamped: bool) -> Iterator[Theatre]:
     furnish_cluster(theatre)
     yield theatre
     theatre.close()
+
+
+@pytest.fixture(scope="session")
+def stamped_system() -> Iterator[System]:
+    """One of their own: the rights and policies that attackers are given are nobody else's to find."""
+    yield from running_system(STAMPED)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from chaos.keeper import Keeper
 from chaos.plane import FAKETIME, ChaosSystem
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
-SCHEDULES = 12
+SCHEDULES = 8
 MOST_WAVES = 4
 LIFE = range(1, 8)  # the writes of a life
 FENCED = ("counts-nothing", "deaf-to-locks", "deaf-to-suspensions")

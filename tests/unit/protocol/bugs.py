@@ -29,6 +29,7 @@ from jitaccess.reconcile.ending import Endings
 from jitaccess.reconcile.facts import Facts
 from jitaccess.reconcile.grants import Checked, Grants
 from jitaccess.reconcile.guards import Guard
+from jitaccess.reconcile.locks import LockReconciler
 from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.reconcile.room import Room
 from unit.protocol.plans import BINDING, IDENTITY, LIMITED, STAGED
@@ -115,7 +116,7 @@ class Bug(Enum):
     ANY_ROLE = "a role that was changed is what was shown"
     UNOWNED_IDENTITY = "the Job takes nothing of an identity along"
     ENDLESS_IDENTITY = "an identity is ended, and the binding that points at it is not"
-    DEAF_TO_LOCKS = "that a requester is locked speaks against nothing"
+    DEAF_TO_LOCKS = "nobody is looked at for being locked"
     DEAF_TO_SUSPENSIONS = "that a policy is suspended speaks against nothing"
     IN_EVERY_STAGE = "a person counts in every stage in which they have approved"
     NO_ROOM_TAKEN = "a grant whose record is under way takes no room"
@@ -173,7 +174,7 @@ _PATCHES: dict[Bug, Callable[[], Any]] = {
     Bug.ANY_ROLE: lambda: _rules_without(rules._changed),
     Bug.UNOWNED_IDENTITY: lambda: mock.patch.object(identities, "identity_parts", _of_nobody),
     Bug.ENDLESS_IDENTITY: lambda: mock.patch.object(Endings, "_remove_binding", mock.AsyncMock(return_value=None)),
-    Bug.DEAF_TO_LOCKS: lambda: _rules_without(rules._locked),
+    Bug.DEAF_TO_LOCKS: lambda: mock.patch.object(LockReconciler, "_wake", return_value=None),
     Bug.DEAF_TO_SUSPENSIONS: lambda: _rules_without(rules._suspended),
     Bug.IN_EVERY_STAGE: _counts_in_every_stage,
     Bug.NO_ROOM_TAKEN: lambda: mock.patch.object(Room, "taken", return_value=nullcontext()),

@@ -49,7 +49,7 @@ FIRST = 11  # the calls before it are made by an operator that finds nothing to 
 BINDING, IDENTITY, STAGED, LIMITED = "Binding", "Identity", "staged", "limited"
 TOLD = {IDENTITY: "access is an identity", STAGED: "two stages decide", LIMITED: "two ask where there is room for one"}
 # That a life takes in which nothing unusual happens, and one more, or two to be odd.
-CALLS = {BINDING: 17, IDENTITY: 27, STAGED: 19, LIMITED: 31}
+CALLS = {BINDING: 17, IDENTITY: 27, STAGED: 19, LIMITED: 39}
 # Every call, spread out: what goes wrong somewhere in the middle of a life is met soon.
 SPREAD = {life: tuple(FIRST + n * 8 % calls for n in range(calls)) for life, calls in CALLS.items()}
 LAGS = (0.2, 0.0)  # by which watches may be behind; taken in turn, each meets every call, since the number of calls is odd
