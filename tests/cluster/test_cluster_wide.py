@@ -1,5 +1,6 @@
 """Cluster-wide access: asked for, granted and ended like any other, with the sweep as the second line instead of a Job."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,8 @@ from conftest import COMPONENTS, installed_system
 from controlplane.client import Person
 from team import CLUSTER_POLICIES, CLUSTER_REQUESTS, Team, cluster_request_manifest, eventually, new_team
 from wide import Wide
+
+AGAIN_SECONDS = 8.0  # longer than an operator takes to follow, or to put right
 
 
 @pytest.fixture
@@ -60,20 +63,31 @@ def test_a_deleted_policy_ends_its_grants(wide: Wide) -> None:
 
 def test_a_binding_changed_by_hand_is_put_right_and_one_deleted_is_put_back(wide: Wide) -> None:
     name = wide.granted()
+    changed = [0.0]
+
+    def put_right() -> bool:
+        """Change it, and again after a while: an operator follows cluster-wide bindings some seconds after it has started."""
+        found = wide.binding(name)
+        assert found
+        if changed[0] and [subject["name"] for subject in found["subjects"]] == ["alice"]:
+            return True
+        if time.monotonic() - changed[0] > AGAIN_SECONDS:
+            another = f"mallory-{time.monotonic()}"  # what is written as it was is no news
+            other = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": another}
+            wide.team.admin.put("clusterrolebindings", found["metadata"]["name"], found | {"subjects": [other]}).sure()
+            changed[0] = time.monotonic()
+        return False
+
+    eventually(put_right, "it is put right")
     before = wide.binding(name)
     assert before
     wide.team.admin.delete("clusterrolebindings", before["metadata"]["name"]).sure()
     eventually(lambda: (wide.binding(name) or before)["metadata"]["uid"] != before["metadata"]["uid"], "it is put back")
-    found = wide.binding(name)
-    assert found
-    mallory = [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}]
-    wide.team.admin.put("clusterrolebindings", found["metadata"]["name"], found | {"subjects": mallory}).sure()
-    eventually(lambda: [s["name"] for s in (wide.binding(name) or {}).get("subjects", [])] == ["alice"], "it is put right")
 
     def restored() -> int:
         return [entry["reason"] for entry in wide.until(name, "Active")["history"]].count("BindingRestored")
 
-    eventually(lambda: restored() == 2, "both are on record, each after it was put right")
+    eventually(lambda: restored() >= 2, "both are on record, each after it was put right")
 
 
 def test_the_sweep_ends_what_is_over_while_no_operator_runs(wide: Wide) -> None:
