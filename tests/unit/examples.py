@@ -10,6 +10,7 @@ from jitaccess.domain.recorded import ObjectRef
 from jitaccess.domain.recording import Delivery
 from jitaccess.domain.text import format_time
 from jitaccess.domain.verdicts import Grant
+from jitaccess.kube.installation import Installation
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import parse_policy, parse_request
@@ -160,6 +161,13 @@ def cluster_request(**fields: Any) -> AccessRequest:
 def empty_store() -> Store:
     """What an operator remembers when it starts."""
     return Store((kind.resource for kind in REQUEST_KINDS), (kind.resource for kind in POLICY_KINDS))
+
+
+def complete_installation() -> Installation:
+    """An installation that was checked: nothing of it is missing, and it has no components."""
+    installation = Installation()
+    installation.problems, installation.components = (), frozenset()
+    return installation
 
 
 def stages_manifest(**required: int) -> dict[str, Any]:

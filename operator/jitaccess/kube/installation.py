@@ -38,7 +38,6 @@ PARAMETERS = {name: {"selector": {}, "parameterNotFoundAction": "Allow"} for nam
 NAMESPACE = LEASE.namespace
 # Whom the admission policies confine: CEL has this name, so neither it nor the namespace can be changed by kustomize alone.
 CONFINED = f"system:serviceaccount:{NAMESPACE}:jitaccess"
-NOT_CHECKED = ("the installation has not been checked yet",)
 FIX = "install this version with `kubectl apply -k deploy/` (Kubernetes 1.36+) or `kubectl apply -k deploy/overlays/pre-1.36`"
 
 # Asked for in another's name, in a namespace of our own, where no other rule of the cluster should have a say.
@@ -68,14 +67,14 @@ class Installation:
     """
 
     def __init__(self, *, unconfined: bool = False) -> None:
-        self.problems: tuple[str, ...] = NOT_CHECKED
+        self.problems: tuple[str, ...] = ("the installation has not been checked yet",)
         self.components: frozenset[str] | None = None  # not known before the first look
         self._unconfined = unconfined
 
     @property
     def checked(self) -> bool:
         """Whether there was a first look; before that nothing is granted, and nothing is known to be wrong."""
-        return self.problems != NOT_CHECKED
+        return self.components is not None
 
     async def check(self, cluster: Cluster) -> bool:
         """Look again; returns whether the findings have changed."""
@@ -83,8 +82,8 @@ class Installation:
         stranger = "" if self._unconfined else await _stranger(cluster)
         missing = [problem async for problem in _problems(cluster)]
         found = (stranger, *missing, FIX) if missing else (stranger, await _unproven(cluster))
-        self.problems = tuple(problem for problem in found if problem)
-        self.components = frozenset([name for name, made in COMPONENTS.items() if await _may_make(cluster, made)])
+        components = frozenset([name for name, made in COMPONENTS.items() if await _may_make(cluster, made)])
+        self.problems, self.components = tuple(problem for problem in found if problem), components
         return (self.problems, self.components) != before
 
     def has(self, component: str) -> bool:

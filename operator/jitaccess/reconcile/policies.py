@@ -112,7 +112,7 @@ class PolicyReconciler:
 
     def _lacking(self, policy: AccessPolicy) -> Ready | None:
         component, installation = reach_of(policy).component, self._tools.installation
-        if component and installation.components is None:
+        if component and not installation.checked:
             raise Conflict("which components are installed is not known yet")
         if not component or installation.has(component):
             return None

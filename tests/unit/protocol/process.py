@@ -15,7 +15,6 @@ from jitaccess.app.watch import Watch
 from jitaccess.domain.model import Key, PolicyRef
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import Clock
-from jitaccess.kube.installation import Installation
 from jitaccess.manifests import resources
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
 from jitaccess.publish.events import Announcer
@@ -26,7 +25,7 @@ from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.reconcile.sweep import end_stray
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.versions import version_of_policy
-from unit.examples import empty_store
+from unit.examples import complete_installation, empty_store
 from unit.protocol.loop import TurnLoop
 from unit.protocol.server import ACCOUNTS, BINDINGS, LOCKS, POLICIES, REQUESTS, Event, Server
 
@@ -118,8 +117,7 @@ class Process:
         self.cluster = Cluster(session, "", self._may_write, clock.observe)
         self.store = empty_store()
         self.schedule = Schedule(self._fire, clock.now, may_fire=self._may_write)
-        installation = Installation()
-        installation.problems = ()
+        installation = complete_installation()
         publisher = Publisher(Announcer(self.cluster))
         tools = Tools(self.cluster, self.store, self.schedule, publisher, installation, clock.now)
         self.reconciler = RequestReconciler(tools, ACCESS_REQUEST)

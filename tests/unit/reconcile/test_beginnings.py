@@ -9,7 +9,6 @@ from jitaccess.domain.model import Key
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import parse_time
 from jitaccess.kube.api import Cluster
-from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.manifests.parse import parse_policy, parse_request
@@ -28,6 +27,7 @@ from unit.examples import (
     NAMESPACE,
     UID,
     approved_by,
+    complete_installation,
     empty_store,
     policy_manifest,
     request_manifest,
@@ -93,8 +93,7 @@ async def never(_: Target) -> None:
 
 
 def new_operator(api: FakeApi, cluster: Cluster, now: Now) -> Bench:
-    installation = Installation()
-    installation.problems = ()
+    installation = complete_installation()
     tools = Tools(cluster, empty_store(), Schedule(never, now), Publisher(Announcer(cluster)), installation, now)
     return Bench(api, cluster, tools, RequestReconciler(tools, ACCESS_REQUEST), now)
 

@@ -155,6 +155,17 @@ async def test_without_its_component_nothing_is_granted_and_it_waits(wide: Bench
     assert wide.state == ("Active", "Granted")
 
 
+async def test_before_it_is_known_what_is_installed_it_waits_and_nothing_is_said_to_be_missing(wide: Bench) -> None:
+    installed, wide.tools.installation.components = wide.tools.installation.components, None
+    wide.approve()
+    await wide.looks()
+    assert wide.api.all(CLUSTER_ROLE_BINDINGS) == []
+    assert "NotInstalled" not in [entry["reason"] for entry in wide.status.get("history", [])]
+    wide.tools.installation.components = installed
+    await wide.looks()
+    assert wide.state == ("Active", "Granted")
+
+
 async def test_a_role_for_namespaces_alone_is_not_bound_and_the_way_out_is_said(wide: Bench) -> None:
     refusal = "the jitaccess operator may not bind ClusterRole view cluster-wide: it lacks the verb bind-cluster-wide; add ..."
     wide.api.fail(BINDING, 403, refusal, times=5)

@@ -10,7 +10,6 @@ import pytest
 from jitaccess.domain.model import Key
 from jitaccess.domain.risk import KNOWN
 from jitaccess.kube.api import Cluster
-from jitaccess.kube.installation import Installation
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.kinds import ACCESS_REQUEST
 from jitaccess.manifests.parse import parse_request
@@ -23,7 +22,20 @@ from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 from unit.conftest import Now
-from unit.examples import BOB, CAROL, HOUR, KEY, NAMESPACE, POLICY_KEY, T0, UID, approved_by, policy_manifest, request_manifest
+from unit.examples import (
+    BOB,
+    CAROL,
+    HOUR,
+    KEY,
+    NAMESPACE,
+    POLICY_KEY,
+    T0,
+    UID,
+    approved_by,
+    complete_installation,
+    policy_manifest,
+    request_manifest,
+)
 from unit.fake_api import FakeApi
 
 GRANT_KEY = Key(NAMESPACE, grant_name(KEY, UID))
@@ -53,8 +65,7 @@ async def bench(api: FakeApi, cluster: Cluster, now: Now) -> Bench:
     api.put(POLICIES, policy_manifest())
     api.put(REQUESTS, request_manifest(approvals=approved_by(BOB)))
     api.put(REQUESTS, request_manifest(WAITING.name, uid="9f9f9f9f-0000-4000-8000-000000000009"))
-    installation = Installation()
-    installation.problems = ()
+    installation = complete_installation()
     tools = Tools(cluster, Store([REQUESTS], [POLICIES]), Schedule(never, now), Publisher(Announcer(cluster)), installation, now)
     for key in (KEY, WAITING):
         await RequestReconciler(tools, ACCESS_REQUEST).reconcile(key)

@@ -7,7 +7,6 @@ import pytest
 
 from jitaccess.domain.model import Key
 from jitaccess.kube.api import Cluster
-from jitaccess.kube.installation import Installation
 from jitaccess.manifests.accounts import account_key
 from jitaccess.manifests.grant import grant_name
 from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST
@@ -22,7 +21,18 @@ from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 from unit.conftest import Now
-from unit.examples import ALICE, BOB, KEY, NAMESPACE, POLICY_KEY, UID, approved_by, policy_manifest, request_manifest
+from unit.examples import (
+    ALICE,
+    BOB,
+    KEY,
+    NAMESPACE,
+    POLICY_KEY,
+    UID,
+    approved_by,
+    complete_installation,
+    policy_manifest,
+    request_manifest,
+)
 from unit.fake_api import FakeApi
 
 BINDING_KEY = Key(NAMESPACE, grant_name(KEY, UID))
@@ -76,8 +86,7 @@ def bench(api: FakeApi, cluster: Cluster, now: Now) -> Bench:
     api.put_role("view", {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]})
     api.put(POLICIES, policy_manifest(delivery="Identity"))
     api.put(REQUESTS, request_manifest(approvals=approved_by(BOB)))
-    installation = Installation()
-    installation.problems = ()
+    installation = complete_installation()
     store, schedule = Store([REQUESTS], [POLICIES]), Schedule(never, now)
     tools = Tools(cluster, store, schedule, Publisher(Announcer(cluster)), installation, now)
     return Bench(api, cluster, tools, RequestReconciler(tools, ACCESS_REQUEST), now)

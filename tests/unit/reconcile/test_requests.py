@@ -38,6 +38,7 @@ from unit.examples import (
     UID,
     VIEW,
     approved_by,
+    complete_installation,
     grant,
     lines,
     policy_manifest,
@@ -155,8 +156,7 @@ async def never(_: Target) -> None:
 
 def tools_for(cluster: Cluster, announcer: Announcer, now: Now) -> Tools:
     """What one operator works with; everything is installed."""
-    installation = Installation()
-    installation.problems = ()
+    installation = complete_installation()
     return Tools(cluster, Store([REQUESTS], [POLICIES]), Schedule(never, now), Publisher(announcer), installation, now)
 
 
@@ -588,11 +588,12 @@ async def test_nothing_is_granted_while_the_installation_is_incomplete(bench: Be
 
 
 async def test_before_anybody_has_looked_nothing_is_granted_and_nothing_is_said_to_be_missing(bench: Bench) -> None:
-    bench.installation.problems = Installation().problems
+    installed = bench.installation.problems, bench.installation.components
+    bench.installation.problems, bench.installation.components = Installation().problems, None
     bench.approve(BOB)
     await bench.sees()
     assert (bench.status, bench.api.writes, bench.retries_soon) == ({}, [], True)
-    bench.installation.problems = ()
+    bench.installation.problems, bench.installation.components = installed
     await bench.looks()
     assert bench.state == ("Active", "Granted")
     assert "NotInstalled" not in [entry["reason"] for entry in bench.status["history"]]
