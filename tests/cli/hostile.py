@@ -45,6 +45,34 @@ def whoami(path: str) -> Reply | None:
     return as_json({"kind": "SelfSubjectReview", "status": {"userInfo": {"username": "alice"}}}, 201)
 
 
+def access(version: str = "1", state: str = "Active", reason: str = "x") -> dict[str, Any]:
+    """A request of alice's that was granted, or whatever else became of it."""
+    return {
+        "apiVersion": "jitaccess.dev/v1alpha1",
+        "kind": "AccessRequest",
+        "metadata": {
+            "name": "alice-7f3k",
+            "namespace": "team-a",
+            "uid": "u",
+            "resourceVersion": version,
+            "creationTimestamp": "2026-06-01T00:00:00Z",
+        },
+        "spec": {
+            "policyRef": {"kind": "AccessPolicy", "name": "debug"},
+            "roleRef": {"kind": "ClusterRole", "name": "view"},
+            "duration": "1h",
+            "reason": reason,
+            "requester": "alice",
+        },
+        "status": {
+            "state": state,
+            "revision": 2,
+            "expiresAt": "2099-01-01T00:00:00Z",
+            "history": [{"at": "2026-06-01T00:00:00Z", "state": state, "reason": "DurationElapsed", "message": "the time is up"}],
+        },
+    }
+
+
 def empty(_method: str, path: str, _headers: Mapping[str, str]) -> Reply:
     """An API server on which nothing is there."""
     return whoami(path) or as_json({"kind": "List", "items": [], "metadata": {"resourceVersion": "1"}})

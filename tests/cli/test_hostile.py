@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli.hostile import SECRET, Answers, Hostile, Reply, as_json, empty, status
+from cli.hostile import SECRET, Answers, Hostile, Reply, access, as_json, empty, status
 from cli.plugin import PLUGIN, ROOT, WARM_PLUGIN, Answer, run
 
 
@@ -342,33 +342,6 @@ def test_words_that_mean_nothing_are_usage_errors(machine: Machine, args: list[s
     assert answer.code == 2, answer
     assert "Traceback" not in answer.err
     assert len(answer.err) < 600, "what was typed is not thrown back whole"
-
-
-def access(version: str = "1", state: str = "Active") -> dict[str, Any]:
-    return {
-        "apiVersion": "jitaccess.dev/v1alpha1",
-        "kind": "AccessRequest",
-        "metadata": {
-            "name": "alice-7f3k",
-            "namespace": "team-a",
-            "uid": "u",
-            "resourceVersion": version,
-            "creationTimestamp": "2026-06-01T00:00:00Z",
-        },
-        "spec": {
-            "policyRef": {"kind": "AccessPolicy", "name": "debug"},
-            "roleRef": {"kind": "ClusterRole", "name": "view"},
-            "duration": "1h",
-            "reason": "x",
-            "requester": "alice",
-        },
-        "status": {
-            "state": state,
-            "revision": 2,
-            "expiresAt": "2099-01-01T00:00:00Z",
-            "history": [{"at": "2026-06-01T00:00:00Z", "state": state, "reason": "DurationElapsed", "message": "the time is up"}],
-        },
-    }
 
 
 def listing(*items: dict[str, Any]) -> Reply:

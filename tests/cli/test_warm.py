@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.hostile import SECRET, Hostile, Reply, as_json, status, whoami
+from cli.hostile import SECRET, Hostile, Reply, access, as_json, status, whoami
 from cli.plugin import COMPLETE, MAIN, PLUGIN, ROOT, WARM, Terminal
 from cli.warm import Started, Warm, parent
 from team import PATIENCE
@@ -19,30 +19,7 @@ Said = tuple[int, bytes, bytes]
 TIMES = re.compile(r"(?m)^\d\d:\d\d:\d\d|\d+d\d+h")  # that differ by when it was said
 CLOCK = re.compile(TIMES.pattern.encode())
 
-ACCESS = {
-    "apiVersion": "jitaccess.dev/v1alpha1",
-    "kind": "AccessRequest",
-    "metadata": {
-        "name": "alice-7f3k",
-        "namespace": "team-a",
-        "uid": "u",
-        "resourceVersion": "1",
-        "creationTimestamp": "2026-06-01T00:00:00Z",
-    },
-    "spec": {
-        "policyRef": {"kind": "AccessPolicy", "name": "debug"},
-        "roleRef": {"kind": "ClusterRole", "name": "view"},
-        "duration": "1h",
-        "reason": "für Zoë 日本語 [bold]x[/bold], " + "long " * 40,
-        "requester": "alice",
-    },
-    "status": {
-        "state": "Active",
-        "revision": 2,
-        "expiresAt": "2099-07-01T00:00:00Z",
-        "history": [{"at": "2026-06-01T00:00:00Z", "state": "Active", "reason": "Granted", "message": "granted"}],
-    },
-}
+ACCESS = access(reason="für Zoë 日本語 [bold]x[/bold], " + "long " * 40)
 
 
 def answers(_method: str, path: str, _headers: Mapping[str, str]) -> Reply:
