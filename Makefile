@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Tests that share a control plane share a process (tests/conftest.py); four of them, because much of their time is waiting.
 PYTEST_FLAGS ?= -n 4 --dist loadgroup --no-loadscope-reorder
 
-.PHONY: help setup controlplane promtool demo test check lint format unit bench digest lock clean
+.PHONY: help setup controlplane promtool demo test check lint format unit slow bench digest lock clean
 
 help: ## show what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ format: setup ## format the code
 
 unit: setup ## run the unit tests only, in seconds
 	@$(BIN)/python -m pytest tests/unit
+
+slow: setup controlplane promtool ## run tests on a machine that stands still most of the time (TESTS=tests/cluster)
+	@$(BIN)/python tests/standstill.py $(BIN)/python -m pytest $(PYTEST_FLAGS) -o timeout=3600 $(TESTS)
 
 bench: setup ## measure against a bare client, in ten minutes (PART=latency alone, FULL=1 all, ROUNDS=, REPEATS=)
 	@PYTHONPATH=deploy/local $(BIN)/python -m bench $(PART) $(if $(FULL),--full) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(REPEATS),--repeats $(REPEATS))
