@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from controlplane.client import Answer, Person
+from controlplane.patience import PATIENCE as PATIENCE  # noqa: PLC0414 (the word of tests too)
 from controlplane.plane import ControlPlane
 from system import System
 
@@ -21,7 +22,6 @@ T = TypeVar("T")
 REQUESTS, POLICIES = "accessrequests", "accesspolicies"
 CLUSTER_REQUESTS, CLUSTER_POLICIES = "clusteraccessrequests", "clusteraccesspolicies"
 LEDGERS = {"approve": "approvals", "deny": "denials", "revoke": "revocations", "review": "reviews"}
-PATIENCE = 60.0  # seconds; all is over in one where nothing else runs, and a test that waits for a condition waits no longer
 
 _numbers = itertools.count(1)
 

@@ -35,13 +35,13 @@ class Wide:
         """The condition Ready of the policy."""
         return self.team.condition(self.policy, "Ready", CLUSTER_POLICIES)
 
-    def until_in_force(self, timeout: float = 60.0) -> None:
+    def until_in_force(self) -> None:
         """Wait until alice may ask and bob may decide."""
         for who, verb in (("alice", "request"), ("bob", "approve")):
             holds = lambda who=who, verb=verb: self.person(who).may(  # noqa: E731
                 verb, CLUSTER_POLICIES, group="jitaccess.dev", name=self.policy
             )
-            eventually(holds, f"{who} may {verb}", timeout=timeout)
+            eventually(holds, f"{who} may {verb}")
 
     def request(self, **spec: Any) -> str:
         """Ask as alice."""

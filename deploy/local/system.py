@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from controlplane.install import install
+from controlplane.patience import PATIENCE
 from controlplane.plane import ControlPlane
 from controlplane.process import Process
 from controlplane.users import User
@@ -21,7 +22,6 @@ from controlplane.users import User
 ROOT = Path(__file__).resolve().parents[2]
 STAMPING = ROOT / "deploy"
 PRE_1_36 = ROOT / "deploy" / "overlays" / "pre-1.36"
-READY_TIMEOUT = 60.0  # seconds
 # Only what a Pod would have: neither the reader's kubeconfig nor their settings may change the outcome.
 _ENVIRONMENT = {"PATH": os.environ.get("PATH", ""), "PYTHONUNBUFFERED": "1"}
 # The image has no such package; where there is one, Kopf imports it, and 20 MB come with it.
@@ -56,14 +56,14 @@ class System:
         """Run the operator as `jitaccess run` with a token of its ServiceAccount, and wait until it says that it is ready."""
         self.operator = self._run("the operator", "operator.log", *flags)
         if ready:
-            self.operator.wait_until(lambda: self.health("/readyz")[0] == 200, READY_TIMEOUT)
+            self.operator.wait_until(lambda: self.health("/readyz")[0] == 200)
         return self.operator
 
     def start_replica(self, *flags: str) -> Process:
         """Run a further operator beside `operator`, and wait until it says that it is ready; the caller keeps it."""
         number = next(self._replicas)
         replica = self._run(f"operator {number}", f"operator-{number}.log", *flags)
-        replica.wait_until(lambda: self.health("/readyz", replica)[0] == 200, READY_TIMEOUT)
+        replica.wait_until(lambda: self.health("/readyz", replica)[0] == 200)
         return replica
 
     def _run(self, name: str, log: str, *flags: str) -> Process:
@@ -73,12 +73,12 @@ class System:
     def jitaccess(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run another command of `jitaccess` as the operator's ServiceAccount."""
         command = self._command(*words)
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     def jitaccess_bare(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run a command of `jitaccess` that asks nothing of the cluster."""
         command = [sys.executable, *self._module, *words]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=120, check=False)
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     def _command(self, *words: str) -> list[str]:
         kubeconfig = self.plane.service_account_kubeconfig("jitaccess-system", "jitaccess")
@@ -97,10 +97,10 @@ class System:
         whole = [line for line in output.splitlines(keepends=True) if line.endswith("\n")]  # the last may be half written
         return [json.loads(line) for line in whole if line.startswith("{")]
 
-    def health(self, path: str, replica: Process | None = None) -> tuple[int, str]:
-        """The status and body of a health endpoint; (0, "") while it does not answer."""
+    def health(self, path: str, replica: Process | None = None, *, timeout: float = PATIENCE) -> tuple[int, str]:
+        """The status and body of a health endpoint; (0, "") while nobody listens, or if it has not answered after `timeout` s."""
         address = next((entry["health_address"] for entry in self.log(replica) if "health_address" in entry), "")
-        return _get(f"http://{address}{path}") if address else (0, "")
+        return _get(f"http://{address}{path}", timeout) if address else (0, "")
 
     def stop(self) -> None:
         """End the operator and the control plane."""
@@ -122,9 +122,9 @@ class System:
         self.stop()
 
 
-def _get(url: str) -> tuple[int, str]:
+def _get(url: str, timeout: float) -> tuple[int, str]:
     try:
-        with _DIRECT.open(url, timeout=2) as answer:
+        with _DIRECT.open(url, timeout=timeout) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -22,14 +22,13 @@ from jitaccess.manifests.evidence import Place, Report
 from jitaccess.manifests.stream import read_stream
 from receiver import SECRET, Receiver
 from system import ROOT, System
-from team import REQUESTS, Team, eventually, new_team
+from team import PATIENCE, REQUESTS, Team, eventually, new_team
 
 CURSORS = ROOT / "deploy" / "components" / "audit" / "cursors.yaml"
 # How many requests live through how many kills: few in CI, JITACCESS_AUDIT_REQUESTS=200 JITACCESS_AUDIT_KILLS=25 for the proof.
 MANY = int(os.environ.get("JITACCESS_AUDIT_REQUESTS", "40"))
 KILLS = int(os.environ.get("JITACCESS_AUDIT_KILLS", "5"))
 SEED = int(os.environ.get("JITACCESS_AUDIT_SEED", "0")) or random.randrange(10**6)
-LATE = 90.0  # seconds for a takeover after a crash, and all that is sent again
 
 
 @dataclass
@@ -126,7 +125,7 @@ def test_every_transition_reaches_every_sink_signed_and_in_order(audited: Audite
     team.until(denied, "Pending")
     team.decide("bob", "deny", denied, "no")
     team.until(denied, "Denied")
-    eventually(all_told(audited, team), "every transition is in every sink", timeout=LATE)
+    eventually(all_told(audited, team), "every transition is in every sink")
     ours = [event for event in audited.receiver.taken if event["subject"] == f"accessrequests/{team.namespace}/{name}"]
     story = list({event["id"]: event for event in ours}.values())
     assert [event["type"].rpartition(".")[2] for event in story] == ["Requested", "Approved", "Granted", "DurationElapsed"]
@@ -138,9 +137,7 @@ def test_every_transition_reaches_every_sink_signed_and_in_order(audited: Audite
     assert [(each["by"], each["note"]) for each in granted["decisions"]] == [("bob", "fine, \\n watching")]
     assert granted["grant"]["binding"] == team.get(name)["status"]["bindingRef"]["name"]
     assert audited.receiver.forged == 0
-    eventually(
-        lambda: all(r.checkpoints and not r.unvouched for r in audited.reports().values()), "checkpoints vouch", timeout=LATE
-    )
+    eventually(lambda: all(r.checkpoints and not r.unvouched for r in audited.reports().values()), "checkpoints vouch")
     for sink, report in audited.reports().items():
         assert report.findings == [], sink
 
@@ -158,7 +155,7 @@ def test_a_sink_that_was_away_gets_all_of_it_and_keeps_nobody_waiting(audited: A
     eventually(lambda: told(audited.texts()["file"], wanted) == wanted, "the other sink has it all")
     assert told(audited.texts()["hook"], wanted) == {}
     audited.receiver.answer = 204
-    eventually(all_told(audited, team), "the sink that was away has it all", timeout=LATE)
+    eventually(all_told(audited, team), "the sink that was away has it all")
     eventually(lambda: audited.system.health("/readyz")[1] == "ok\n", "nothing is left to be said")
 
 
@@ -173,7 +170,7 @@ def test_what_was_settled_while_the_sink_and_the_operator_were_away_is_exported_
     operator.kill()
     audited.receiver.answer = 204
     audited.system.start_operator(*audited.flags)
-    eventually(all_told(audited, team), "what was settled before is exported", timeout=LATE)
+    eventually(all_told(audited, team), "what was settled before is exported")
 
 
 def test_a_review_that_was_given_while_no_operator_ran_is_exported(audited: Audited) -> None:
@@ -183,14 +180,14 @@ def test_a_review_that_was_given_while_no_operator_ran_is_exported(audited: Audi
     eventually(lambda: team.holds("bob", "review", "debug"), "bob may review")
     name = team.request("alice", duration="1s")
     team.until(name, "Expired")
-    eventually(all_told(audited, team), "all up to the end is exported", timeout=LATE)
+    eventually(all_told(audited, team), "all up to the end is exported")
     operator = audited.system.operator
     assert operator
     operator.kill()
     team.decide("bob", "review", name, "fine: as said")
     audited.system.start_operator(*audited.flags)
     team.until_condition(name, "Reviewed", "True")
-    eventually(all_told(audited, team), "the review is exported too", timeout=LATE)
+    eventually(all_told(audited, team), "the review is exported too")
     assert any("ReviewedAsFine" in line for line in audited.texts()["file"])
 
 
@@ -211,15 +208,15 @@ def test_required_no_access_begins_unless_every_sink_has_it_and_ending_never_wai
     team.until(name, "Revoked")
     assert team.binding(name) is None
     audited.receiver.answer = 204
-    eventually(lambda: team.binding(late), "it is granted once the sink is back", timeout=LATE)
-    eventually(all_told(audited, team), "all of it was exported", timeout=LATE)
+    eventually(lambda: team.binding(late), "it is granted once the sink is back")
+    eventually(all_told(audited, team), "all of it was exported")
 
 
 def test_required_an_access_whose_record_is_on_its_way_waits_for_it(audited: Audited) -> None:
     team = audited.start("--audit", "required")
     team.policy(requiredApprovals=0)
     first = team.request("alice", duration="1h")
-    eventually(lambda: team.binding(first), "the first is granted", timeout=LATE)
+    eventually(lambda: team.binding(first), "the first is granted")
     audited.receiver.answer = 0  # takes the call, and does not answer
     name = team.request("alice", duration="1h")
     team.until(name, "Active")
@@ -227,7 +224,7 @@ def test_required_an_access_whose_record_is_on_its_way_waits_for_it(audited: Aud
     assert team.binding(name) is None
     audited.receiver.answer = 204
     audited.receiver.released.set()
-    eventually(lambda: team.binding(name), "it is granted once the sink has it", timeout=LATE)
+    eventually(lambda: team.binding(name), "it is granted once the sink has it")
     audited.receiver.released.clear()
 
 
@@ -257,9 +254,9 @@ def test_nothing_is_lost_over_kills_at_random_moments(audited: Audited) -> None:
     crowd.join()
     assert done.is_set(), "the people did not get through"
     for number in range(MANY):
-        eventually(lambda n=number: team.status(f"k{n}").get("settled"), f"k{number} is settled", timeout=LATE)  # type: ignore[misc]
-    eventually(all_told(audited, team), "every transition is in every sink, each once without duplicates, in order", timeout=LATE)
-    eventually(lambda: all(not report.unvouched for report in audited.reports().values()), "a checkpoint vouches", timeout=LATE)
+        eventually(lambda n=number: team.status(f"k{n}").get("settled"), f"k{number} is settled")  # type: ignore[misc]
+    eventually(all_told(audited, team), "every transition is in every sink, each once without duplicates, in order")
+    eventually(lambda: all(not report.unvouched for report in audited.reports().values()), "a checkpoint vouches")
     for sink, report in audited.reports().items():
         print(f"{sink}: {report.events} events, {report.duplicates} duplicates, {len(report.checkpoints)} checkpoints")
         assert report.findings == [], sink
@@ -272,7 +269,7 @@ def test_two_replicas_export_once(audited: Audited) -> None:
     before = len(audited.receiver.lines)
     name = team.request("alice", duration="1s")
     team.until(name, "Expired")
-    eventually(all_told(audited, team), "it is exported", timeout=LATE)
+    eventually(all_told(audited, team), "it is exported")
     ours = [e for e in audited.receiver.taken[before:] if e["subject"].endswith(f"/{name}")]
     assert len(ours) == len({event["id"] for event in ours}), "who stands by exports too"
     leader = audited.system.operator
@@ -280,7 +277,7 @@ def test_two_replicas_export_once(audited: Audited) -> None:
     leader.terminate()
     name = team.request("alice", duration="1s")
     team.until(name, "Expired")
-    eventually(all_told(audited, team), "who took over exports", timeout=LATE)
+    eventually(all_told(audited, team), "who took over exports")
     standby.terminate()
     audited.system.operator = None
 
@@ -299,7 +296,6 @@ def auditor(audited: Audited) -> Auditor:
     eventually(
         lambda: all(r.checkpoints and not r.unvouched and r.events >= 3 for r in audited.reports().values()),
         "it is exported",
-        timeout=LATE,
     )
     folder = audited.folder / "auditor"
     folder.mkdir()
@@ -309,7 +305,7 @@ def auditor(audited: Audited) -> Auditor:
 
     def run(line: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+            ["bash", "-c", line], cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
 
     return run

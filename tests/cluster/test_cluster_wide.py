@@ -151,8 +151,8 @@ def test_the_requester_sees_everything_through_the_account_alone_until_it_is_rev
     borne.decide("alice", "revoke", name)
     borne.until(name, "Revoked")
     assert borne.binding(name) is None
-    eventually(lambda: not borne.sees_everything(impersonating), "impersonating gives nothing", timeout=2)
-    eventually(lambda: not borne.sees_everything(holding), "nor does the token", timeout=2)
+    eventually(lambda: not borne.sees_everything(impersonating), "impersonating gives nothing")
+    eventually(lambda: not borne.sees_everything(holding), "nor does the token")
     eventually(lambda: left(borne, name) == [], "nothing is left of the identity")
 
 
@@ -176,7 +176,7 @@ def test_the_sweep_ends_a_cluster_wide_identity_while_no_operator_runs(borne: Wi
         eventually(lambda: "1 ended" in borne.team.system.jitaccess("sweep").stdout, "the sweep ends it")
         assert borne.binding(name) is None
         assert left(borne, name) == []
-        eventually(lambda: not borne.sees_everything(impersonating), "impersonating gives nothing", timeout=2)
+        eventually(lambda: not borne.sees_everything(impersonating), "impersonating gives nothing")
     borne.until(name, "Expired")
 
 
@@ -228,7 +228,7 @@ def test_without_the_component_nothing_is_given_cluster_wide_and_with_it_no_more
             *(f"{verb} {RBAC}/clusterrolebindings" for verb in ("get", "list", "watch", "create", "update", "delete")),
             f"bind-cluster-wide {RBAC}/clusterroles:view",
         }
-        wide.until_in_force(timeout=90.0)  # the installation is looked at once a minute
+        wide.until_in_force()  # the installation is looked at once a minute
         name = wide.granted()
         eventually(wide.sees_everything, "alice sees everything")
         system.plane.kubectl("delete", "clusterrolebinding", "jitaccess-cluster-wide")

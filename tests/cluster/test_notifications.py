@@ -111,7 +111,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         made = Post(system, folder, chat, failing, slow, untrusted, robots, mail)
         made.configure()
         system.start_operator(*made.flags)
-        eventually(lambda: "channels for notifications" in messages(system), "the channels are in force", timeout=120)
+        eventually(lambda: "channels for notifications" in messages(system), "the channels are in force")
         yield made
 
 
@@ -140,19 +140,19 @@ def test_a_life_is_told_once_to_each_who_listens_and_nobody_waits_for_those_who_
     channels = [{"channel": name, "when": ALL} for name in ("chat", "failing", "dead", "slow", "untrusted", "robots")]
     team.policy(notify=channels)
     name = team.request(ERIN, duration="1h", reason="INC-42 @here [x](https://evil.example)")
-    eventually(lambda: post.told(team, name), "the chat hears of the request", timeout=120)
+    eventually(lambda: post.told(team, name), "the chat hears of the request")
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
     team.until(name, "Active")  # with five channels that are dead in one way or another
-    eventually(lambda: len(post.told(team, name)) == 3, "asked, approved, granted", timeout=120)
-    eventually(lambda: post.mail.mails, "the requester hears of the grant", timeout=120)
+    eventually(lambda: len(post.told(team, name)) == 3, "asked, approved, granted")
+    eventually(lambda: post.mail.mails, "the requester hears of the grant")
     old = post.system.operator
     assert old
     assert old.terminate() == 0, old.log_tail()
     post.system.start_operator(*post.flags)  # whoever leads next tells nothing again, and goes on
     team.decide("bob", "revoke", name, "enough")
     team.until(name, "Revoked")
-    titles = eventually(lambda: exactly(4, post.told(team, name)), "it has ended", timeout=120)
+    titles = eventually(lambda: exactly(4, post.told(team, name)), "it has ended")
     assert [title.split(" ", 2)[2].split(" ")[0:2] for title in titles] == [
         ["asks", "for"],
         ["request", "for"],
@@ -164,7 +164,7 @@ def test_a_life_is_told_once_to_each_who_listens_and_nobody_waits_for_those_who_
     assert post.untrusted.got == [], "nothing is sent to whom TLS does not trust"
     assert not [text for text in post.slow.texts() if post.slow.texts().count(text) > 1], "what may have arrived comes once"
 
-    mails = eventually(lambda: exactly(2, post.mailed(team, name)), "the requester hears of the grant and its end", timeout=120)
+    mails = eventually(lambda: exactly(2, post.mailed(team, name)), "the requester hears of the grant and its end")
     subjects = [subject for _, subject in mails]
     assert subjects[0].startswith("jitaccess: You have ClusterRole view")
     assert "was revoked by bob" in subjects[1]
@@ -175,7 +175,7 @@ def test_a_life_is_told_once_to_each_who_listens_and_nobody_waits_for_those_who_
         found = [Webhook(KEY).verify(each.body, each.headers) for each in post.robots.got]
         return {event["id"]: event for event in found if event["data"]["request"]["uid"] == uid}
 
-    eventually(lambda: len(events()) == 4, "a program hears of all of it, signed", timeout=120)
+    eventually(lambda: len(events()) == 4, "a program hears of all of it, signed")
     assert [event["data"]["transition"]["reason"] for event in events().values()] == [
         "Requested",
         "Approved",
@@ -186,11 +186,11 @@ def test_a_life_is_told_once_to_each_who_listens_and_nobody_waits_for_those_who_
 
 def test_what_is_not_taken_in_time_is_said_on_the_request(post: Post) -> None:
     post.configure(patience="5s")
-    eventually(lambda: messages(post.system).count("channels for notifications") >= 2, "the new file is in force", timeout=120)
+    eventually(lambda: messages(post.system).count("channels for notifications") >= 2, "the new file is in force")
     team = new_team(post.system)
     team.policy(notify=[{"channel": "failing", "when": ["Requested"]}, {"channel": "dead", "when": ["Requested"]}])
     name = team.request()
-    words = eventually(lambda: exactly(2, failures(team, name)), "Events say so", timeout=120)
+    words = eventually(lambda: exactly(2, failures(team, name)), "Events say so")
     assert sorted(words) == [
         f"the channel {channel} was perhaps not told of Requested: it did not take it in time" for channel in ("dead", "failing")
     ]
@@ -209,7 +209,7 @@ def test_a_wrong_file_is_refused_with_its_line_and_the_old_one_stays(post: Post)
     team = new_team(post.system)
     team.policy(notify=[{"channel": "chat", "when": ["Requested"]}])
     name = team.request()
-    eventually(lambda: post.told(team, name), "the old channels are in force", timeout=120)
+    eventually(lambda: post.told(team, name), "the old channels are in force")
     post.file.write_text(right)
     eventually(lambda: "notifications:" not in post.system.health("/readyz")[1], "the file is right again")
 
@@ -229,7 +229,7 @@ def test_a_policy_whose_channel_there_is_not_is_in_force_and_says_so_until_there
     post.configure(channels={"later": {"apprise": "chat"}})
     team.until_condition("debug", "ChannelsFound", "True", of=POLICIES)
     name = team.request()
-    eventually(lambda: post.told(team, name), "and it is told", timeout=120)
+    eventually(lambda: post.told(team, name), "and it is told")
     post.configure()
     team.until_condition("debug", "ChannelsFound", "False", of=POLICIES)
 
@@ -244,7 +244,7 @@ def test_reminders_escalations_and_warnings_come_by_the_clock(post: Post) -> Non
         ]
     )
     name = team.request(ERIN, duration="51m")
-    [title] = eventually(lambda: post.told(team, name), "a reminder", timeout=120)
+    [title] = eventually(lambda: post.told(team, name), "a reminder")
     assert title.startswith("jitaccess: Still waiting: ")
     uid = team.get(name)["metadata"]["uid"]
     eventually(
@@ -254,7 +254,6 @@ def test_reminders_escalations_and_warnings_come_by_the_clock(post: Post) -> Non
             if event["type"].endswith(".Escalation") and event["data"]["request"]["uid"] == uid
         ],
         "an escalation",
-        timeout=120,
     )
     assert len(post.told(team, name)) == 1
 
@@ -265,7 +264,7 @@ def test_every_reviewer_hears_that_a_review_is_owed_and_once_that_it_is_overdue(
     def in_force() -> bool:
         return "reviewer-bob" in [entry["channels"] for entry in post.system.log() if "channels" in entry][-1]
 
-    eventually(in_force, "the file is in force", timeout=120)
+    eventually(in_force, "the file is in force")
     team = new_team(post.system)
     occasions = ["Emergency", "ReviewOwed", "ReviewOverdue", "Reviewed"]
     leads = [{"kind": "Group", "name": "leads"}]
@@ -277,8 +276,8 @@ def test_every_reviewer_hears_that_a_review_is_owed_and_once_that_it_is_overdue(
     name = team.request("alice", duration="1s")
     team.until(name, "Expired")
     eventually(lambda: team.condition(name, "Reviewed").get("reason") == "ReviewOverdue", "nobody has reviewed it in time")
-    eventually(lambda: len(post.told(team, name)) == 3, "given, owed, overdue", timeout=120)
-    eventually(lambda: len(post.mailed(team, name)) == 6, "and each reviewer by mail", timeout=120)
+    eventually(lambda: len(post.told(team, name)) == 3, "given, owed, overdue")
+    eventually(lambda: len(post.mailed(team, name)) == 6, "and each reviewer by mail")
     old = post.system.operator
     assert old
     assert old.terminate() == 0, old.log_tail()
@@ -286,14 +285,14 @@ def test_every_reviewer_hears_that_a_review_is_owed_and_once_that_it_is_overdue(
     eventually(lambda: team.holds("bob", "review", "debug"), "bob may review")
     team.decide("bob", "review", name, "misuse: I know of no such incident")
     team.until_condition(name, "Reviewed", "True")
-    titles = eventually(lambda: exactly(4, post.told(team, name)), "what was found", timeout=120)
+    titles = eventually(lambda: exactly(4, post.told(team, name)), "what was found")
     expected = [
         r"EMERGENCY: alice has ClusterRole view .*",
         r"Review owed, due .*: alice's emergency access .*",
         r"Review overdue: alice's emergency access .*",
         r"alice's emergency access .* was found to be misuse by bob",
     ]
-    mails = eventually(lambda: exactly(8, post.mailed(team, name)), "every reviewer hears of that too", timeout=120)
+    mails = eventually(lambda: exactly(8, post.mailed(team, name)), "every reviewer hears of that too")
     mailboxes = [[subject for person, subject in mails if person == f"{reviewer}@example.com"] for reviewer in REVIEWERS]
     for got in (titles, *mailboxes):  # how long ago it was is said as it is sent
         assert len(got) == len(expected)
@@ -301,7 +300,7 @@ def test_every_reviewer_hears_that_a_review_is_owed_and_once_that_it_is_overdue(
             words for words, title in zip(expected, got, strict=True) if not re.fullmatch(f"jitaccess: {words}", title)
         ] == [], got
     uid = team.get(name)["metadata"]["uid"]
-    reasons = eventually(lambda: exactly(4, post.programmed(uid)), "and a program", timeout=120)
+    reasons = eventually(lambda: exactly(4, post.programmed(uid)), "and a program")
     assert reasons == ["Emergency", "ReviewOwed", "ReviewOverdue", "ReviewedAsMisuse"]
 
 
@@ -335,10 +334,10 @@ def test_the_operator_tries_a_channel_from_the_command_line(post: Post) -> None:
 def test_a_channel_is_told_of_no_namespace_that_may_not_name_it(post: Post) -> None:
     team = new_team(post.system)
     post.configure(channels={"chat": {"apprise": "chat", "namespaces": ["elsewhere-*"]}, "all": {"apprise": "chat"}})
-    eventually(lambda: "all" in str([e.get("channels") for e in post.system.log()]), "the new channels are in force", timeout=60)
+    eventually(lambda: "all" in str([e.get("channels") for e in post.system.log()]), "the new channels are in force")
     team.policy(notify=[{"channel": "chat", "when": ["Requested", "Withdrawn"]}, {"channel": "all", "when": ["Withdrawn"]}])
     name = team.request()
     team.until(name, "Pending")
     team.decide("alice", "revoke", name)
-    eventually(lambda: post.told(team, name), "the channel that is open to all hears of it", timeout=120)
+    eventually(lambda: post.told(team, name), "the channel that is open to all hears of it")
     assert len(post.told(team, name)) == 1

@@ -45,7 +45,7 @@ class Replicas:
 
     def ready(self, process: Process) -> tuple[int, str]:
         """What it answers to kubelet."""
-        return self.system.health("/readyz", process) if process.running else (0, "")
+        return self.system.health("/readyz", process, timeout=2.0) if process.running else (0, "")  # one that sleeps says nothing
 
     def pair(self) -> tuple[str, str]:
         """The leader and the standby, once there are both."""

@@ -12,6 +12,7 @@ import pytest
 
 from controlplane.binaries import build_env, cache_root
 from controlplane.errors import BuildError
+from controlplane.patience import PATIENCE
 from controlplane.toolchain import find_go
 
 MODULE = Path(__file__).parent / "kstatus"
@@ -41,12 +42,14 @@ def program() -> Path:
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **build_env()}
-    return subprocess.run(command, cwd=MODULE, env=env, capture_output=True, text=True, timeout=500, check=False)
+    return subprocess.run(command, cwd=MODULE, env=env, capture_output=True, text=True, check=False)
 
 
 def health(manifest: dict[str, Any]) -> tuple[str, str]:
     """The status that kstatus computes (Current, InProgress, Failed, Terminating, ...), and its message."""
-    done = subprocess.run([program()], input=json.dumps([manifest]), capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(
+        [program()], input=json.dumps([manifest]), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert done.returncode == 0, done.stderr
     ((status, message),) = json.loads(done.stdout)
     return status, message

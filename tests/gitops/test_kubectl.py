@@ -8,9 +8,9 @@ import pytest
 
 from controlplane.errors import KubectlError
 from locking import LOCKS, locked
-from team import POLICIES, Team, annotations, eventually, policy_manifest
+from team import PATIENCE, POLICIES, Team, annotations, eventually, policy_manifest
 
-AT_ONCE = "--timeout=20s"  # on a machine under load; all of these are decided by the first look
+NEVER = f"--timeout={PATIENCE:.0f}s"
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -61,7 +61,7 @@ def test_kubectl_wait_sees_at_once_what_the_policy_does_not_allow(
     either.kubectl("create", "-f", str(file), user="alice")
     waits = ("condition=Reconciling=false", "condition=Denied", "jsonpath={.status.settled}=true")
     for what in waits:
-        either.kubectl("wait", f"--for={what}", "accessrequest/asked", AT_ONCE, user="alice")
+        either.kubectl("wait", f"--for={what}", "accessrequest/asked", NEVER, user="alice")
     template = """jsonpath={.status.state}: {.status.conditions[?(@.type=="Granted")].message}"""
     said = either.kubectl("get", "accessrequest", "asked", "-o", template, user="alice")
     assert said.startswith("Denied: AccessPolicy debug ")
@@ -71,7 +71,7 @@ def test_kubectl_wait_sees_at_once_what_the_policy_does_not_allow(
 def test_kubectl_wait_sees_that_access_is_there_by_the_same_condition(team: Team) -> None:
     team.policy(requiredApprovals=0, approvers=[])
     name = team.request()
-    team.kubectl("wait", "--for=condition=Reconciling=false", f"accessrequest/{name}", AT_ONCE, user="alice")
+    team.kubectl("wait", "--for=condition=Reconciling=false", f"accessrequest/{name}", NEVER, user="alice")
     assert team.state(name) == "Active"
 
 

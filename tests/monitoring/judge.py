@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from controlplane.patience import PATIENCE
 from promtool import Unavailable, ensure_promtool
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +32,7 @@ def promtool() -> Path:
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
     """What promtool says."""
-    return subprocess.run([promtool(), *words], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([promtool(), *words], capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @cache

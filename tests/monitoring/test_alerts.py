@@ -10,8 +10,6 @@ import yaml
 
 from monitoring.judge import ROOT, Asked, alerts, judged, promtool, queries, rules, run
 
-pytestmark = pytest.mark.timeout(1800)  # where promtool is to be built first
-
 A, B = 'pod="a"', 'pod="b"'
 KIND = 'kind="AccessRequest"'
 HOUR_OF = "x120"  # 30 s each

@@ -13,8 +13,6 @@ from monitoring.judge import ROOT, Asked, alerts, judged, metrics_in, queries
 from system import System
 from team import Team, eventually, new_team
 
-pytestmark = pytest.mark.timeout(1800)  # where promtool is to be built first
-
 Labels = frozenset[tuple[str, str]]
 KIND = {"kind": "AccessRequest"}
 NOTE, REASON = "go-ahead-and-fix-it", "INC-4711-pods-crash"

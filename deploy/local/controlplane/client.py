@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from controlplane.patience import PATIENCE
+
 JITACCESS, RBAC, BATCH, CORE = "/apis/jitaccess.dev/v1alpha1", "/apis/rbac.authorization.k8s.io/v1", "/apis/batch/v1", "/api/v1"
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 GROUPS = {
@@ -79,7 +81,7 @@ class Person:
     token: str = field(repr=False)
     namespace: str = "default"
     headers: Mapping[str, str] = field(default_factory=dict)
-    timeout: float = 30.0  # seconds
+    timeout: float = PATIENCE  # seconds
     _lines: list[http.client.HTTPSConnection] = field(default_factory=list)  # none or one; those `at` other namespaces share it
 
     def at(self, namespace: str) -> "Person":

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 PARENT_CHECK = 1.0  # seconds; a forked sibling may hold the pipe open after our parent died
-REMOVE_TIMEOUT = 10.0  # seconds; killed processes may still be writing
+REMOVE_TIMEOUT = 60.0  # seconds; killed processes may still be writing
 
 
 class Guard:

@@ -8,6 +8,7 @@ from typing import Any
 
 from controlplane.binaries import MODULE
 from controlplane.errors import ControlPlaneError
+from controlplane.patience import PATIENCE
 from controlplane.plane import ControlPlane
 from controlplane.sentinel import policies_in_force
 from fast_yaml import documents
@@ -32,7 +33,7 @@ _STEP = 0.3  # seconds between two attempts
 def forged_request_refused(plane: ControlPlane) -> str:
     """Say what is wrong as long as no admission policy refuses a request in another's name."""
     forged = json.dumps(FORGED)
-    said = plane.kubectl("create", "--dry-run=server", "-f", "-", input=forged, check=False, timeout=20).stderr.strip()
+    said = plane.kubectl("create", "--dry-run=server", "-f", "-", input=forged, check=False).stderr.strip()
     return "" if proves(said) else f"a forged AccessRequest was not refused by our policy; the answer was: {said or 'created'}"
 
 
@@ -41,7 +42,7 @@ def install(
     overlay: Path = OVERLAY,
     *,
     probe: Probe = forged_request_refused,
-    timeout: float = 90,
+    timeout: float = PATIENCE,
 ) -> None:
     """Apply the overlay and return when CRDs are established, admission policies are in force and `probe` finds nothing wrong.
 

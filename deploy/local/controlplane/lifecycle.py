@@ -27,7 +27,6 @@ from controlplane.users import (
     write_token_file,
 )
 
-READY_TIMEOUT = 90.0  # seconds; 3 are usual, but machines can be busy
 PORT_ATTEMPTS = 5
 
 
@@ -124,7 +123,7 @@ class Lifecycle:
         """Start a component that is not running, on the port it had, and wait until it is ready."""
         process = self._component(component).start()
         if wait:
-            process.wait_until(lambda: self._ready(component), READY_TIMEOUT)
+            process.wait_until(lambda: self._ready(component))
 
     def kill(self, component: Component) -> None:
         """End a component at once (SIGKILL); its data stays."""

@@ -13,10 +13,10 @@ from controlplane.client import Person
 from controlplane.errors import ControlPlaneError, KubectlError
 from controlplane.kubeconfig import Login, write_private
 from controlplane.lifecycle import Lifecycle
+from controlplane.patience import PATIENCE
 from controlplane.users import ADMIN
 
 _FENCE = "/version?fence="
-_FENCE_TIMEOUT = 10.0  # seconds
 
 
 class ControlPlane(Lifecycle):
@@ -69,7 +69,7 @@ class ControlPlane(Lifecycle):
         user: str = "admin",
         input: str | None = None,
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = PATIENCE,
     ) -> subprocess.CompletedProcess[str]:
         """Run kubectl as a user; KubectlError (with what it said) if it fails and `check`; `timeout` in seconds."""
         argv = [str(self.binaries["kubectl"]), *args]
@@ -114,7 +114,7 @@ class ControlPlane(Lifecycle):
         """
         start = self.audit_log.stat().st_size
         uri = _FENCE + secrets.token_hex(8)
-        deadline = time.monotonic() + _FENCE_TIMEOUT
+        deadline = time.monotonic() + PATIENCE
         asked = {self.person().name: self.person(), **self._people}
         for person in asked.values():
             person.call("GET", uri)

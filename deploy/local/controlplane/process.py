@@ -12,6 +12,7 @@ from typing import Self
 
 from controlplane.errors import AddressInUse, ControlPlaneError, ProcessDied
 from controlplane.guard import guard
+from controlplane.patience import PATIENCE
 
 # The child waits for one line before it becomes the program: by then the guard knows its group. If the parent dies
 # in between, the child reads the end of the pipe and ends too.
@@ -106,9 +107,9 @@ class Process:
         """End it at once (SIGKILL) and wait; nothing happens if it has ended."""
         if self.running:
             self._end(signal.SIGKILL)
-            self.wait(30)
+            self.wait(PATIENCE)
 
-    def terminate(self, timeout: float = 15) -> int | None:
+    def terminate(self, timeout: float = PATIENCE) -> int | None:
         """Ask it to end (SIGTERM), kill it after `timeout` seconds, and return the exit code."""
         if self.running:
             self._end(signal.SIGTERM)
@@ -130,7 +131,7 @@ class Process:
     def log_tail(self, lines: int = 20) -> str:
         return "\n".join(self.output().splitlines()[-lines:])
 
-    def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
+    def wait_until(self, ready: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Wait until `ready()`; ProcessDied or ControlPlaneError (with the log's tail) if it never is."""
         deadline = time.monotonic() + timeout
         while not (ready() and self.running):
