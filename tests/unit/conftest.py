@@ -1,5 +1,6 @@
+import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 
 import aiohttp
@@ -7,12 +8,28 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from jitaccess.kube.api import Cluster
+from team import PATIENCE
 from unit.examples import T0
 from unit.fake_api import FakeApi
+from unit.held import HeldLoop
 
 # Slow and shared machines: no deadline, few examples; the state machine sets its own number.
 settings.register_profile("unit", deadline=None, max_examples=60, database=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("unit")
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that a test runs on: who asks for `held`, itself or by a fixture, gets the one whose clock is held."""
+    held = "held" in getattr(item, "fixturenames", ())
+    return {"held": HeldLoop} if held else {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture
+async def held() -> HeldLoop:
+    """The loop of this test, whose time passes only where everything waits."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, HeldLoop)
+    return loop
 
 
 class Now:
@@ -50,5 +67,5 @@ async def api(now: Now) -> AsyncIterator[FakeApi]:
 @pytest.fixture
 async def cluster(api: FakeApi) -> AsyncIterator[Cluster]:
     """The adapter, talking to the fake."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
         yield Cluster(session, api.url)

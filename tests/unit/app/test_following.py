@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from typing import Any
 
 import aiohttp
@@ -15,6 +15,7 @@ from jitaccess.app.following import Following
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.resources import NAMESPACES
+from unit.waiting import until
 
 
 def namespace(name: str, version: str = "5") -> dict[str, Any]:
@@ -45,7 +46,7 @@ class Server:
         response = web.StreamResponse()
         await response.prepare(request)
         if not self.streams:
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
         for event in self.streams.pop(0):
             await response.write(json.dumps(event).encode() + b"\n")
         return response
@@ -82,17 +83,18 @@ async def desk(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         yield Desk(Cluster(session, str(listening.make_url("")).rstrip("/")))
 
 
-async def follow(desk: Desk, seconds: float = 0.4) -> None:
-    """Follow for a while."""
+async def follow(desk: Desk, far_enough: Callable[[], bool]) -> None:
+    """Follow until it has come that far, and a moment longer."""
     running = asyncio.create_task(desk.following.run())
-    await asyncio.sleep(seconds)
+    await until(far_enough, lambda: f"more than {desk.heard} in lists of {desk.listed}")
+    await asyncio.sleep(0.1)
     assert not running.done(), "it goes on for ever"
     running.cancel()
 
 
 async def test_what_is_there_is_heard_and_then_what_happens(server: Server, desk: Desk) -> None:
     server.streams = [[{"type": "ADDED", "object": namespace("b", "8")}, {"type": "DELETED", "object": namespace("b", "9")}]]
-    await follow(desk)
+    await follow(desk, lambda: len(server.watches) == 2)
     assert desk.heard == [(None, "a"), ("ADDED", "b"), ("DELETED", "b")]
     assert desk.listed == [{"a"}]
     assert server.watches[0]["resourceVersion"] == "7"
@@ -101,7 +103,7 @@ async def test_what_is_there_is_heard_and_then_what_happens(server: Server, desk
 
 async def test_only_what_is_selected_is_listed_and_watched(server: Server, desk: Desk) -> None:
     desk.following = Following(desk.following._cluster, NAMESPACES, desk._hear, selector="a=b", fields="status.settled=true")
-    await follow(desk)
+    await follow(desk, lambda: len(server.watches) == 1)
     assert {name: server.watches[0][name] for name in ("labelSelector", "fieldSelector")} == {
         "labelSelector": "a=b",
         "fieldSelector": "status.settled=true",
@@ -110,30 +112,30 @@ async def test_only_what_is_selected_is_listed_and_watched(server: Server, desk:
 
 async def test_a_watch_that_the_server_ends_goes_on_where_it_ended(server: Server, desk: Desk) -> None:
     server.streams = [[{"type": "BOOKMARK", "object": namespace("", "12")}], [{"type": "ADDED", "object": namespace("b", "13")}]]
-    await follow(desk)
-    assert [watch["resourceVersion"] for watch in server.watches][:3] == ["7", "12", "13"]
+    await follow(desk, lambda: len(server.watches) == 3)
+    assert [watch["resourceVersion"] for watch in server.watches] == ["7", "12", "13"]
     assert server.lists == 1
     assert desk.heard == [(None, "a"), ("ADDED", "b")], "a bookmark is nobody's change"
 
 
 async def test_where_the_server_has_forgotten_all_is_listed_anew(server: Server, desk: Desk) -> None:
     server.streams = [[{"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}]]
-    await follow(desk)
+    await follow(desk, lambda: len(server.watches) == 2)
     assert server.lists == 2
     assert desk.listed == [{"a"}, {"a"}]
 
 
 async def test_a_refusal_is_said_and_tried_again(server: Server, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     server.refuses = 2
-    await follow(desk)
+    await follow(desk, lambda: len(server.watches) == 1)
     assert [record.getMessage() for record in caplog.records] == ["cannot follow namespaces: no"] * 2
     assert desk.listed == [{"a"}]
 
 
 async def test_what_may_not_be_followed_is_not_asked_for(server: Server, desk: Desk) -> None:
     desk.may = False
-    await follow(desk, 0.1)
+    await follow(desk, lambda: True)
     assert server.lists == 0
     desk.may = True
-    await follow(desk)
+    await follow(desk, lambda: len(server.watches) == 1)
     assert server.lists == 1

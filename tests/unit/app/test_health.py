@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from jitaccess.app import health
 from jitaccess.app.health import MOST_CONNECTIONS, REQUEST_BYTES, Answer, HealthServer, probes
 from jitaccess.workqueue.schedule import Schedule, Target
+from team import PATIENCE
+from unit.waiting import until
 
 
 @dataclass
@@ -39,6 +42,12 @@ def operator() -> Operator:
     return Operator()
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is hung up on for having been slow, unless a test is about that."""
+    monkeypatch.setattr(health, "CONNECTION_SECONDS", 2 * PATIENCE)
+
+
 @pytest.fixture
 async def port(operator: Operator) -> AsyncIterator[int]:
     """Where it serves."""
@@ -55,7 +64,7 @@ async def ask(port: int, request: bytes) -> tuple[int, str]:
     try:
         with contextlib.suppress(ConnectionError):
             writer.write(request)
-            answer = await asyncio.wait_for(reader.read(), 10)
+            answer = await asyncio.wait_for(reader.read(), PATIENCE)
             head, _, body = answer.decode().partition("\r\n\r\n")
             return (int(head.split()[1]), body) if head else (0, "")
         return 0, ""
@@ -93,8 +102,9 @@ async def test_what_the_probes_say(
     assert await ask(port, get(path)) == said
 
 
-async def test_a_schedule_that_does_not_look_is_not_alive(operator: Operator, port: int) -> None:
-    operator.schedule.beat = time.monotonic() - 91
+async def test_a_schedule_that_does_not_look_is_not_alive(operator: Operator, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = SimpleNamespace(monotonic=lambda: operator.schedule.beat + 91)
+    monkeypatch.setattr(health, "time", stopped)
     assert await ask(port, get("/livez")) == (503, "the clock has not looked for 91 s\n")
 
 
@@ -117,40 +127,47 @@ async def test_who_does_not_ask_in_time_is_hung_up_on(port: int, monkeypatch: py
     monkeypatch.setattr(health, "CONNECTION_SECONDS", 0.2)
     start = time.monotonic()
     assert await ask(port, b"GET /livez HTTP/1.1\r\nX-Slow: ") == (0, "")
-    assert 0.2 <= time.monotonic() - start < 2
+    assert time.monotonic() - start >= 0.2
 
 
 async def test_the_newest_connection_takes_the_place_of_the_oldest(port: int) -> None:
     silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MOST_CONNECTIONS)]
     assert await ask(port, get("/livez")) == (200, "ok\n")
     with contextlib.suppress(ConnectionError):
-        assert await asyncio.wait_for(silent[0][0].read(), 1) == b"", "the oldest was hung up on"
+        assert await asyncio.wait_for(silent[0][0].read(), PATIENCE) == b"", "the oldest was hung up on"
     silent[-1][1].write(get("/livez"))
-    assert (await asyncio.wait_for(silent[-1][0].read(), 1)).startswith(b"HTTP/1.1 200"), "the newest was not"
+    assert (await asyncio.wait_for(silent[-1][0].read(), PATIENCE)).startswith(b"HTTP/1.1 200"), "the newest was not"
     for _, writer in silent:
         writer.close()
 
 
 async def test_who_does_not_read_the_answer_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "CONNECTION_SECONDS", 0.2)
-    server = HealthServer({"/large": lambda: Answer(HTTPStatus.OK, "x" * 50_000_000)})
+    asked = asyncio.Event()
+
+    def large() -> Answer:
+        asked.set()
+        return Answer(HTTPStatus.OK, "x" * 50_000_000)
+
+    server = HealthServer({"/large": large})
     address = await server.start("127.0.0.1", 0)
     with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as deaf:
         deaf.sendall(get("/large"))
-        await asyncio.sleep(0.5)
-        assert not server._open, "nobody waits for it"
+        await until(lambda: asked.is_set() and not server._open, "nobody waits for it")
     await server.close()
 
 
-# In a process of its own, whose memory can be measured. 300 connections that never finish what they send.
+# In a process of its own, whose memory can be measured. 300 connections that never finish what they send, nor are timed out.
 SERVE = """
 import asyncio
 from http import HTTPStatus
+from jitaccess.app import health
 from jitaccess.app.health import Answer, HealthServer
 
 async def main():
+    health.CONNECTION_SECONDS = 3600
     print(await HealthServer({"/livez": lambda: Answer(HTTPStatus.OK, "ok\\n")}).start("127.0.0.1", 0), flush=True)
-    await asyncio.sleep(60)
+    await asyncio.sleep(3600)
 
 asyncio.run(main())
 """
@@ -173,20 +190,18 @@ def resident(pid: int) -> int:
 )
 async def test_three_hundred_connections_cost_little_and_keep_no_probe_out(sent: bytes) -> None:
     server = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, stdout=subprocess.PIPE)
-    assert server.stdout
-    port = int((await server.stdout.readline()).decode().rpartition(":")[2])
-    before = resident(server.pid)
     writers = []
     try:
+        assert server.stdout
+        port = int((await server.stdout.readline()).decode().rpartition(":")[2])
+        before = resident(server.pid)
         for number in range(300):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             with contextlib.suppress(ConnectionError):
                 writer.write(sent)
             writers.append(writer)
             if number % 100 == 99:
-                start = time.monotonic()
                 assert await ask(port, get("/livez")) == (200, "ok\n"), f"with {number} connections"
-                assert time.monotonic() - start < 5, "kubelet waits that long"
         await asyncio.sleep(0.5)
         grown = resident(server.pid) - before
         assert grown < 30 * MEGABYTE, f"300 connections cost {grown / MEGABYTE:.0f} MB"

@@ -12,6 +12,7 @@ from jitaccess.app.command import main
 from jitaccess.app.notifying import Configuration
 from jitaccess.publish.notify.channels import Channels
 from jitaccess.publish.notify.child import Child
+from unit.waiting import until
 
 
 class Checks(Child):
@@ -44,22 +45,30 @@ async def test_a_change_is_applied_and_a_mistake_is_not(folder: Path, monkeypatc
     kept, applied = configuration(folder), list[Channels]()
     task = asyncio.create_task(kept.keep(applied.append))
 
-    async def until(count: int, problem: str = "") -> None:
-        async with asyncio.timeout(20):
-            while len(applied) != count or problem not in kept.problem or bool(problem) != bool(kept.problem):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+    async def comes_to(count: int, problem: str = "") -> None:
+        await until(
+            lambda: len(applied) == count and problem in kept.problem and bool(problem) == bool(kept.problem),
+            lambda: f"{count} applied, and {problem or 'no problem'}; last seen: {len(applied)}, and {kept.problem}",
+        )
 
-    await until(1)
+    def replaced(name: str, new: Path) -> None:
+        os.replace(new, folder / name)  # noqa: PTH105 (what kubelet does; it is read meanwhile)
+
+    def rewritten(text: str) -> None:
+        (folder / "new").write_text(text)
+        replaced("notifications.yaml", folder / "new")
+
+    await comes_to(1)
     (folder / "new").symlink_to("..1")
-    os.replace(folder / "new", folder / "secrets")  # noqa: PTH105 (what kubelet does)
-    await until(2)
+    replaced("secrets", folder / "new")
+    await comes_to(2)
     assert [each.channels["chat"].apprise for each in applied] == ["json://one", "json://two"]
-    (folder / "notifications.yaml").write_text("channels:\n  chat: {aprise: chat}\n")
-    await until(2, "line 2: channels.chat has an unknown field 'aprise'")
+    rewritten("channels:\n  chat: {aprise: chat}\n")
+    await comes_to(2, "line 2: channels.chat has an unknown field 'aprise'")
     (folder / "notifications.yaml").unlink()
-    await until(2, "cannot be read")
-    (folder / "notifications.yaml").write_text("channels: {}\n")
-    await until(3)
+    await comes_to(2, "cannot be read")
+    rewritten("channels: {}\n")
+    await comes_to(3)
     task.cancel()
     assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
 

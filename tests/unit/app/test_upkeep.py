@@ -3,12 +3,22 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, cast
 
 import pytest
 
 from jitaccess.app import upkeep as upkeep_module
-from jitaccess.app.upkeep import Habits, Upkeep, next_retirement, skew_in_words
+from jitaccess.app.upkeep import (
+    CHECK_SECONDS,
+    FIRST_RETIRE_SECONDS,
+    RETIRE_SECONDS,
+    RETRY_RETIRE_SECONDS,
+    Habits,
+    Upkeep,
+    next_retirement,
+    skew_in_words,
+)
 from jitaccess.domain.model import Key
 from jitaccess.kube.api import Outage, Refused
 from jitaccess.kube.clock import Clock
@@ -20,6 +30,8 @@ from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
 from unit.emergencies import ended
 from unit.examples import HOUR, KEY, T0, active_status, empty_store, policy, request
+from unit.held import HeldLoop
+from unit.waiting import until
 
 PAUSES = [
     pytest.param(0, 3600.0, id="done: an hour"),
@@ -96,15 +108,6 @@ class Desk:
         self.looked.append(target)
 
 
-async def until(look: Callable[[], object], what: str) -> None:
-    """Wait for it, two seconds at most."""
-    for _ in range(200):
-        if look():
-            return
-        await asyncio.sleep(0.01)
-    pytest.fail(f"expected within 2 s: {what}")
-
-
 async def test_a_wrong_clock_is_told_once_for_each_change(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
     for skew in (0.0, -120.0, -120.5, -119.6, -60.0, 0.0, 0.3):
@@ -117,14 +120,14 @@ async def test_a_wrong_clock_is_told_once_for_each_change(caplog: pytest.LogCapt
     ]
 
 
-async def test_the_installation_is_checked_at_once_when_something_about_it_has_changed() -> None:
+async def test_the_installation_is_checked_at_once_when_something_about_it_has_changed(held: HeldLoop) -> None:
     desk = Desk()
     running = asyncio.create_task(desk.upkeep.check_for_ever())
     await until(lambda: desk.installation.checks == 1, "the first check")
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(CHECK_SECONDS - 1)
     assert desk.installation.checks == 1, "then not for a minute"
     desk.upkeep.reinstalled()
-    await until(lambda: desk.installation.checks == 2, "another one")
+    await until(lambda: desk.installation.checks == 2, "another one", within=0.1)
     running.cancel()
 
 
@@ -216,7 +219,7 @@ async def test_who_begins_to_lead_looks_at_every_review_that_is_owed() -> None:
     [pytest.param(False, 1, id="compared since"), pytest.param(True, 2, id="listed since")],
 )
 async def test_what_was_listed_before_a_comparison_is_not_compared_again(
-    monkeypatch: pytest.MonkeyPatch, relisted_again: bool, comparisons: int
+    monkeypatch: pytest.MonkeyPatch, held: HeldLoop, relisted_again: bool, comparisons: int
 ) -> None:
     desk, compared = Desk(), 0
 
@@ -231,13 +234,12 @@ async def test_what_was_listed_before_a_comparison_is_not_compared_again(
     monkeypatch.setattr(upkeep_module, "compare", compare)
     monkeypatch.setattr(upkeep_module, "sweep_policies", nothing)
     monkeypatch.setattr(upkeep_module, "sweep_locks", nothing)
-    monkeypatch.setattr(upkeep_module, "SETTLE_SECONDS", 0.05)
     desk.upkeep.relisted()
     await desk.upkeep.sweep(thorough=True)
     if relisted_again:
         desk.upkeep.relisted()
     running = asyncio.create_task(desk.upkeep.sweep_for_ever())
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(60)
     running.cancel()
     assert compared == comparisons
 
@@ -257,28 +259,26 @@ async def test_where_comparing_fails_everything_is_looked_at(monkeypatch: pytest
     running.cancel()
 
 
-async def test_a_refused_retirement_is_tried_again_soon_and_a_standby_retires_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    tries = 0
+async def test_a_refused_retirement_is_tried_again_soon_and_a_standby_retires_nothing(
+    monkeypatch: pytest.MonkeyPatch, held: HeldLoop
+) -> None:
+    tries: set[float] = set()
 
     async def remove_old(*_: object) -> int:
-        nonlocal tries
-        tries += 1
+        tries.add(held.time())
         raise Refused("the policy engine says no")
 
     monkeypatch.setattr(upkeep_module, "remove_old", remove_old)
-    monkeypatch.setattr(upkeep_module, "RETRY_RETIRE_SECONDS", 0.05)
-    monkeypatch.setattr(upkeep_module, "RETIRE_SECONDS", 0.05)
-    monkeypatch.setattr(upkeep_module, "FIRST_RETIRE_SECONDS", 0.05)
     desk = Desk()
     desk.leads = False
     running = asyncio.create_task(desk.upkeep.retire_for_ever())
-    await asyncio.sleep(0.2)
-    assert tries == 0, "who does not lead does not retire"
+    await asyncio.sleep(FIRST_RETIRE_SECONDS + 1)
+    assert not tries, "who does not lead does not retire"
     desk.leads = True
-    await until(lambda: tries >= 3, "it is tried again and again")
+    await asyncio.sleep(RETIRE_SECONDS + 3 * RETRY_RETIRE_SECONDS)
     desk.leads = False
-    await asyncio.sleep(0.2)
-    before = tries
-    await asyncio.sleep(0.5)
-    assert tries == before
+    assert [later - earlier for earlier, later in pairwise(sorted(tries))] == [30.0, 60.0], "it is tried again and again"
+    before = len(tries)
+    await asyncio.sleep(2 * RETIRE_SECONDS)
+    assert len(tries) == before
     running.cancel()

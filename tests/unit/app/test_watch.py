@@ -17,6 +17,7 @@ from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST, CLUSTER_ACC
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.resources import CLUSTER_ROLE_BINDINGS, LOCKS, NAMESPACES, POLICIES, REQUESTS
 from jitaccess.workqueue.schedule import Schedule, Target
+from team import PATIENCE
 from unit.examples import ALICE, empty_store, lock_manifest
 
 R, P = Target(REQUESTS, Key("team-a", "r")), Target(POLICIES, Key("team-a", "debug"))
@@ -41,8 +42,10 @@ class Desk:
     async def fired(self) -> list[Target]:
         """What was to be looked at."""
         running = asyncio.create_task(self.schedule.run())
-        await asyncio.sleep(0.02)
-        await self.schedule.stop(1.0)
+        await asyncio.sleep(0)
+        while self.schedule.waiting or self.schedule._running:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await self.schedule.stop(PATIENCE)
         await running
         return self.seen
 

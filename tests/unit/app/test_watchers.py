@@ -5,8 +5,7 @@ import contextlib
 import json
 import signal
 import ssl
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +24,8 @@ from jitaccess.kube.credentials import Connection
 from jitaccess.manifests.resources import CRDS, POLICIES, REQUESTS, ROLE_BINDINGS, Resource
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
+from team import PATIENCE
+from unit.waiting import until
 
 WATCHED = (REQUESTS, POLICIES, ROLE_BINDINGS)
 DISCOVERED = (*WATCHED, CRDS, Resource("", "v1", "namespaces", "Namespace"))  # Kopf wants to see the last two
@@ -138,19 +139,13 @@ async def fire(_: Target) -> None:
     """Nobody looks here."""
 
 
-async def until(look: Callable[[], object], what: str, seconds: float = 10.0) -> None:
-    """Wait for it."""
-    start = time.monotonic()
-    while not look():
-        assert time.monotonic() - start < seconds, f"expected within {seconds} s: {what}"
-        await asyncio.sleep(0.01)
-
-
 @pytest.fixture
 async def desk(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    """Watchers that have just been started, and are in a hurry."""
-    for name, seconds in (("FIRST_PAUSE", 0.1), ("LOOK_OFTEN", 0.05), ("LOOK_EVERY", 0.3), ("START_SECONDS", 2.0)):
+    """Watchers that have just been started, and look often."""
+    for name, seconds in (("FIRST_PAUSE", 0.1), ("LOOK_OFTEN", 0.05), ("LOOK_EVERY", 0.3)):
         monkeypatch.setattr(watchers_module, name, seconds)
+    for name in ("START_SECONDS", "END_SECONDS", "LOOK_SECONDS"):  # in which Kopf and the API server need not hurry
+        monkeypatch.setattr(watchers_module, name, PATIENCE)
     api = SmallApi()
     application = web.Application()
     application.router.add_get("/{path:.*}", api.answer)
@@ -187,9 +182,9 @@ async def test_a_watcher_that_ends_is_told_and_all_are_back_soon(
     desk: Desk, resource: Resource, caplog: pytest.LogCaptureFixture
 ) -> None:
     await desk.ready()
-    tasks(resource)[0].cancel()  # which Kopf itself does not notice
-    await until(lambda: desk.watchers.problem, "it says that it does not watch", 1)
     desk.api.watches.clear()
+    tasks(resource)[0].cancel()  # which Kopf itself does not notice
+    await until(lambda: desk.watchers.problem, "it says that it does not watch")
     await desk.ready()
     assert desk.spawned == 2
     assert [len(tasks(each)) for each in WATCHED] == [1, 1, 1]
@@ -207,12 +202,14 @@ async def test_without_definitions_it_waits_for_them(desk: Desk) -> None:
     desk.api.hang_up()
     gone = "\n".join(f"CustomResourceDefinition {name}.jitaccess.dev is missing" for name in ("accessrequests", "accesspolicies"))
     await until(lambda: desk.watchers.problem == gone, gone)
-    assert desk.changes == 2, "told when they came and when they went"
+    # Whoever looks while they go may see one of them gone first.
+    assert desk.changes in (2, 3), "told when they came and when they went"
     assert len(desk.store.requests[REQUESTS]) == 1, "what was known is still known"
     desk.api.watches.clear()
+    before = desk.changes
     desk.api.definitions = {"accessrequests.jitaccess.dev": "2", "accesspolicies.jitaccess.dev": "2"}
     await desk.ready()
-    assert desk.changes == 3
+    assert desk.changes - before in (1, 2)
 
 
 @pytest.mark.parametrize("deleting", [pytest.param(True, id="being deleted"), pytest.param(False, id="replaced")])

@@ -28,6 +28,7 @@ from jitaccess.manifests.resources import (
     ROLES,
     Resource,
 )
+from team import PATIENCE
 from unit.examples import KEY, POLICY_KEY, POLICY_REF, UID, VIEW, policy_manifest, request_manifest
 from unit.fake_api import FakeApi
 
@@ -304,7 +305,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def odd() -> AsyncIterator[Callable[[Answer], Awaitable[Cluster]]]:
     """An adapter that talks to a server which answers as it is told."""
     servers: list[TestServer] = []
-    session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+    session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE))
 
     async def serve(answer: Answer) -> Cluster:
         application = web.Application()

@@ -16,11 +16,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jitaccess.publish.webhook import Endpoint, Message, NotSent, Webhook, parse_secrets, signed_headers
+from team import PATIENCE
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 OTHER = "whsec_" + base64.b64encode(b"o" * 32).decode()
 MESSAGE = Message("msg-1", '{"reason":"<@here> é"}'.encode(), "application/json")
-QUICK = aiohttp.ClientTimeout(total=0.3)
+PATIENT = aiohttp.ClientTimeout(total=PATIENCE)
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -52,8 +53,8 @@ async def receiver() -> AsyncIterator[tuple[Receiver, str]]:
         yield made, str(server.make_url("/hook"))
 
 
-async def sent(endpoint: Endpoint, patience: aiohttp.ClientTimeout = QUICK) -> None:
-    webhook = Webhook(endpoint, patience)
+async def sent(endpoint: Endpoint, limit: aiohttp.ClientTimeout = PATIENT) -> None:
+    webhook = Webhook(endpoint, limit)
     try:
         await webhook.send(MESSAGE)
     finally:
@@ -90,7 +91,7 @@ async def test_url_and_secret_are_read_anew_for_each_message(receiver: tuple[Rec
     there, url = receiver
     where, secret = tmp_path / "url", secret_file(tmp_path)
     where.write_text("http://127.0.0.1:9/gone\n")
-    webhook = Webhook(Endpoint(url_file=where, secret_file=secret), QUICK)
+    webhook = Webhook(Endpoint(url_file=where, secret_file=secret), PATIENT)
     with pytest.raises(NotSent):
         await webhook.send(MESSAGE)
     where.write_text(url + "\n")
@@ -151,7 +152,7 @@ async def test_a_receiver_that_does_not_answer_is_given_up(receiver: tuple[Recei
 
     there.answer = hang
     with pytest.raises(NotSent, match="no answer in time"):
-        await sent(Endpoint(url))
+        await sent(Endpoint(url), aiohttp.ClientTimeout(total=0.3))
     released.set()
 
 
@@ -166,7 +167,7 @@ async def test_an_endless_answer_is_not_read_to_its_end(receiver: tuple[Receiver
         return response
 
     there.answer = pour
-    await sent(Endpoint(url), aiohttp.ClientTimeout(total=5))
+    await sent(Endpoint(url))
 
 
 async def test_nobody_listening_is_an_outage_and_the_secret_in_the_url_is_not_told() -> None:
@@ -248,7 +249,7 @@ async def https(certificate: tuple[Path, Path]) -> AsyncIterator[tuple[Receiver,
 
 async def test_a_certificate_of_the_ca_file_is_trusted(https: tuple[Receiver, int], certificate: tuple[Path, Path]) -> None:
     there, port = https
-    await sent(Endpoint(f"https://localhost:{port}/hook", ca_file=certificate[0]), aiohttp.ClientTimeout(total=5))
+    await sent(Endpoint(f"https://localhost:{port}/hook", ca_file=certificate[0]))
     assert len(there.got) == 1
 
 
@@ -262,7 +263,7 @@ async def test_a_certificate_that_does_not_hold_is_an_outage(
     there, port = https
     endpoint = Endpoint(f"https://{host}:{port}/hook", ca_file=certificate[0] if trusted else None)
     with pytest.raises(NotSent, match="certificate verify failed"):
-        await sent(endpoint, aiohttp.ClientTimeout(total=5))
+        await sent(endpoint)
     assert there.got == []
 
 

@@ -25,6 +25,7 @@ from jitaccess.reconcile.requests import RequestReconciler
 from jitaccess.workqueue.policies import Policies
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Requests, Store
+from team import PATIENCE
 from unit.conftest import Now
 from unit.examples import (
     ALICE,
@@ -45,6 +46,7 @@ from unit.examples import (
     request_manifest,
 )
 from unit.fake_api import FakeApi
+from unit.waiting import until
 
 GRANT_KEY = Key(NAMESPACE, grant_name(KEY, UID))
 TARGET = Target(REQUESTS, KEY)
@@ -1297,10 +1299,8 @@ async def test_of_many_that_end_at_once_every_binding_goes_before_the_first_reco
         live.at(Target(REQUESTS, key), bench.now())
     bench.tools.schedule.soon = live.soon  # type: ignore[method-assign]
     running = asyncio.create_task(live.run())
-    for _ in range(2000):
-        if bench.api.all(JOBS):
-            await asyncio.sleep(0.01)
-    await live.stop(1.0)
+    await until(lambda: not bench.api.all(JOBS), "every Job goes")
+    await live.stop(PATIENCE)
     await running
     assert bench.api.writes[:40] == [NO_BINDING] * 40, f"expected 40 deleted bindings first, and got {bench.api.writes[:40]}"
     assert sorted(bench.api.writes[40:]) == [NO_JOB] * 40 + [STATUS] * 40

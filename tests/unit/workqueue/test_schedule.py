@@ -1,7 +1,6 @@
 """Deadlines and news: fired when due, never the same target twice at once, and again when it failed."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +10,10 @@ from jitaccess.domain.model import Key
 from jitaccess.kube.clock import utcnow
 from jitaccess.manifests.resources import POLICIES, REQUESTS
 from jitaccess.workqueue import schedule as schedule_module
-from jitaccess.workqueue.schedule import FIRST_RETRY, LONGEST_RETRY, LONGEST_SLEEP, Schedule, Target
+from jitaccess.workqueue.schedule import FIRST_RETRY, LONGEST_RETRY, LONGEST_SLEEP, RESOLUTION, Schedule, Target
+from unit.examples import T0
+from unit.held import HeldLoop
+from unit.waiting import until
 
 
 def target(name: str) -> Target:
@@ -47,12 +49,23 @@ class Fire:
         finally:
             self.together[what] -= 1
 
-    async def until(self, what: Callable[[], bool], seconds: float = 15.0) -> None:
-        """Wait until it is true; well below the longest sleep, so that only a waiter that was woken makes it in time."""
-        give_up = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < give_up, f"did not happen within {seconds} s; fired so far: {list(map(str, self.fired))}"
-            await asyncio.sleep(0.002)
+    async def until(self, look: Callable[[], bool], within: float = LONGEST_SLEEP / 2) -> float:
+        """Wait until it is so; well below the longest sleep, so that only a waiter that was woken makes it in time."""
+        return await until(look, lambda: f"other than what was fired: {list(map(str, self.fired))}", within=within)
+
+
+class Wall:
+    """The wall clock, in whole milliseconds: it goes with the loop's, and somebody steps it."""
+
+    def __init__(self, held: HeldLoop) -> None:
+        self.stepped = 0.0
+        self._held = held
+
+    def __call__(self) -> datetime:
+        return T0 + timedelta(milliseconds=int(1000 * (self._held.time() + self.stepped)))
+
+    def soon(self, milliseconds: float) -> datetime:
+        return self() + timedelta(milliseconds=milliseconds)
 
 
 @pytest.fixture
@@ -60,16 +73,21 @@ async def fire() -> Fire:
     return Fire()
 
 
+@pytest.fixture
+def wall(held: HeldLoop) -> Wall:
+    return Wall(held)
+
+
 Start = Callable[[], Schedule]
 
 
 @pytest.fixture
-async def start(fire: Fire) -> AsyncIterator[Callable[..., Schedule]]:
+async def start(fire: Fire, wall: Wall) -> AsyncIterator[Callable[..., Schedule]]:
     """Make a running clock; it is stopped with the test."""
     running: list[tuple[Schedule, asyncio.Task[None]]] = []
 
     def begin(made: Schedule | None = None, fire: Callable[[Target], Awaitable[None]] = fire) -> Schedule:
-        made = made or Schedule(fire, utcnow)
+        made = made or Schedule(fire, wall)
         running.append((made, asyncio.create_task(made.run())))
         return made
 
@@ -77,11 +95,7 @@ async def start(fire: Fire) -> AsyncIterator[Callable[..., Schedule]]:
     for made, task in running:
         fire.gate.set()
         await made.stop(30)
-        await asyncio.wait_for(task, 30)
-
-
-def soon(milliseconds: float) -> datetime:
-    return datetime.fromtimestamp(time.time() + milliseconds / 1000, UTC)
+        await task
 
 
 async def test_news_are_fired_at_once(fire: Fire, start: Start) -> None:
@@ -90,16 +104,16 @@ async def test_news_are_fired_at_once(fire: Fire, start: Start) -> None:
     assert fire.fired == [A]
 
 
-async def test_news_before_the_start_are_not_lost(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire, utcnow)
+async def test_news_before_the_start_are_not_lost(fire: Fire, start: Callable[..., Schedule], wall: Wall) -> None:
+    made = Schedule(fire, wall)
     made.soon(A)
     made.soon(B)
     start(made)
     await fire.until(lambda: fire.finished == [A, B])
 
 
-async def test_the_same_news_twice_before_it_is_fired_is_one(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire, utcnow)
+async def test_the_same_news_twice_before_it_is_fired_is_one(fire: Fire, start: Callable[..., Schedule], wall: Wall) -> None:
+    made = Schedule(fire, wall)
     for _ in range(5):
         made.soon(A)
     made.soon(B)
@@ -123,12 +137,12 @@ async def test_news_while_it_is_running_is_fired_once_more_afterwards(fire: Fire
     assert fire.fired == [A, A]
 
 
-async def test_a_deadline_while_it_is_running_is_fired_afterwards(fire: Fire, start: Start) -> None:
+async def test_a_deadline_while_it_is_running_is_fired_afterwards(fire: Fire, start: Start, wall: Wall) -> None:
     made = start()
     fire.gate.clear()
     made.soon(A)
     await fire.until(lambda: fire.fired == [A])
-    made.at(A, soon(1))
+    made.at(A, wall.soon(1))
     await asyncio.sleep(0.02)
     assert fire.fired == [A], "never twice at once"
     fire.gate.set()
@@ -143,8 +157,8 @@ async def test_one_that_hangs_holds_up_no_other(fire: Fire, start: Start) -> Non
     await fire.until(lambda: fire.fired == [A, B, C])
 
 
-async def test_no_more_run_at_once_than_allowed(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = start(Schedule(fire, utcnow, concurrency=2))
+async def test_no_more_run_at_once_than_allowed(fire: Fire, start: Callable[..., Schedule], wall: Wall) -> None:
+    made = start(Schedule(fire, wall, concurrency=2))
     fire.gate.clear()
     everything = [target(str(number)) for number in range(8)]
     for what in everything:
@@ -157,71 +171,71 @@ async def test_no_more_run_at_once_than_allowed(fire: Fire, start: Callable[...,
     assert fire.most_at_once == 2
 
 
-async def test_deadlines_are_fired_in_their_order_and_not_before(fire: Fire, start: Start) -> None:
+async def test_deadlines_are_fired_in_their_order_and_not_before(fire: Fire, start: Start, wall: Wall) -> None:
     made = start()
-    moments = {A: soon(60), B: soon(20), C: soon(40)}
+    moments = {A: wall.soon(60), B: wall.soon(20), C: wall.soon(40)}
     for what, moment in moments.items():
         made.at(what, moment)
     await fire.until(lambda: fire.fired == [B, C, A])
-    assert datetime.now(UTC) >= moments[A]
+    assert wall() >= moments[A]
 
 
-async def test_expiry_goes_before_news(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire, utcnow, concurrency=1)
+async def test_expiry_goes_before_news(fire: Fire, start: Callable[..., Schedule], wall: Wall) -> None:
+    made = Schedule(fire, wall, concurrency=1)
     made.soon(A)
-    made.at(B, soon(-1))
+    made.at(B, wall.soon(-1))
     start(made)
     await fire.until(lambda: len(fire.fired) == 2)
     assert fire.fired == [B, A]
 
 
-async def test_a_deadline_in_the_past_is_fired_at_once(fire: Fire, start: Start) -> None:
-    start().at(A, soon(-3600_000))
+async def test_a_deadline_in_the_past_is_fired_at_once(fire: Fire, start: Start, wall: Wall) -> None:
+    start().at(A, wall.soon(-3600_000))
     await fire.until(lambda: fire.finished == [A])
 
 
-async def test_the_earliest_deadline_counts_and_fires_once(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire, utcnow)
+async def test_the_earliest_deadline_counts_and_fires_once(fire: Fire, start: Callable[..., Schedule], wall: Wall) -> None:
+    made = Schedule(fire, wall)
     for milliseconds in (40, -10, 30):
-        made.at(A, soon(milliseconds))
-    made.at(B, soon(-5))
+        made.at(A, wall.soon(milliseconds))
+    made.at(B, wall.soon(-5))
     start(made)
     await fire.until(lambda: fire.fired == [A, B])
     await asyncio.sleep(0.06)
     assert fire.fired == [A, B], "one deadline a target: the later ones are gone"
 
 
-async def test_a_deadline_can_be_set_anew_once_it_has_fired(fire: Fire, start: Start) -> None:
+async def test_a_deadline_can_be_set_anew_once_it_has_fired(fire: Fire, start: Start, wall: Wall) -> None:
     made = start()
-    made.at(A, soon(5))
+    made.at(A, wall.soon(5))
     await fire.until(lambda: fire.fired == [A])
-    made.at(A, soon(5))
+    made.at(A, wall.soon(5))
     await fire.until(lambda: fire.fired == [A, A])
 
 
-async def test_an_earlier_deadline_wakes_the_waiter(fire: Fire, start: Start) -> None:
+async def test_an_earlier_deadline_wakes_the_waiter(fire: Fire, start: Start, wall: Wall) -> None:
     made = start()
-    made.at(A, soon(3600_000))
+    made.at(A, wall.soon(3600_000))
     await asyncio.sleep(0.005)
-    made.at(B, soon(10))
+    made.at(B, wall.soon(10))
     await fire.until(lambda: fire.fired == [B])
 
 
-async def test_what_is_forgotten_is_not_fired(fire: Fire, start: Callable[..., Schedule]) -> None:
-    made = Schedule(fire, utcnow)
+async def test_what_is_forgotten_is_not_fired(fire: Fire, start: Callable[..., Schedule], wall: Wall) -> None:
+    made = Schedule(fire, wall)
     made.soon(A)
-    made.at(A, soon(5))
-    made.at(B, soon(10))
+    made.at(A, wall.soon(5))
+    made.at(B, wall.soon(10))
     made.forget(A)
     start(made)
     await fire.until(lambda: fire.fired == [B])
 
 
-async def test_what_was_forgotten_can_be_planned_again(fire: Fire, start: Start) -> None:
+async def test_what_was_forgotten_can_be_planned_again(fire: Fire, start: Start, wall: Wall) -> None:
     made = start()
-    made.at(A, soon(3600_000))
+    made.at(A, wall.soon(3600_000))
     made.forget(A)
-    made.at(A, soon(5))
+    made.at(A, wall.soon(5))
     await fire.until(lambda: fire.fired == [A])
 
 
@@ -278,50 +292,30 @@ async def test_one_that_fails_holds_up_no_other(fire: Fire, start: Start) -> Non
     await fire.until(lambda: fire.finished == [B])
 
 
-class WallClock:
-    """A wall clock that somebody steps."""
-
-    def __init__(self) -> None:
-        self.offset = 0.0
-        self._real = time.time
-
-    def __call__(self) -> float:
-        return self._real() + self.offset
-
-
-@pytest.fixture
-def wall(monkeypatch: pytest.MonkeyPatch) -> WallClock:
-    stepped = WallClock()
-    monkeypatch.setattr("jitaccess.kube.clock.time.time", stepped)
-    monkeypatch.setattr(schedule_module, "LONGEST_SLEEP", 0.02)
-    return stepped
-
-
-async def test_a_clock_that_steps_forward_fires_within_the_longest_sleep(fire: Fire, start: Start, wall: WallClock) -> None:
-    made = start()
-    made.at(A, datetime.fromtimestamp(wall() + 3600, UTC))
-    await asyncio.sleep(0.03)
+async def test_a_clock_that_steps_forward_fires_within_the_longest_sleep(fire: Fire, start: Start, wall: Wall) -> None:
+    start().at(A, wall.soon(3600_000))
+    await asyncio.sleep(100)
     assert fire.fired == []
-    wall.offset = 3600  # suspended for an hour, or corrected by NTP: nothing wakes the waiter
-    await fire.until(lambda: fire.fired == [A])
+    wall.stepped = 3600  # suspended for an hour, or corrected by NTP: nothing wakes the waiter
+    await fire.until(lambda: fire.fired == [A], LONGEST_SLEEP)
 
 
-async def test_a_clock_that_steps_back_fires_at_the_new_time(fire: Fire, start: Start, wall: WallClock) -> None:
-    made, moment = start(), wall() + 0.03
-    wall.offset = -3600
-    made.at(A, datetime.fromtimestamp(moment, UTC))
-    await asyncio.sleep(0.08)
+async def test_a_clock_that_steps_back_fires_at_the_new_time(fire: Fire, start: Start, wall: Wall) -> None:
+    made, moment = start(), wall.soon(30)
+    wall.stepped = -3600
+    made.at(A, moment)
+    await asyncio.sleep(100)
     assert fire.fired == [], "by the wall clock it is not yet time"
-    wall.offset = 0
-    await fire.until(lambda: fire.fired == [A])
+    wall.stepped = 0
+    await fire.until(lambda: fire.fired == [A], LONGEST_SLEEP)
 
 
-async def test_the_waiter_never_sleeps_longer_than_the_longest_sleep(start: Start, wall: WallClock) -> None:
+async def test_the_waiter_never_sleeps_longer_than_the_longest_sleep(start: Start, wall: Wall) -> None:
     made = start()
-    made.at(A, datetime.fromtimestamp(wall() + 3600, UTC))
+    made.at(A, wall.soon(3600_000))
     await asyncio.sleep(0)
     before = made.beat
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(LONGEST_SLEEP + RESOLUTION)
     assert made.beat > before, "the liveness probe reads the beat"
     assert LONGEST_SLEEP == 30.0
 
@@ -336,7 +330,7 @@ async def test_stopping_lets_what_is_running_finish_and_fires_nothing_more(fire:
     made.soon(B)
     assert not stopping.done()
     fire.gate.set()
-    await asyncio.wait_for(stopping, 30)
+    await stopping
     await asyncio.sleep(0.01)
     assert (fire.fired, fire.finished) == ([A], [A])
 
@@ -346,15 +340,17 @@ async def test_what_does_not_finish_in_time_is_cancelled(fire: Fire, start: Star
     fire.gate.clear()
     made.soon(A)
     await fire.until(lambda: fire.fired == [A])
-    await asyncio.wait_for(made.stop(0.01), 30)
+    await made.stop(0.01)
     await asyncio.sleep(0.01)
     assert (fire.finished, fire.together) == ([], {A: 0}), "it was let go, not finished"
 
 
-async def test_stopping_an_idle_clock_is_immediate(start: Start) -> None:
+async def test_stopping_an_idle_clock_is_immediate(start: Start, held: HeldLoop) -> None:
     made = start()
     await asyncio.sleep(0)
-    await asyncio.wait_for(made.stop(3600), 30)
+    began = held.time()
+    await made.stop(3600)
+    assert held.time() == began
 
 
 def test_the_time_is_utc_in_whole_milliseconds() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from jitaccess.reconcile.retention import LONGEST_HOLD, remove_old
 from unit.conftest import Now
 from unit.examples import ALICE, HOUR, NAMESPACE, T0, request_manifest
 from unit.fake_api import FakeApi
+from unit.waiting import until
 
 REASONS = ("Requested", "Granted", "DurationElapsed")
 STATES = (State.PENDING, State.ACTIVE, State.EXPIRED)
@@ -127,12 +128,8 @@ class Bench:
         await eventually(lambda: sorted(dict.fromkeys(self.sink.told)) == sorted(told), lambda: self.sink.told)
 
 
-async def eventually(look: Any, seen: Any = lambda: "") -> None:
-    for _ in range(500):
-        if look():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"it never came to that; last seen: {seen()}")
+async def eventually(look: Callable[[], object], seen: Callable[[], object] = lambda: "") -> None:
+    await until(look, lambda: f"something else than {seen()}")
 
 
 @pytest.fixture(autouse=True)

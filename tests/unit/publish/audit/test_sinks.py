@@ -11,6 +11,14 @@ import pytest
 from jitaccess.publish.audit import sinks
 from jitaccess.publish.audit.sinks import LineSink, Worker
 from jitaccess.publish.webhook import NotSent
+from team import PATIENCE
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is slow is no sink that takes nothing."""
+    monkeypatch.setattr(sinks, "PATIENCE", PATIENCE)
+
 
 EVENTS: list[dict[str, Any]] = [{"id": "1", "reason": "a\nb"}, {"id": "2"}]
 
@@ -78,4 +86,4 @@ async def test_a_worker_tells_what_went_wrong() -> None:
         raise OSError(5, "Input/output error")
 
     with pytest.raises(NotSent, match="Input/output error"):
-        await Worker("w").do(fail, 5)
+        await Worker("w").do(fail, PATIENCE)

@@ -26,9 +26,11 @@ from jitaccess.publish.notify.sending import Senders
 from jitaccess.publish.notify.verdicts import TAKEN, Fate, Sent
 from jitaccess.publish.transitions import Transition
 from jitaccess.workqueue.store import Store
+from team import PATIENCE
 from unit.conftest import Now
 from unit.examples import ALICE, KEY, T0, UID, policy, request_manifest
 from unit.fake_api import FakeApi
+from unit.waiting import until
 
 REFUSED = Sent(Fate.REFUSED, "it answered 500")
 WISH = [{"channel": "chat", "when": ["Requested", "Granted"], "remindAfter": "30m"}]
@@ -77,9 +79,7 @@ class Desk:
 
     async def until(self, look: Callable[[], object]) -> None:
         """Wait until that is so."""
-        async with asyncio.timeout(20):
-            while not look():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(look, lambda: f"otherwise than with {self.places.sent} sent, {self.notifier.problem or 'no problem'}")
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ async def desk(api: FakeApi, cluster: Cluster, now: Now, *answers: Sent) -> Asyn
         yield Desk(api, store, places, notifier, leads)
     finally:
         await notifier.close()
-        await announcer.flush(2.0)
+        await announcer.flush(PATIENCE)
         for task in tasks:
             task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
@@ -215,7 +215,7 @@ async def test_a_replica_that_does_not_lead_tells_nothing(stage: FakeApi, cluste
     async with desk(stage, cluster, now) as office:
         office.leads[0] = False
         office.happens()
-        await asyncio.sleep(0.1)
+        await office.until(lambda: not office.notifier._heard)
         office.leads[0] = True
         office.happens("Granted", State.ACTIVE)
         await office.until(lambda: office.places.sent)

@@ -8,13 +8,13 @@ import pytest
 
 from jitaccess.manifests.resources import POLICIES
 from jitaccess.publish.events import News
-from jitaccess.publish.notify import unheard
 from jitaccess.publish.notify.channels import Channel, Channels, channels_found
-from jitaccess.publish.notify.unheard import Unheard
+from jitaccess.publish.notify.unheard import LOOK_SECONDS, Unheard
 from jitaccess.workqueue.schedule import Schedule, Target
 from jitaccess.workqueue.store import Store
 from unit.conftest import Now
 from unit.examples import POLICY_KEY, empty_store, policy
+from unit.held import HeldLoop
 
 CHAT, GONE = Channels({"chat": Channel("chat")}), Channels({})
 WISH: dict[str, Any] = {"notify": [{"channel": "chat", "when": ["Ended"]}]}
@@ -109,11 +109,10 @@ def test_it_is_told_once_and_again_when_it_has_been_right_meanwhile(ear: Ear) ->
     ],
 )
 async def test_who_leads_looks_once_the_channels_are_known(
-    ear: Ear, monkeypatch: pytest.MonkeyPatch, known: Channels | None, leads: bool, told: int
+    ear: Ear, held: HeldLoop, known: Channels | None, leads: bool, told: int
 ) -> None:
-    monkeypatch.setattr(unheard, "LOOK_SECONDS", 0.001)
     ear.sees(**WISH)
     task = asyncio.create_task(ear.unheard.run(lambda: known, lambda: leads))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(10 * LOOK_SECONDS)
     task.cancel()
     assert len(ear.told.news) == told
