@@ -62,8 +62,8 @@ class Follower:
         self._attempt = 0
 
     def changes(self) -> Iterator[Change]:
-        """Everything that is learned, as it is learned."""
-        while self._time_left() > 0:
+        """Everything that is learned, as it is learned; what there is at first, however little time is left."""
+        while True:
             try:
                 version = yield from self._list()
                 yield from self._watch(version)
@@ -71,6 +71,8 @@ class Follower:
                 if self._raises:
                     raise
                 yield Change(None, {}, trouble=outage.message)
+            if self._time_left() <= 0:
+                return
             self._pause()
 
     def _list(self) -> Generator[Change, None, str]:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from jitaccess.cli.api import following
 from jitaccess.cli.api.errors import NotFound, Outage, Unreadable
 from jitaccess.cli.api.following import Change, Follower
 from jitaccess.domain.model import Key, Manifest
+from unit.cli.clock import Clock
 from unit.examples import request_manifest
 
 R1, R2 = request_manifest("r1"), request_manifest("r2")
@@ -57,31 +57,6 @@ class Script:
             yield each
 
 
-@dataclass
-class Clock:
-    """Time that passes only where somebody sleeps."""
-
-    now: float = 0.0
-    slept: list[float] = field(default_factory=list)
-
-    def monotonic(self) -> float:
-        """The time."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let it pass."""
-        self.slept.append(seconds)
-        self.now += seconds
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """In place of the real one."""
-    made = Clock()
-    monkeypatch.setattr(following, "time", made)
-    return made
-
-
 def words(changes: Iterator[Change], number: int) -> list[str]:
     """The first so many changes, in a word each."""
     return [_word(change) for change in itertools.islice(changes, number)]
@@ -121,6 +96,10 @@ def _word(change: Change) -> str:
 )
 def test_what_happens_is_reported(script: Script, seen: list[str]) -> None:
     assert words(Follower(script, None).changes(), len(seen)) == seen
+
+
+def test_who_has_no_time_left_is_told_what_there_is_all_the_same() -> None:
+    assert words(Follower(Script([[R1]]), 0.0).changes(), 9) == ["+r1", "listed"]
 
 
 def test_a_server_that_cannot_be_reached_at_first_is_an_error() -> None:

@@ -9,7 +9,6 @@ from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.connect import Connection
 from jitaccess.cli.api.session import Session
 from jitaccess.cli.app import run
-from jitaccess.cli.commands import effect
 from jitaccess.cli.commands.reviewing import Answer, read_answer
 from unit.cli.server import Server
 from unit.examples import BOB, NAME, policy_manifest, request_manifest
@@ -18,7 +17,6 @@ from unit.examples import BOB, NAME, policy_manifest, request_manifest
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     """A server with Alice's request, under a policy that asks for a note with each approval; Bob is asking."""
-    monkeypatch.setattr(effect, "_PATIENCE", 0.1)  # nobody acts on it here
     running = Server(BOB, [request_manifest()], policies=[policy_manifest(noteRequired=True)], allows=True)
     monkeypatch.setattr(Session, "client", Client(cast(Connection, running)))
     return running

@@ -132,9 +132,8 @@ def test_a_decision_in_a_stage_waits_for_the_first_look(young: Young, verb: str,
 
 @pytest.mark.parametrize(("verb", "line"), DECISIONS)
 def test_without_an_operator_it_is_said_what_is_missing_and_nothing_is_sent(
-    young: Young, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str, line: dict[str, str]
+    young: Young, capsys: pytest.CaptureFixture[str], verb: str, line: dict[str, str]
 ) -> None:
-    monkeypatch.setattr("jitaccess.cli.commands.effect._PATIENCE", 0.3)
     assert run([verb, NAME, "-y", "-m", "no rush"]) == 4
     said = " ".join(capsys.readouterr().err.split())
     assert f"nobody can decide in a stage of {NAME} now: the operator has not looked at it yet (is the operator running?)" in said
