@@ -9,6 +9,7 @@ from jitaccess.domain.lifecycle import decide
 from jitaccess.domain.recorded import State
 from jitaccess.domain.terms import TicketRule
 from jitaccess.domain.tickets import BadPattern, check_pattern, matches
+from team import PATIENCE
 from unit.examples import BOB, MS, T0, active_status, approved_by, policy, request
 
 INCIDENT = {"pattern": "^INC-[0-9]+$"}
@@ -68,4 +69,4 @@ def test_what_re2_does_not_know_is_no_pattern(pattern: str) -> None:
 def test_no_pattern_takes_long(pattern: str) -> None:
     began = time.process_time()
     assert not matches(TicketRule(pattern), "a" * 127 + "!")
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < PATIENCE, "where it is tried one way after the other, it never ends"
