@@ -100,6 +100,13 @@ def test_a_run_that_simply_ends_leaves_nothing(
     assert eventually(lambda: all(gone(int(pid)) for pid in pids))
 
 
+def test_of_a_guard_that_outlives_its_run_nobody_warns(run_environment: dict[str, str]) -> None:
+    code = "import os\nfrom controlplane.guard import guard\nguard()\nif not os.fork():\n    guard()\nelse:\n    os.wait()\n"
+    argv = [sys.executable, "-W", "default", "-c", code]
+    done = subprocess.run(argv, env=run_environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert done.stdout == b""
+
+
 def test_a_whole_control_plane_ends_with_a_run_that_is_killed(
     tmp_path: Path,
     run_environment: dict[str, str],

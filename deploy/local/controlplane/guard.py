@@ -27,28 +27,34 @@ class Guard:
     def __init__(self) -> None:
         self.owner = os.getpid()
         self._lock = threading.Lock()
-        self._script = subprocess.Popen(
+        script = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, str(self.owner)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C in the terminal is for the run, not for its guard
         )
-
-    @property
-    def pid(self) -> int:
-        return self._script.pid
+        assert script.stdin is not None
+        assert script.stdout is not None
+        self.pid = script.pid
+        # Bare, as the end of this process is what closes them: at that end Python warns of open files, and of a child that runs.
+        self._orders, self._answers = os.dup(script.stdin.fileno()), os.dup(script.stdout.fileno())
+        script.stdin.close()
+        script.stdout.close()
+        script.returncode = 0
 
     def tell(self, verb: str, what: int | str) -> None:
         """Send one order and wait until it is taken; RuntimeError if the guard is gone."""
-        assert self._script.stdin is not None
-        assert self._script.stdout is not None
         order = json.dumps([verb, what]).encode() + b"\n"
         with self._lock, contextlib.suppress(BrokenPipeError):
-            self._script.stdin.write(order)
-            self._script.stdin.flush()
-            if self._script.stdout.read(1):
+            os.write(self._orders, order)  # whole: it is shorter than what a pipe takes at once
+            if os.read(self._answers, 1):
                 return
         raise RuntimeError(f"the guard process {self.pid} is gone; start the run again")
+
+    def leave(self) -> None:
+        """Let go of it: it is another process's."""
+        os.close(self._orders)
+        os.close(self._answers)
 
 
 _guard: Guard | None = None
@@ -59,8 +65,10 @@ def guard() -> Guard:
     """Return this process's guard, starting it at the first call."""
     global _guard  # noqa: PLW0603 (one guard for each process)
     with _guard_lock:
-        if _guard is None or _guard.owner != os.getpid():  # a forked child is a run of its own
-            _guard = Guard()
+        if _guard and _guard.owner != os.getpid():  # a forked child is a run of its own
+            _guard.leave()
+            _guard = None
+        _guard = _guard or Guard()
         return _guard
 
 
