@@ -13,8 +13,9 @@ from aiohttp.test_utils import TestServer
 
 from jitaccess.kube import credentials
 from jitaccess.kube.credentials import ConfigurationError, Connection, connect, from_kubeconfig
+from team import PATIENCE
 
-TIMEOUT = aiohttp.ClientTimeout(total=30)
+TIMEOUT = aiohttp.ClientTimeout(total=PATIENCE)
 GARBAGE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n").decode()
 
 
