@@ -124,7 +124,7 @@ class Leader:
                 await self._look()
                 if self._seen.holder == self._identity:
                     await self._write("")
-        log.info("the Lease is released", extra={"identity": self._identity})
+            log.info("the Lease is released", extra={"identity": self._identity})
 
     async def _look(self) -> float:
         async with asyncio.timeout(CALL_SECONDS):

@@ -228,6 +228,18 @@ async def test_a_stop_in_the_middle_of_a_renewal_hands_over_too(api: FakeLease, 
     assert api.holder == ""
 
 
+@pytest.mark.parametrize("down", [False, True], ids=["answered", "not-answered"])
+async def test_a_release_is_told_when_it_was_written(
+    api: FakeLease, start: Start, caplog: pytest.LogCaptureFixture, down: bool
+) -> None:
+    one = start("one")
+    await until(one.leader.leads)
+    api.failure = Outage("down") if down else None
+    with caplog.at_level("INFO"):
+        await one.stop()
+    assert ("the Lease is released" in caplog.messages) is not down
+
+
 async def test_a_crash_is_waited_out_and_no_longer(api: FakeLease, start: Start) -> None:
     await api.set(lease("1", "crashed", leaseDurationSeconds=DURATION))
     two = start("two")
