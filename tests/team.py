@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from controlplane.client import Answer, Person
 from controlplane.patience import PATIENCE as PATIENCE  # noqa: PLC0414 (the word of tests too)
 from controlplane.plane import ControlPlane
+from jitaccess.domain.text import parse_time
 from system import System
 
 T = TypeVar("T")
@@ -26,7 +28,7 @@ LEDGERS = {"approve": "approvals", "deny": "denials", "revoke": "revocations", "
 _numbers = itertools.count(1)
 
 
-def eventually(look: Callable[[], T], what: str, *, timeout: float = PATIENCE) -> T:
+def eventually(look: Callable[[], T | None], what: str, *, timeout: float = PATIENCE) -> T:
     """Look until it is truthy, and return that; fail saying what was expected and what was seen last."""
     began = time.monotonic()
     while not (seen := look()):
@@ -35,6 +37,23 @@ def eventually(look: Callable[[], T], what: str, *, timeout: float = PATIENCE) -
             pytest.fail(f"expected within {timeout:.0f} s: {what}; last seen: {seen!r}")
         time.sleep(min(0.25, max(0.05, waited / 40)))  # what takes long is looked at less often: looking costs too
     return seen
+
+
+def in_time(attempt: Callable[[int], T | None]) -> T:
+    """What comes of an attempt that is done before a time has come; each has twice as many seconds as the one before.
+
+    The attempt is given the seconds, and returns nothing truthy where the time came too early: how many it takes is up to the
+    machine.
+    """
+    for seconds in (5, 10, 20, 40, 80, 160):
+        if found := attempt(seconds):
+            return found
+    pytest.fail("expected an attempt to be done within 160 s")
+
+
+def while_it_lasts(attempt: Callable[[str], T | None]) -> T:
+    """The same with a grant before its time is up; the attempt is given the duration."""
+    return in_time(lambda seconds: attempt(f"{seconds}s"))
 
 
 @dataclass
@@ -118,6 +137,16 @@ class Place:
         finally:
             operator.resume()
 
+    @contextmanager
+    def nothing_ends(self) -> Iterator[None]:
+        """While neither the operator ends what is over, nor Kubernetes a Job."""
+        with self.operator_frozen():
+            self.plane.pause("kube-controller-manager")
+            try:
+                yield
+            finally:
+                self.plane.resume("kube-controller-manager")
+
 
 @dataclass
 class Team(Place):
@@ -152,12 +181,34 @@ class Team(Place):
 
     def granted(self, user: str = "alice", **fields: Any) -> str:
         """A request that bob has approved and that is Active, with its binding there, which is made after the record."""
-        name = self.request(user, **fields)
-        self.until(name, "Pending")
-        self.decide("bob", "approve", name)
+        name = self.approved(user, **fields)
         self.until(name, "Active")
         eventually(lambda: self.binding(name), f"request {name} has its binding")
         return name
+
+    def approved(self, user: str = "alice", **fields: Any) -> str:
+        """A request that bob has approved."""
+        name = self.request(user, **fields)
+        self.until(name, "Pending")
+        self.decide("bob", "approve", name)
+        return name
+
+    def granted_for(self, duration: str, user: str = "alice", **fields: Any) -> str:
+        """A request that bob has approved and that has its binding; empty if its time was up before that was seen."""
+        name = self.approved(user, duration=duration, **fields)
+        eventually(lambda: self.binding(name) or self.status(name).get("settled"), f"request {name} has, or had, its binding")
+        return name if self.lasts(name) else ""
+
+    def lasts(self, name: str) -> bool:
+        """Whether a grant is there, with its binding, and nobody has begun to end it."""
+        status = self.status(name)
+        return bool(self.binding(name)) and status["state"] == "Active" and datetime.now(UTC) < parse_time(status["expiresAt"])
+
+    def runs_out(self, name: str, policy: str = "debug") -> None:
+        """Let the time in which a request must begin be over in two seconds, by its policy."""
+        asked = parse_time(self.get(name)["metadata"]["creationTimestamp"])
+        seconds = (datetime.now(UTC) - asked).total_seconds() + 2
+        self.admin.merge(POLICIES, policy, {"spec": {"pendingTimeout": f"{seconds:.0f}s"}}).sure()
 
     def items(self, resource: str, selector: str = "jitaccess.dev/component=grant") -> list[dict[str, Any]]:
         """The objects of this namespace that match a label selector."""

@@ -3,9 +3,11 @@
 import itertools
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from controlplane.client import Person
+from jitaccess.domain.text import parse_time
 from team import (
     CLUSTER_POLICIES,
     CLUSTER_REQUESTS,
@@ -62,6 +64,22 @@ class Wide:
         self.until(name, "Active")
         eventually(lambda: self.binding(name), f"{name} has its binding")
         return name
+
+    def granted_for(self, duration: str) -> str:
+        """A request that bob has approved and that has its binding; empty if its time was up before that was seen."""
+        name = self.request(duration=duration)
+        self.decide("bob", "approve", name)
+        eventually(lambda: self.binding(name) or self.status(name).get("settled"), f"{name} has, or had, its binding")
+        return name if self.lasts(name) else ""
+
+    def lasts(self, name: str) -> bool:
+        """Whether a grant is there, with its binding, and nobody has begun to end it."""
+        status = self.status(name)
+        return bool(self.binding(name)) and status["state"] == "Active" and datetime.now(UTC) < parse_time(status["expiresAt"])
+
+    def status(self, name: str) -> dict[str, Any]:
+        """The status of a request."""
+        return self.team.status(name, CLUSTER_REQUESTS)
 
     def until(self, name: str, state: str) -> dict[str, Any]:
         """Wait until a request is in that state; returns its status."""

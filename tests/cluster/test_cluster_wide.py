@@ -1,13 +1,15 @@
 """Cluster-wide access: asked for, granted and ended like any other, with the sweep as the second line instead of a Job."""
 
+import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from conftest import COMPONENTS, installed_system
 from controlplane.client import Person
-from team import CLUSTER_POLICIES, CLUSTER_REQUESTS, Team, cluster_request_manifest, eventually, new_team
+from team import CLUSTER_POLICIES, CLUSTER_REQUESTS, Team, cluster_request_manifest, eventually, new_team, while_it_lasts
 from wide import Wide
 
 AGAIN_SECONDS = 8.0  # longer than an operator takes to follow, or to put right
@@ -23,9 +25,9 @@ def wide(either: Team) -> Iterator[Wide]:
     eventually(lambda: not made.sees_everything(), "what it gave is gone with it")
 
 
-def test_access_to_the_whole_cluster_begins_with_an_approval_and_ends_with_its_time(wide: Wide) -> None:
+def test_access_to_the_whole_cluster_begins_with_an_approval(wide: Wide) -> None:
     assert not wide.sees_everything()
-    name = wide.granted(duration="4s")
+    name = wide.granted()
     eventually(wide.sees_everything, "alice sees everything")
     status = wide.until(name, "Active")
     guarded = next(each for each in status["conditions"] if each["type"] == "ExpiryGuarded")
@@ -34,9 +36,14 @@ def test_access_to_the_whole_cluster_begins_with_an_approval_and_ends_with_its_t
     binding = wide.binding(name)
     assert binding
     assert [owner["kind"] for owner in binding["metadata"]["ownerReferences"]] == ["ClusterAccessRequest"]
+
+
+def test_access_to_the_whole_cluster_ends_with_its_time(wide: Wide) -> None:
+    name = wide.request(duration="2s")
+    wide.decide("bob", "approve", name)
     wide.until(name, "Expired")
     assert wide.binding(name) is None
-    eventually(lambda: not wide.sees_everything(), "and no more")
+    eventually(lambda: not wide.sees_everything(), "alice sees no more")
     eventually(lambda: {"Granted", "ExpiryUnguarded", "DurationElapsed"} <= wide.told(name), "kubectl describe tells it")
 
 
@@ -74,8 +81,8 @@ def test_a_binding_changed_by_hand_is_put_right_and_one_deleted_is_put_back(wide
         if time.monotonic() - changed[0] > AGAIN_SECONDS:
             another = f"mallory-{time.monotonic()}"  # what is written as it was is no news
             other = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": another}
-            wide.team.admin.put("clusterrolebindings", found["metadata"]["name"], found | {"subjects": [other]}).sure()
-            changed[0] = time.monotonic()
+            if wide.team.admin.put("clusterrolebindings", found["metadata"]["name"], found | {"subjects": [other]}).ok:
+                changed[0] = time.monotonic()  # else it was put right since it was read
         return False
 
     eventually(put_right, "it is put right")
@@ -90,11 +97,37 @@ def test_a_binding_changed_by_hand_is_put_right_and_one_deleted_is_put_back(wide
     eventually(lambda: restored() >= 2, "both are on record, each after it was put right")
 
 
+@contextmanager
+def left_alone(wide: Wide) -> Iterator[str]:
+    """A grant whose operator sleeps from before its end, and does not end it."""
+    operator = wide.team.system.operator
+    assert operator
+
+    def attempt(duration: str) -> str:
+        name = wide.granted_for(duration)
+        if name:
+            operator.pause()
+            if wide.lasts(name):
+                return name
+            operator.resume()
+            wide.until(name, "Expired")
+        return ""
+
+    try:
+        yield while_it_lasts(attempt)
+    finally:
+        operator.resume()
+
+
+def swept(wide: Wide, name: str) -> bool:
+    """Sweep; whether that has ended the grant. What other tests have left may be over too."""
+    ended = re.fullmatch(r"(\d+) ended\n", wide.team.system.jitaccess("sweep").stdout)
+    return ended is not None and int(ended[1]) > 0 and wide.binding(name) is None
+
+
 def test_the_sweep_ends_what_is_over_while_no_operator_runs(wide: Wide) -> None:
-    name = wide.granted(duration="3s")
-    with wide.team.operator_frozen():
-        eventually(lambda: "1 ended" in wide.team.system.jitaccess("sweep").stdout, "the sweep ends it")
-        assert wide.binding(name) is None
+    with left_alone(wide) as name:
+        eventually(lambda: swept(wide, name), "the sweep ends it")
     wide.until(name, "Expired")
 
 
@@ -170,11 +203,9 @@ def test_what_somebody_takes_from_a_cluster_wide_identity_is_put_back(borne: Wid
 
 
 def test_the_sweep_ends_a_cluster_wide_identity_while_no_operator_runs(borne: Wide) -> None:
-    name = borne.granted(duration="3s")
-    impersonating = borne.identity(name)
-    with borne.team.operator_frozen():
-        eventually(lambda: "1 ended" in borne.team.system.jitaccess("sweep").stdout, "the sweep ends it")
-        assert borne.binding(name) is None
+    with left_alone(borne) as name:
+        impersonating = borne.identity(name)
+        eventually(lambda: swept(borne, name), "the sweep ends it")
         assert left(borne, name) == []
         eventually(lambda: not borne.sees_everything(impersonating), "impersonating gives nothing")
     borne.until(name, "Expired")

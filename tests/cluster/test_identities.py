@@ -5,18 +5,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
-from team import POLICIES, Team, eventually
+from controlplane.client import Person
+from team import POLICIES, Team, eventually, while_it_lasts
 
 ACCOUNTS = "jitaccess-grants"
 PARTS = ("serviceaccounts", "roles", "rolebindings", "jobs")
 
 
-def granted(team: Team, duration: str = "1h", **spec: Any) -> str:
+def granted(team: Team, **spec: Any) -> str:
     """A request of alice that bob has approved, delivered as an identity that she can be."""
     team.policy(delivery="Identity", **spec)
-    name = team.granted(duration=duration)
+    name = team.granted()
     eventually(lambda: team.identity(name).get("pods").ok, "alice has the access")
     return name
 
@@ -63,18 +62,35 @@ def test_a_standing_right_does_not_hide_the_grant(team: Team) -> None:
     assert account(team, name) in event["impersonatedUser"]["username"]
 
 
-@pytest.mark.parametrize("duration", ["1h", "3s"], ids=["revoked", "expired"])
-def test_at_the_end_impersonation_and_token_give_nothing_at_once_and_nothing_is_left(either: Team, duration: str) -> None:
-    name = granted(either, duration)
-    impersonating, holding, ours = either.identity(name), either.token_of_identity(name), account(either, name)
-    if duration == "1h":
-        either.decide("alice", "revoke", name)
-    either.until(name, "Revoked" if duration == "1h" else "Expired")
-    assert not either.binding(name)
+def test_when_it_is_revoked_impersonation_and_token_give_nothing_at_once_and_nothing_is_left(either: Team) -> None:
+    name = granted(either)
+    holding = either.token_of_identity(name)
+    either.decide("alice", "revoke", name)
+    either.until(name, "Revoked")
+    gives_nothing(either, name, holding)
+
+
+def test_when_its_time_is_up_impersonation_and_token_give_nothing_at_once_and_nothing_is_left(either: Team) -> None:
+    either.policy(delivery="Identity")
+
+    def held(duration: str) -> tuple[str, Person] | None:
+        name = either.granted_for(duration)
+        with either.nothing_ends():
+            return (name, either.token_of_identity(name)) if name and either.lasts(name) else None
+
+    name, holding = while_it_lasts(held)
+    either.until(name, "Expired")
+    gives_nothing(either, name, holding)
+
+
+def gives_nothing(team: Team, name: str, holding: Person) -> None:
+    """See that an identity is over: on record, for the authorizer, which follows, and in the end altogether."""
+    impersonating, ours = team.identity(name), account(team, name)
+    assert not team.binding(name)
     eventually(lambda: not impersonating.get("pods").ok, "impersonating gives nothing")
     eventually(lambda: not holding.get("pods").ok, "nor does the token")
-    eventually(lambda: left(either, ours) == [], "nothing is left of the identity")
-    eventually(lambda: holding.get("pods").status == 401, "the token is void")
+    eventually(lambda: left(team, ours) == [], "nothing is left of the identity")
+    eventually(lambda: holding.get("pods").status == 401, "the token is void, which the API server learns after ten seconds")
 
 
 def test_what_somebody_takes_from_an_identity_is_put_back_when_the_binding_is_looked_at(team: Team) -> None:
@@ -152,7 +168,7 @@ def test_a_grant_goes_on_as_it_began_and_the_next_one_is_delivered_as_the_policy
     team.admin.merge(POLICIES, "debug", {"spec": {"delivery": "Binding"}}).sure()
     other = team.granted()
     assert "identity" not in team.status(other)
-    assert team.may("alice", "list", "pods"), "the second is hers directly"
+    eventually(lambda: team.may("alice", "list", "pods"), "the second is hers directly")
     assert team.state(name) == "Active"
     assert team.identity(name).get("pods").ok
 

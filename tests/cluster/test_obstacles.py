@@ -35,7 +35,7 @@ def test_a_role_that_does_not_exist_is_named_and_waited_for(team: Team) -> None:
 def test_a_role_that_the_operator_may_not_bind_is_named_with_the_rule_to_add(team: Team) -> None:
     rule = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]}
     team.admin.create("roles", {"metadata": {"name": "unknown"}, "rules": [rule]}).sure()
-    team.policy(roles=[{"kind": "Role", "name": "unknown"}], pendingTimeout="6s")
+    team.policy(roles=[{"kind": "Role", "name": "unknown"}])
     name = team.request("alice", roleRef={"kind": "Role", "name": "unknown"})
     team.until(name, "Pending")
     team.decide("bob", "approve", name)
@@ -43,27 +43,38 @@ def test_a_role_that_the_operator_may_not_bind_is_named_with_the_rule_to_add(tea
     assert "may not bind Role unknown" in message
     assert "resources [roles], resourceNames [unknown], verbs [get, bind]" in message
     eventually(lambda: not team.items("jobs"), "nothing is left behind while it waits")
+    team.runs_out(name)
     status = team.until(name, "Failed")["status"]
     assert status["history"][-1]["reason"] == "BindForbidden"
 
 
-def test_without_a_job_the_grant_still_happens_and_says_what_is_missing(team: Team) -> None:
+def without_jobs(team: Team) -> None:
+    """A policy in a namespace in which no Job may be made."""
     team.policy()
     team.admin.create("resourcequotas", QUOTA).sure()
     eventually(lambda: "count/jobs.batch" in str(team.status("no-jobs", "resourcequotas")), "the quota is in force")
-    name = team.request("alice", duration="3s")
-    team.until(name, "Pending")
-    team.decide("bob", "approve", name)
-    team.until(name, "Active")
+
+
+def test_without_a_job_the_grant_still_happens_and_says_what_is_missing(team: Team) -> None:
+    without_jobs(team)
+    name = team.granted()
     guarded = team.condition(name, "ExpiryGuarded")
     assert (guarded["status"], guarded["reason"]) == ("False", "JobRefused")
     assert "exceeded quota" in guarded["message"]
     binding = team.binding(name)
     assert binding
     assert [owner["kind"] for owner in binding["metadata"]["ownerReferences"]] == ["AccessRequest"]
-    team.until(name, "Expired")
-    assert not team.binding(name)
     eventually(lambda: "ExpiryUnguarded" in team.events(), "a warning event tells of it")
+
+
+def test_without_a_job_the_grant_ends_when_its_time_is_up(team: Team) -> None:
+    without_jobs(team)
+    name = team.approved(duration="2s")
+    status = team.until(name, "Expired")["status"]
+    reasons = [entry["reason"] for entry in status["history"]]
+    assert reasons == ["Requested", "Approved", "Granted", "ExpiryUnguarded", "DurationElapsed"]
+    assert not team.binding(name)
+    eventually(lambda: "ExpiryUnguarded" in team.events(), "there was no Job")
 
 
 def test_a_binding_deleted_by_hand_is_put_back_and_reported(team: Team) -> None:
