@@ -9,6 +9,8 @@ from typing import Any, Self
 
 import standardwebhooks
 
+from controlplane.patience import PATIENCE
+
 SECRET = "whsec_" + base64.b64encode(b"a key of tests, 32 bytes in all.").decode()
 
 
@@ -49,7 +51,7 @@ class Receiver:
         self.asked += 1
         if not self.answer:
             self.hanging += 1
-            self.released.wait(60)
+            self.released.wait(PATIENCE)
         if self.answer == 204:
             try:
                 standardwebhooks.Webhook(SECRET).verify(body, headers)

@@ -18,6 +18,8 @@ from typing import Any
 import trustme
 from aiosmtpd.controller import Controller
 
+from controlplane.patience import PATIENCE
+
 
 @dataclass(frozen=True)
 class Post:
@@ -70,7 +72,7 @@ def _handler(receiver: Receiver, tls: ssl.SSLContext | None) -> type[BaseHTTPReq
             headers = {name.lower(): value for name, value in self.headers.items()}
             receiver.got.append(Post(headers.get("host", ""), self.path, headers, body))
             if receiver.delay:
-                receiver.delay.wait(30)
+                receiver.delay.wait(PATIENCE)
             if receiver.status is None:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
@@ -156,7 +158,7 @@ class _Controller(Controller):
         assert isinstance(self.server, asyncio.Server)
         host, port = self.server.sockets[0].getsockname()[:2]
         self.port = port
-        with socket.create_connection((host, port), 5) as connection:
+        with socket.create_connection((host, port), PATIENCE) as connection:
             connection.recv(1024)
 
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from conftest import installed_system
+from pace import Pace
 from system import System
-from team import POLICIES, Team, eventually, new_team
+from team import POLICIES, Team, eventually, in_time, new_team
 from wide import Wide
 
-SOON = 8.0  # seconds in which a request is made and approved before its time comes, on a machine that does much else
 GRACE = 30  # seconds that a Job outlives its grant
-WITHIN = 2.0  # seconds; where nothing else runs it is some milliseconds
+WITHIN = 5.0  # seconds of an onlooker; where nothing else runs it is some milliseconds
 _zones = itertools.count(1)
 
 
@@ -31,6 +31,13 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         system.environment["PYTHONTZPATH"] = str(tmp_path_factory.mktemp("zoneinfo"))
         system.start_operator()
         yield system
+
+
+@pytest.fixture
+def pace(system: System) -> Iterator[Pace]:
+    """What judges how late something is."""
+    with Pace(system.plane) as pace:
+        yield pace
 
 
 @pytest.fixture
@@ -61,6 +68,19 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
+    """A condition of a status; empty if there is none."""
+    return next((each for each in status.get("conditions", []) if each["type"] == kind), {})
+
+
+def on_time(pace: Pace, due: str, done: str) -> None:
+    """See that something was done when it was due, and not before."""
+    late = pace.seconds(moment(due), moment(done))
+    print(f"{late:.3f} s late")
+    assert moment(done) >= moment(due)
+    assert late < WITHIN
+
+
 def ahead(seconds: float) -> str:
     """So many seconds from now, to the millisecond."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -82,18 +102,26 @@ def waiting(team: Team, **request: Any) -> str:
 # --- windows
 
 
-def test_an_approved_request_gets_its_binding_when_its_window_opens(team: Team) -> None:
-    zone = zone_in_which_it_is(-SOON, team)
-    team.policy(windows=window("12:00", "18:00", zone))
-    name = waiting(team)
-    before = team.status(name)
-    assert (before["state"], team.condition(name, "Granted")["reason"]) == ("Pending", "OutsideWindow")
-    assert team.condition(name, "Granted")["message"].endswith("12:00 NOW")
-    assert not team.items("jobs"), "nothing is made before"
+def test_an_approved_request_gets_its_binding_when_its_window_opens(system: System, pace: Pace) -> None:
+    def early(seconds: int) -> tuple[Team, str, str] | None:
+        team = new_team(system)
+        zone = zone_in_which_it_is(-seconds, team)
+        team.policy(windows=window("12:00", "18:00", zone))
+        name = waiting(team)
+        before, left = team.status(name), team.items("jobs")
+        if before["state"] != "Pending" or left:
+            return None
+        told = condition(before, "Granted")
+        assert told["reason"] == "OutsideWindow"
+        assert told["message"].endswith("12:00 NOW")
+        return team, name, before["startsAt"]
+
+    team, name, start = in_time(early)
     after = team.until(name, "Active")["status"]
     eventually(lambda: team.binding(name), "the binding is there")
-    late = moment(after["grantedAt"]) - moment(before["startsAt"])
-    assert timedelta(0) <= late < timedelta(seconds=WITHIN)
+    on_time(pace, start, after["grantedAt"])
+    [job] = team.items("jobs")
+    assert moment(job["metadata"]["creationTimestamp"]) >= moment(start).replace(microsecond=0), "nothing is made before"
     assert moment(after["expiresAt"]) - moment(after["grantedAt"]) == timedelta(hours=1), "with all of its time"
     assert "startsAt" not in after
 
@@ -111,29 +139,47 @@ def test_a_policy_whose_windows_change_grants_what_waited_and_leaves_alone_what_
 
 
 def test_who_waits_too_long_for_a_window_is_told_what_for(team: Team) -> None:
-    team.policy(windows=window("13:00", "18:00", zone_in_which_it_is(0, team)), pendingTimeout=f"{SOON:.0f}s")
+    team.policy(windows=window("13:00", "18:00", zone_in_which_it_is(0, team)))
     name = waiting(team)
+    team.until_condition(name, "Granted", "False")
+    team.runs_out(name)
     team.until(name, "TimedOut")
     assert story(team, name)[-1] == ("TimedOut", "OutsideWindow")
     assert "approved, but never granted: opens" in team.condition(name, "Granted")["message"]
     assert team.condition(name, "Approved")["status"] == "True"
 
 
-def test_access_ends_with_its_window_and_so_does_its_job(team: Team) -> None:
-    zone = zone_in_which_it_is(-SOON - 4, team)
-    team.policy(windows=window("11:00", "12:00", zone), endWithWindow=True)
-    name = team.granted()
-    status, job = team.status(name), team.items("jobs")[0]
-    lasts = moment(status["expiresAt"]) - moment(status["grantedAt"])
-    assert lasts < timedelta(seconds=SOON + 5), "an hour was asked for"
+def test_access_ends_with_its_window_and_so_does_its_job(system: System, pace: Pace) -> None:
+    def caught(seconds: int) -> tuple[Team, str, dict[str, Any], dict[str, Any]] | None:
+        team = new_team(system)
+        zone = zone_in_which_it_is(-seconds, team)
+        team.policy(windows=window("11:00", "12:00", zone), endWithWindow=True)
+        name = waiting(team)
+        eventually(lambda: begun_or_too_late(team, name), "it has begun, or waits for the window of tomorrow")
+        status, jobs = team.status(name), team.items("jobs")
+        if status["state"] != "Active" or not jobs:
+            return None
+        assert moment(status["expiresAt"]) - moment(status["grantedAt"]) <= timedelta(seconds=seconds + 1), (
+            "an hour was asked for"
+        )
+        return team, name, status, jobs[0]
+
+    team, name, status, job = in_time(caught)
     left = moment(status["expiresAt"]) - moment(job["metadata"]["creationTimestamp"])
     assert left <= timedelta(seconds=job["spec"]["ttlSecondsAfterFinished"] - GRACE + 1)
-    assert timedelta(seconds=job["spec"]["ttlSecondsAfterFinished"]) < left + timedelta(seconds=GRACE + 2)
-    assert team.condition(name, "ExpiryGuarded")["status"] == "True"
+    assert timedelta(seconds=job["spec"]["ttlSecondsAfterFinished"]) < left + timedelta(seconds=2 * GRACE)
+    assert condition(status, "ExpiryGuarded")["status"] == "True"
     after = team.until(name, "Expired")["status"]
     assert after["expiresAt"] == status["expiresAt"]
-    assert moment(after["settledAt"]) - moment(after["expiresAt"]) < timedelta(seconds=WITHIN)
+    on_time(pace, after["expiresAt"], after["settledAt"])
     assert not team.binding(name)
+
+
+def begun_or_too_late(team: Team, name: str) -> bool:
+    """Whether access has begun and has its binding, or is over, or waits."""
+    status = team.status(name)
+    waits = condition(status, "Granted").get("reason") == "OutsideWindow"
+    return waits or bool(status.get("settled")) or (status["state"] == "Active" and team.binding(name) is not None)
 
 
 def test_a_zone_that_nobody_knows_is_named(team: Team) -> None:
@@ -146,15 +192,28 @@ def test_a_zone_that_nobody_knows_is_named(team: Team) -> None:
 # --- scheduled start
 
 
-def test_what_is_scheduled_begins_at_its_time_and_nothing_is_made_before(team: Team) -> None:
-    team.policy(allowScheduling=True)
-    start = ahead(SOON)
+def scheduled(team: Team, start: str) -> str:
+    """A request of alice's that bob has approved, and that is scheduled; empty if its time had come before."""
     name = waiting(team, startTime=start)
-    assert (team.state(name), team.status(name)["startsAt"]) == ("Scheduled", start)
-    assert not team.items("jobs")
-    assert not team.binding(name)
+    eventually(lambda: team.state(name) != "Pending", "it is scheduled, or has begun")
+    status = team.status(name)
+    if status["state"] != "Scheduled":
+        return ""
+    assert status["startsAt"] == start
+    return name
+
+
+def test_what_is_scheduled_begins_at_its_time_and_nothing_is_made_before(system: System, pace: Pace) -> None:
+    def early(seconds: int) -> tuple[Team, str, str] | None:
+        team = new_team(system)
+        team.policy(allowScheduling=True)
+        start = ahead(seconds)
+        name = scheduled(team, start)
+        return (team, name, start) if name else None
+
+    team, name, start = in_time(early)
     status = team.until(name, "Active")["status"]
-    assert timedelta(0) <= moment(status["grantedAt"]) - moment(start) < timedelta(seconds=WITHIN)
+    on_time(pace, start, status["grantedAt"])
     eventually(lambda: team.binding(name), "the binding is there")
     [job] = team.items("jobs")
     assert moment(job["metadata"]["creationTimestamp"]) >= moment(start).replace(microsecond=0), "not before its time"
@@ -169,11 +228,20 @@ def test_what_is_scheduled_begins_at_its_time_and_nothing_is_made_before(team: T
 @pytest.mark.parametrize("denied", [pytest.param(False, id="begins"), pytest.param(True, id="is-denied")])
 def test_what_is_scheduled_when_the_operator_is_killed(team: Team, denied: bool) -> None:
     team.policy(allowScheduling=True)
-    start = ahead(SOON)
-    name = waiting(team, startTime=start)
-    assert team.state(name) == "Scheduled"
-    assert team.system.operator
-    team.system.operator.kill()
+
+    def killed_before(seconds: int) -> tuple[str, str] | None:
+        start = ahead(seconds)
+        name = scheduled(team, start)
+        if not name:
+            return None
+        assert team.system.operator
+        team.system.operator.kill()
+        if team.state(name) == "Scheduled":
+            return name, start
+        team.system.start_operator()
+        return None
+
+    name, start = in_time(killed_before)
     if denied:
         team.decide("bob", "deny", name)
     eventually(lambda: datetime.now(UTC) > moment(start), "its time has come")
@@ -204,11 +272,16 @@ def test_what_is_scheduled_is_selected_by_its_state(team: Team) -> None:
 def test_cluster_wide_access_is_scheduled_too(team: Team) -> None:
     wide = Wide(team, allowScheduling=True)
     wide.until_in_force()
-    start = ahead(SOON)
-    name = wide.request(startTime=start)
-    wide.decide("bob", "approve", name)
-    wide.until(name, "Scheduled")
-    assert not wide.binding(name)
+
+    def early(seconds: int) -> tuple[str, str] | None:
+        start = ahead(seconds)
+        name = wide.request(startTime=start)
+        wide.decide("bob", "approve", name)
+        eventually(lambda: wide.status(name).get("state", "Pending") != "Pending", "it is scheduled, or has begun")
+        bound = wide.binding(name)
+        return (name, start) if wide.status(name)["state"] == "Scheduled" and not bound else None
+
+    name, start = in_time(early)
     status = wide.until(name, "Active")
     assert moment(status["grantedAt"]) >= moment(start)
     eventually(lambda: wide.binding(name), "the binding is there")

@@ -9,7 +9,7 @@ import aiohttp
 from jitaccess.kube.api import Cluster
 from jitaccess.kube.credentials import connect
 from jitaccess.kube.installation import Installation
-from team import Team, eventually
+from team import PATIENCE, Team, eventually
 
 POLICIES, BINDINGS = "validatingadmissionpolicies", "validatingadmissionpolicybindings"
 
@@ -46,7 +46,7 @@ async def problems(team: Team, account: tuple[str, str] = ("jitaccess-system", "
     """What an operator that runs as that account finds wrong."""
     connection = connect(team.plane.service_account_kubeconfig(*account))
     installation = Installation(**options)
-    async with connection.session(aiohttp.ClientTimeout(total=30)) as session:
+    async with connection.session(aiohttp.ClientTimeout(total=PATIENCE)) as session:
         await installation.check(Cluster(session, connection.server))
     return installation.problems
 

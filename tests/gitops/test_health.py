@@ -152,7 +152,7 @@ def active(team: Team) -> Object:
 
 def expired(team: Team) -> Object:
     team.policy()
-    return team.until(team.granted(duration="1s"), "Expired")
+    return team.until(team.approved(duration="1s"), "Expired")
 
 
 def revoked(team: Team) -> Object:
@@ -190,9 +190,9 @@ def timed_out(team: Team) -> Object:
 
 
 def failed(team: Team) -> Object:
-    gone = {"kind": "Role", "name": "gone"}
-    team.policy(roles=[gone], requiredApprovals=0, approvers=[], pendingTimeout="2s")
-    return team.until(team.request(roleRef=gone), "Failed")
+    name = approved_with_the_role_missing(team)["metadata"]["name"]
+    team.runs_out(name)
+    return team.until(name, "Failed")
 
 
 REQUEST_TABLE = [

@@ -24,7 +24,7 @@ def columns(team: Team, name: str, *flags: str, of: str = "accessrequest") -> di
 
 def test_the_columns_show_the_approvals_and_the_end_of_what_lasts(team: Team) -> None:
     team.policy(requiredApprovals=2)
-    name = team.request(duration="3s")
+    name = team.request()
     team.until(name, "Pending")
     assert (columns(team, name)["APPROVALS"], columns(team, name)["EXPIRES"]) == ("0/2", "")
     team.decide("bob", "approve", name)
@@ -33,8 +33,16 @@ def test_the_columns_show_the_approvals_and_the_end_of_what_lasts(team: Team) ->
     expires = team.until(name, "Active")["status"]["expiresAt"]
     shown = columns(team, name)
     assert (shown["APPROVALS"], shown["EXPIRES"]) == ("2/2", expires)
-    status = team.until(name, "Expired")["status"]
+    team.decide("alice", "revoke", name)
+    status = team.until(name, "Revoked")["status"]
     assert (columns(team, name)["EXPIRES"], status["expiresAt"]) == ("", expires), "blank, and still on record"
+
+
+def test_the_columns_show_no_end_of_what_is_over(team: Team) -> None:
+    team.policy()
+    name = team.approved(duration="1s")
+    team.until(name, "Expired")
+    assert columns(team, name)["EXPIRES"] == ""
 
 
 def test_the_columns_of_a_lock_name_everybody_it_is_on(team: Team) -> None:
