@@ -167,7 +167,7 @@ def smtp_receiver(port: int = 0) -> Iterator[Mailbox]:
     """An SMTP server on loopback."""
     mailbox = Mailbox()
     loop = asyncio.new_event_loop()
-    controller = _Controller(mailbox, hostname="127.0.0.1", port=port, loop=loop)
+    controller = _Controller(mailbox, hostname="127.0.0.1", port=port, loop=loop, ready_timeout=PATIENCE)
     controller.start()
     mailbox.port = controller.port
     try:
@@ -178,9 +178,9 @@ def smtp_receiver(port: int = 0) -> Iterator[Mailbox]:
             loop.close()
 
 
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextmanager
+def dead_port() -> Iterator[int]:
+    """A port on which nobody listens, nor can meanwhile: it is taken."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from conftest import installed_system
-from pace import Pace
+from pace import LOST, Pace
 from system import System
 from team import POLICIES, Team, eventually, in_time, new_team
 from wide import Wide
 
 GRACE = 30  # seconds that a Job outlives its grant
-WITHIN = 5.0  # seconds of an onlooker; where nothing else runs it is some milliseconds
+WITHIN = 2.0  # seconds of an onlooker, while the operator leads; where nothing else runs it is some milliseconds
 _zones = itertools.count(1)
 
 
@@ -73,12 +73,13 @@ def condition(status: dict[str, Any], kind: str) -> dict[str, Any]:
     return next((each for each in status.get("conditions", []) if each["type"] == kind), {})
 
 
-def on_time(pace: Pace, due: str, done: str) -> None:
-    """See that something was done when it was due, and not before."""
+def on_time(pace: Pace, team: Team, due: str, done: str) -> None:
+    """See that something was done when it was due, and not before; by an operator that led, as it may not on a busy machine."""
     late = pace.seconds(moment(due), moment(done))
     print(f"{late:.3f} s late")
     assert moment(done) >= moment(due)
-    assert late < WITHIN
+    losses = [moment(entry["timestamp"]) for entry in team.system.log() if entry["message"] == LOST]
+    assert late < WITHIN or any(lost > moment(due) - timedelta(minutes=1) for lost in losses)
 
 
 def ahead(seconds: float) -> str:
@@ -119,7 +120,7 @@ def test_an_approved_request_gets_its_binding_when_its_window_opens(system: Syst
     team, name, start = in_time(early)
     after = team.until(name, "Active")["status"]
     eventually(lambda: team.binding(name), "the binding is there")
-    on_time(pace, start, after["grantedAt"])
+    on_time(pace, team, start, after["grantedAt"])
     [job] = team.items("jobs")
     assert moment(job["metadata"]["creationTimestamp"]) >= moment(start).replace(microsecond=0), "nothing is made before"
     assert moment(after["expiresAt"]) - moment(after["grantedAt"]) == timedelta(hours=1), "with all of its time"
@@ -171,7 +172,7 @@ def test_access_ends_with_its_window_and_so_does_its_job(system: System, pace: P
     assert condition(status, "ExpiryGuarded")["status"] == "True"
     after = team.until(name, "Expired")["status"]
     assert after["expiresAt"] == status["expiresAt"]
-    on_time(pace, after["expiresAt"], after["settledAt"])
+    on_time(pace, team, after["expiresAt"], after["settledAt"])
     assert not team.binding(name)
 
 
@@ -213,7 +214,7 @@ def test_what_is_scheduled_begins_at_its_time_and_nothing_is_made_before(system:
 
     team, name, start = in_time(early)
     status = team.until(name, "Active")["status"]
-    on_time(pace, start, status["grantedAt"])
+    on_time(pace, team, start, status["grantedAt"])
     eventually(lambda: team.binding(name), "the binding is there")
     [job] = team.items("jobs")
     assert moment(job["metadata"]["creationTimestamp"]) >= moment(start).replace(microsecond=0), "not before its time"

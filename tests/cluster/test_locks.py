@@ -12,14 +12,14 @@ import pytest
 
 from conftest import installed_system
 from locking import LOCKS, lift, lock, locked
-from pace import Pace
+from pace import promptly
 from system import System
 from team import CLUSTER_POLICIES, CLUSTER_REQUESTS, POLICIES, REQUESTS, Team, eventually, new_team
 from wide import Wide
 
 ERIN = "erin@example.com"
 GRANTS = 50
-SOON = 20.0  # seconds of an onlooker; under one where nothing else runs: the figure is printed
+SOON = 5.0  # seconds of an onlooker; under one where nothing else runs: the figure is printed
 FREE: dict[str, Any] = {"requiredApprovals": 0, "approvers": []}
 
 
@@ -60,11 +60,11 @@ def test_a_lock_ends_every_grant_of_a_person_while_more_are_asked_for(team: Team
     eventually(lambda: len(bindings_of(team, ERIN)) == GRANTS, f"{GRANTS} grants")
     eventually(lambda: bindings_of(team, "alice"), "alice has hers")
     over = threading.Event()
-    with ThreadPoolExecutor(1) as threads, Pace(team.plane) as pace:
+    with ThreadPoolExecutor(1) as threads:
         asking = threads.submit(asks_until, team, over)
         time.sleep(0.3)
         with locked(team, ERIN) as name:
-            pace.within(SOON, lambda: not bindings_of(team, ERIN), f"nothing is left of {GRANTS} grants")
+            promptly(team, SOON, lambda: not bindings_of(team, ERIN), f"nothing is left of {GRANTS} grants")
             eventually(lambda: refused(team, ERIN), "she may not ask any more")
             over.set()
             late = asking.result()
@@ -109,7 +109,7 @@ def test_access_that_has_begun_stands_though_who_approved_it_is_locked(team: Tea
 
 def test_a_lock_is_over_by_itself_and_says_so(either: Team) -> None:
     either.policy()
-    until = in_time(2)
+    until = ahead(2)
     name = lock(either, ERIN, until=until)
     eventually(lambda: either.status(name, LOCKS).get("state") == "Over", "its time is up")
     eventually(lambda: not refused(either, ERIN), "she may ask again")
@@ -122,12 +122,12 @@ def test_a_lock_is_over_by_itself_and_says_so(either: Team) -> None:
 
 def test_a_lock_holds_until_its_time_is_up(either: Team) -> None:
     either.policy()
-    name = lock(either, ERIN, until=in_time(3600))
+    name = lock(either, ERIN, until=ahead(3600))
     eventually(lambda: refused(either, ERIN), "she may not ask")
     lift(either, name)
 
 
-def in_time(seconds: int) -> str:
+def ahead(seconds: int) -> str:
     """So many seconds from now, in whole ones."""
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
@@ -187,8 +187,7 @@ def test_a_suspended_policy_gives_nothing_until_it_is_resumed(team: Team, kind: 
         return team.person("alice").at(space).may("request", kind, group="jitaccess.dev", name=suspended)
 
     team.admin.merge(kind, suspended, {"spec": {"suspend": True}}).sure()
-    with Pace(team.plane) as pace:
-        pace.within(SOON, lambda: state() == "Revoked", "its grants end")
+    promptly(team, SOON, lambda: state() == "Revoked", "its grants end")
     eventually(lambda: team.condition(suspended, "Ready", kind)["reason"] == "Suspended", "it says so")
     eventually(lambda: not holds(), "nobody may ask")
     team.admin.merge(kind, suspended, {"spec": {"suspend": False}}).sure()

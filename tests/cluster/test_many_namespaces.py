@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pace import Pace
+from pace import promptly
 from team import CLUSTER_POLICIES, REQUESTS, Team, cluster_policy_manifest, eventually, new_team
 
-SOON = 20.0  # seconds; one where nothing else runs, and what only the next look round would find takes up to sixty
+SOON = 5.0  # seconds of an onlooker, while the operator leads
 _numbers = itertools.count(1)
 
 
@@ -44,8 +44,7 @@ def under(fleet: str) -> dict[str, Any]:
 def joined(team: Team, fleet: str) -> Team:
     """The team, once the policy reaches its namespace."""
     label(team, fleet)
-    with Pace(team.plane) as pace:
-        pace.within(SOON, lambda: reaches(team, fleet), "the policy reaches the namespace")
+    promptly(team, SOON, lambda: reaches(team, fleet), "the policy reaches the namespace")
     return team
 
 
@@ -67,9 +66,8 @@ def test_a_new_namespace_with_the_label_is_reached(team: Team, fleet: str) -> No
     other = f"{team.namespace}-new"
     team.admin.create("namespaces", {"metadata": {"name": other, "labels": {"fleet": fleet}}}).sure()
     alice = team.person("alice").at(other)
-    with Pace(team.plane) as pace:
-        holds = lambda: alice.may("request", CLUSTER_POLICIES, group="jitaccess.dev", name=fleet)  # noqa: E731
-        pace.within(SOON, holds, "the policy reaches the new namespace")
+    holds = lambda: alice.may("request", CLUSTER_POLICIES, group="jitaccess.dev", name=fleet)  # noqa: E731
+    promptly(team, SOON, holds, "the policy reaches the new namespace")
 
 
 def test_a_namespace_that_loses_the_label_loses_the_policy_and_its_grants(team: Team, fleet: str) -> None:
@@ -77,10 +75,9 @@ def test_a_namespace_that_loses_the_label_loses_the_policy_and_its_grants(team: 
     active, pending = team.granted(**under(fleet)), team.request(**under(fleet))
     team.until(pending, "Pending")
     label(team, None)
-    with Pace(team.plane) as pace:
-        pace.within(SOON, lambda: team.state(active) == "Revoked", "the grant ends")
-        pace.within(SOON, lambda: team.state(pending) == "Denied", "what was asked for is denied")
-        pace.within(SOON, lambda: not reaches(team, fleet), "the policy is gone there")
+    promptly(team, SOON, lambda: team.state(active) == "Revoked", "the grant ends")
+    promptly(team, SOON, lambda: team.state(pending) == "Denied", "what was asked for is denied")
+    promptly(team, SOON, lambda: not reaches(team, fleet), "the policy is gone there")
     assert {team.status(name)["history"][-1]["reason"] for name in (active, pending)} == {"NamespaceNotSelected"}
     assert team.binding(active) is None
     eventually(lambda: not team.may("alice", "list", "pods"), "alice may nothing")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from pace import Pace
+from pace import promptly
 from team import POLICIES, Team, eventually, while_it_lasts
 
 VALIDATING = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
 MUTATING = ("mutatingadmissionpolicies", "mutatingadmissionpolicybindings")
-SOON = 20.0  # seconds; one where nothing else runs
+SOON = 15.0  # seconds of an onlooker
 JOB, ROLE_BINDING = ("batch", "jobs"), ("rbac.authorization.k8s.io", "rolebindings")
 
 
@@ -210,8 +210,7 @@ def test_a_binding_that_comes_back_ends_when_it_is_seen(team: Team) -> None:
     kept = ("name", "labels", "annotations")
     restored = {**backup, "metadata": {field: backup["metadata"][field] for field in kept}}
     team.admin.create("rolebindings", restored).sure()
-    with Pace(team.plane) as pace:
-        pace.within(SOON, lambda: team.binding(name) is None, "the restored binding is gone")
+    promptly(team, SOON, lambda: team.binding(name) is None, "the restored binding is gone")
     assert team.state(name) == "Revoked"
 
 

@@ -15,7 +15,7 @@ import yaml
 from standardwebhooks import Webhook
 
 from conftest import installed_system
-from receivers import Mailbox, Receiver, free_port, http_receiver, smtp_receiver, write_certificate
+from receivers import Mailbox, Receiver, dead_port, http_receiver, smtp_receiver, write_certificate
 from system import ROOT, System
 from team import POLICIES, Team, eventually, new_team, policy_manifest
 
@@ -41,12 +41,13 @@ class Post:
     untrusted: Receiver
     robots: Receiver
     mail: Mailbox
+    dead: int
 
     def configure(self, **sections: Any) -> None:
         """Write the configuration and the secrets, as kubelet does with what is mounted."""
         secrets = {
             "chat": f"json://127.0.0.1:{self.chat.port}/",
-            "dead": f"json://127.0.0.1:{free_port()}/",
+            "dead": f"json://127.0.0.1:{self.dead}/",
             "failing": f"json://127.0.0.1:{self.failing.port}/",
             "slow": f"json://127.0.0.1:{self.slow.port}/",
             "untrusted": f"jsons://127.0.0.1:{self.untrusted.port}/",
@@ -56,13 +57,13 @@ class Post:
         }
         secrets |= {f"{who}-mail": f"{secrets['mail']}&to={who}@example.com" for who in REVIEWERS}
         for name, text in secrets.items():
-            (self.folder / "secrets" / name).write_text(text)
+            put(self.folder / "secrets" / name, text)
         channels: dict[str, Any] = {name: {"apprise": name} for name in ("chat", "dead", "failing", "slow", "untrusted")}
         channels |= {f"reviewer-{who}": {"apprise": f"{who}-mail"} for who in REVIEWERS}
         channels["robots"] = {"webhook": {"url": "robots-url", "secret": "robots-key"}}
         requesters = {"apprise": "mail", "domains": ["example.com"], "warnBefore": "2h"}
         config = {"channels": channels, "requesters": requesters, "console": "https://access.example.com/{namespace}/{name}"}
-        self.file.write_text(yaml.safe_dump(config | sections))
+        put(self.file, yaml.safe_dump(config | sections))
 
     def mailed(self, team: Team, name: str) -> list[tuple[str, str]]:
         """To whom which subjects were mailed about a request, in order."""
@@ -90,6 +91,13 @@ class Post:
         return [post["title"] for post in posts if about.search(post["message"])]
 
 
+def put(file: Path, text: str) -> None:
+    """Write a file that somebody may be reading: it is there whole, or as it was."""
+    fresh = file.parent.parent / f"{file.name}.new"
+    fresh.write_text(text)
+    fresh.replace(file)
+
+
 def mentioning(team: Team, name: str) -> re.Pattern[str]:
     """What a message about a request has in it: a command that names it."""
     return re.compile(rf" {name} -n {team.namespace}(\s|$)")
@@ -108,7 +116,7 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         mail = stack.enter_context(smtp_receiver())
         system = stack.enter_context(installed_system())
         system.plane.kubectl("apply", "-f", str(MEMORY))
-        made = Post(system, folder, chat, failing, slow, untrusted, robots, mail)
+        made = Post(system, folder, chat, failing, slow, untrusted, robots, mail, stack.enter_context(dead_port()))
         made.configure()
         system.start_operator(*made.flags)
         eventually(lambda: "channels for notifications" in messages(system), "the channels are in force")
@@ -202,7 +210,7 @@ def test_a_wrong_file_is_refused_with_its_line_and_the_old_one_stays(post: Post)
     post.configure()
     eventually(lambda: "notifications:" not in post.system.health("/readyz")[1], "the file is right")
     right = post.file.read_text()
-    post.file.write_text("channels:\n  chat:\n    aprise: chat\n")
+    put(post.file, "channels:\n  chat:\n    aprise: chat\n")
     eventually(lambda: "line 3" in post.system.health("/readyz")[1], "it says what is wrong")
     _, body = post.system.health("/readyz")
     assert f"notifications: {post.file}, line 3: channels.chat has an unknown field 'aprise'" in body
@@ -210,7 +218,7 @@ def test_a_wrong_file_is_refused_with_its_line_and_the_old_one_stays(post: Post)
     team.policy(notify=[{"channel": "chat", "when": ["Requested"]}])
     name = team.request()
     eventually(lambda: post.told(team, name), "the old channels are in force")
-    post.file.write_text(right)
+    put(post.file, right)
     eventually(lambda: "notifications:" not in post.system.health("/readyz")[1], "the file is right again")
 
 

@@ -18,7 +18,7 @@ from controlplane.process import Process
 from jitaccess.domain.text import parse_time
 from jitaccess.manifests.lease import DURATION
 from locking import LOCKS, lift, lock
-from pace import Pace
+from pace import LOST, Pace
 from system import System
 from team import REQUESTS, Team, eventually, in_time, new_team
 
@@ -26,7 +26,6 @@ ERIN = "erin@example.com"
 LOCKED_GRANTS = 30
 WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 ATTEMPTS = 5  # to catch whoever leads while it leads: a machine that stands still takes the Lease from it at any moment
-LOST = "no longer leading: standing by"
 # Seconds of an onlooker. A Lease that was left behind is waited for; one that was released is not, however busy the machine. The
 # figures are printed: under one second, and under ten, where nothing else runs.
 CLEAN, CRASH, LATE = DURATION - 2.0, 3.0 * DURATION, 5.0

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from controlplane.patience import PATIENCE
 from jitaccess.publish.notify.child import Child
 from jitaccess.publish.notify.verdicts import Fate, Sent
-from receivers import free_port, http_receiver, smtp_receiver, write_certificate
+from receivers import dead_port, http_receiver, smtp_receiver, write_certificate
 
 Answer = TypeVar("Answer")
 
@@ -29,7 +30,7 @@ class Office:
 
     def wait(self, work: Coroutine[Any, Any, Answer]) -> Answer:
         """Do that, there."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(200)
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,8 @@ def test_an_answer_that_is_no_yes_is_a_refusal(office: Office, status: int) -> N
 
 
 def test_a_place_where_nobody_listens_has_certainly_not_taken_it(office: Office) -> None:
-    sent = office.send(f"json://127.0.0.1:{free_port()}/")
+    with dead_port() as port:
+        sent = office.send(f"json://127.0.0.1:{port}/")
     assert sent == Sent(Fate.REFUSED, "connection refused")
 
 
@@ -98,7 +100,8 @@ def test_a_mail_server_that_says_no_has_not_taken_it(office: Office, mail_url: s
     with smtp_receiver() as mailbox:
         mailbox.refuse = "451 try again later"
         assert office.send(mail_url.format(port=mailbox.port)) == Sent(Fate.REFUSED, "it answered 451")
-    assert office.send(mail_url.format(port=free_port())) == Sent(Fate.REFUSED, "connection refused")
+    with dead_port() as port:
+        assert office.send(mail_url.format(port=port)) == Sent(Fate.REFUSED, "connection refused")
 
 
 def test_the_process_is_there_while_it_is_needed() -> None:
@@ -107,7 +110,7 @@ def test_the_process_is_there_while_it_is_needed() -> None:
         try:
             await child.check("json://127.0.0.1")
             first = child.pid
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while child.pid:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
             await child.check("json://127.0.0.1")

@@ -32,6 +32,7 @@ HOSTILE = (
 )
 # What would be a mention, a link, markup or a template in one dialect or another, in text that somebody wrote.
 LIVE = re.compile(r"@|[<>]|\]\(|\*|_|~|`|\|\||\{\{|\$\{|https?:/|www\.|evil\.example|mailto:|:smile:|&lt;b|/start|#general")
+NOT_IN_TIME = Sent(Fate.UNKNOWN, "it did not answer in time")
 TOKEN = "3ccdd113474722377935511fc85d3dd4"
 
 
@@ -99,19 +100,6 @@ async def sent_over(url: str, words: Message) -> Sent:
         await child.close()
 
 
-def all_at_once(urls: dict[str, str], words: Message) -> dict[str, Sent]:
-    """Send the same over all of them, through one process."""
-
-    async def send() -> dict[str, Sent]:
-        child = Child()
-        try:
-            return {name: await child.send(url, words.title, words.body) for name, url in urls.items()}
-        finally:
-            await child.close()
-
-    return asyncio.run(send())
-
-
 def _strings(value: object) -> Iterator[str]:
     if isinstance(value, str):
         yield value
@@ -156,9 +144,11 @@ def payloads(proxy: Receiver) -> dict[str, list[str]]:
             child = Child()
             try:
                 for name, url in urls.items():
-                    proxy.got.clear()
-                    direct.got.clear()
-                    sent = await child.send(url, words.title, words.body)
+                    sent = NOT_IN_TIME
+                    while sent == NOT_IN_TIME:  # the machine stood still
+                        proxy.got.clear()
+                        direct.got.clear()
+                        sent = await child.send(url, words.title, words.body)
                     caught[name] = [*proxy.texts(), *direct.texts(), f"sent: {sent}"]
             finally:
                 await child.close()
