@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from cli import warm
-from cli.plugin import Plugin
+from cli.plugin import Plugin, close_all
 from system import System
 from team import Team, new_team
 
@@ -20,6 +20,13 @@ def jit(by_hand_system: System) -> Plugin:
 def jit_stamped(team: Team) -> Plugin:
     """The plugin with a team of its own where the API server stamps: its ledger lines and names are taken as they are."""
     return Plugin(team)
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """What a test has started ends with it, however it ends."""
+    yield
+    close_all()
 
 
 @pytest.fixture(scope="session", autouse=True)

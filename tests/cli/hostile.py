@@ -1,8 +1,8 @@
 """A server that misbehaves, and the kubeconfigs of people whose machines do, for the plugin as a program."""
 
+import contextlib
 import json
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -85,6 +85,7 @@ class Hostile:
     answers: Answers = empty
     ahead: timedelta = timedelta(0)  # what its clock is before ours
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> "Hostile":
         outer = self
@@ -96,12 +97,13 @@ class Hostile:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 outer.asked.append((self.command, self.path, {name.lower(): value for name, value in self.headers.items()}))
                 reply = outer.answers(self.command, self.path, {**self.headers, BODY: body.decode()})
-                time.sleep(reply.delay)
-                self.send_response(reply.code)
-                self.send_header("Content-Type", reply.kind)
-                self.send_header("Content-Length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body)
+                outer._over.wait(reply.delay)
+                with contextlib.suppress(ConnectionError):  # whoever has hung up is not answered
+                    self.send_response(reply.code)
+                    self.send_header("Content-Type", reply.kind)
+                    self.send_header("Content-Length", str(len(reply.body)))
+                    self.end_headers()
+                    self.wfile.write(reply.body)
 
             def __getattr__(self, name: str) -> Callable[[], None]:
                 if name.startswith("do_"):
@@ -121,6 +123,7 @@ class Hostile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

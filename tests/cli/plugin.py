@@ -1,6 +1,8 @@
 """Running `kubectl jit` as its users do: as one of the people of the tests, at a terminal or in a script.
 
 It runs warm, which spares its imports (tests/cli/warm.py). Where the start itself matters a test names PLUGIN, the program.
+It waits for the operator as long as our tests wait for anything, since what it says when it has seen nothing for some seconds is
+right too. Where that is what a test is about, the plugin is HASTY, as its users have it.
 """
 
 import codecs
@@ -17,16 +19,38 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cli.warm import Started, Warm, parent
 from team import PATIENCE, Team
 
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = "from jitaccess.cli import main; main()"
+PATIENT = f"""
+from jitaccess.cli.commands import effect, reporting
+effect._PATIENCE = reporting._AT_ONCE = {PATIENCE}
+{MAIN}
+"""
+# With a clock that only moves where the plugin sleeps, as between two attempts: a --timeout is over after so many of them.
+SLEEPLESS = f"""
+import time
+now = [1000.0]
+def sleep(seconds):
+    now[0] += seconds
+time.monotonic, time.sleep = lambda: now[0], sleep
+{MAIN}
+"""
+# With a clock that stands still until there is a file: until then no --timeout is over.
+HELD = f"""
+import os, time
+time.monotonic = lambda: 1000.0 + 10 * os.path.exists(os.environ["OVER"])
+{MAIN}
+"""
 COMPLETE = "from jitaccess.cli import complete; complete()"
 WARM = "warm"  # in the place of an interpreter
 PLUGIN = (sys.executable, "-c", MAIN)
-WARM_PLUGIN = (WARM, "-c", MAIN)
+HASTY = (WARM, "-c", MAIN)
+WARM_PLUGIN = (WARM, "-c", PATIENT)
 COMPLETER = (WARM, "-c", COMPLETE)
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07]*\x07)")
 
@@ -45,6 +69,7 @@ class Plugin:
     """The plugin for the people of one team."""
 
     team: Team
+    program: Sequence[str] = WARM_PLUGIN
 
     def environment(self, user: str, **more: str) -> dict[str, str]:
         """The environment of that person, whose context names the team's namespace."""
@@ -59,17 +84,17 @@ class Plugin:
             **more,
         }
 
-    def __call__(self, *args: str, user: str = "alice", program: Sequence[str] = WARM_PLUGIN, **env: str) -> Answer:
+    def __call__(self, *args: str, user: str = "alice", program: Sequence[str] = (), **env: str) -> Answer:
         """Run it in a script, where there is no terminal."""
-        return run([*program, *args], self.environment(user, **env))
+        return run([*(program or self.program), *args], self.environment(user, **env))
 
-    def start(self, *args: str, user: str = "alice") -> Started:
-        """Start it, to run beside others."""
-        return Started(parent(), MAIN, args, self.environment(user))
+    def start(self, *args: str, user: str = "alice", code: str = "", **env: str) -> Started:
+        """Start it warm, to run beside others."""
+        return opened(Started(parent(), code or self.program[2], args, self.environment(user, **env)))
 
     def at_terminal(self, *args: str, user: str = "alice", columns: int = 80, **env: str) -> "Terminal":
         """Run it at a terminal of that width."""
-        return Terminal([*WARM_PLUGIN, *args], self.environment(user, TERM="xterm-256color", **env), columns)
+        return Terminal([*self.program, *args], self.environment(user, TERM="xterm-256color", **env), columns)
 
     def ok(self, *args: str, user: str = "alice") -> str:
         """Run it in a script, where it must succeed; returns what it printed."""
@@ -94,7 +119,7 @@ class Plugin:
 def run(argv: Sequence[str], env: Mapping[str, str]) -> Answer:
     """Run a program, or the plugin warm, in a script."""
     if argv[0] == WARM:
-        started = Started(parent(), argv[2], argv[3:], env)
+        started = opened(Started(parent(), argv[2], argv[3:], env))
         out, err = started.communicate(2 * PATIENCE)
         return Answer(started.returncode, out, err)
     done = subprocess.run(
@@ -111,6 +136,7 @@ class Terminal:
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self._process = _at(follower, argv, env)
         os.close(follower)
+        opened(self)
         self.raw = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character may come in two pieces
         self._read_to = 0
@@ -150,8 +176,18 @@ class Terminal:
         deadline = time.monotonic() + timeout
         while self._read():
             assert time.monotonic() < deadline, f"it does not end, and said: {self.seen}"
+        code = self._process.wait(PATIENCE)
+        self.close()
+        return code
+
+    def close(self) -> None:
+        """End the program, if it runs, and take the terminal away."""
+        if self._leader < 0:
+            return
+        self._process.kill()
+        self._process.wait(PATIENCE)
         os.close(self._leader)
-        return self._process.wait(PATIENCE)
+        self._leader = -1
 
     def _read(self) -> bool:
         """Read what is there; whether the program may have more to say."""
@@ -163,6 +199,22 @@ class Terminal:
             return False
         self.raw += self._decoder.decode(chunk)
         return bool(chunk)
+
+
+T = TypeVar("T", "Terminal", Started)
+_opened: list[Terminal | Started] = []
+
+
+def opened(it: T) -> T:
+    """Note what is to be closed at the end of the test, however it ends."""
+    _opened.append(it)
+    return it
+
+
+def close_all() -> None:
+    """Close what the test has left open."""
+    while _opened:
+        _opened.pop().close()
 
 
 def _at(terminal: int, argv: Sequence[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes] | Warm":

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.plugin import Plugin
-from team import PATIENCE, POLICIES, eventually
+from cli.plugin import HELD, Plugin
+from team import PATIENCE, POLICIES
 
 REASON = "INC-42 pods crash looping"
 
@@ -119,20 +119,24 @@ def test_waiting_ends_with_the_grant(jit: Plugin) -> None:
 def test_waiting_ends_with_a_denial(jit: Plugin) -> None:
     jit.team.policy()
     run = jit.start("request", "--reason", REASON, "--wait")
-    name = eventually(lambda: jit.ok("ls", "-o", "name").strip().partition("/")[2], "the request")
+    run.expect("Pending: needs 1 approval")
+    name = jit.ok("ls", "-o", "name").strip().partition("/")[2]
     jit.ok("deny", name, "-y", "-m", "not today", user="bob")
-    out, err = run.communicate(timeout=PATIENCE)
+    out, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 3
     assert f"accessrequest/{name}  Denied: by bob: not today" in out
-    assert "Pending: needs 1 approval" in err
 
 
-def test_waiting_no_longer_than_asked(jit_stamped: Plugin) -> None:
+def test_waiting_no_longer_than_asked(jit_stamped: Plugin, tmp_path: Path) -> None:
     jit_stamped.team.policy()
-    answer = jit_stamped("request", "--reason", REASON, "--timeout", "1s")
-    assert answer.code == 4
-    assert re.search(r"not decided within \d+s: needs 1 approval from Group leads", answer.err)
-    assert "the request stays" in answer.err
+    over = tmp_path / "over"
+    run = jit_stamped.start("request", "--reason", REASON, "--timeout", "1s", code=HELD, OVER=str(over))
+    run.expect("Pending: needs 1 approval from Group leads")
+    over.touch()
+    _, err = run.communicate(timeout=PATIENCE)
+    assert run.returncode == 4
+    assert "not decided within 10s: needs 1 approval from Group leads" in err
+    assert "the request stays" in err
 
 
 def test_a_request_that_times_out_has_its_own_exit_code(jit_stamped: Plugin) -> None:
@@ -269,6 +273,7 @@ def test_a_ticket_is_asked_for_shown_exported_and_carried_along(jit: Plugin) -> 
 def test_a_limit_is_foreseen_and_explained(jit: Plugin) -> None:
     jit.team.policy(requiredApprovals=0, approvers=[], limits={"activePerRequester": 1, "activeInTotal": 5})
     name = jit.ok("request", "--reason", REASON).split()[0].partition("/")[2]
+    jit.team.until(name, "Active")
     refused = jit("request", "--reason", REASON)
     assert (refused.code, refused.out) == (3, ""), refused
     words = " ".join(refused.err.split())

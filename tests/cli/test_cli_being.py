@@ -12,7 +12,7 @@ import yaml
 
 from cli.plugin import ROOT, Answer, Plugin
 from jitaccess.domain.text import parse_time
-from team import eventually
+from team import PATIENCE, eventually
 
 SECRETS = ("token", "client-key-data", "password")
 
@@ -46,7 +46,7 @@ def kubectl(jit: Plugin, config: Path, tools: str, *words: str) -> Answer:
         env=environment,
         capture_output=True,
         encoding="utf-8",
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         stdin=subprocess.DEVNULL,
     )

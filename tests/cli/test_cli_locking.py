@@ -7,7 +7,7 @@ import pytest
 
 from cli.plugin import Plugin
 from locking import LOCKS, lift
-from team import eventually
+from team import REQUESTS, eventually
 
 ERIN = "erin@example.com"
 
@@ -30,6 +30,7 @@ def test_one_command_locks_somebody_out_and_one_lets_them_in_again(jit: Plugin) 
     lock = said.split()[0].removeprefix("accesslock/")
     assert f"accesslock/{lock}  {ERIN} is locked until " in said
     jit.team.until(name, "Revoked")
+    eventually(lambda: not _may_ask(jit, ERIN), "the API server knows of the lock too")
     assert "is locked by AccessLock" in jit.ok("show", name, user=ERIN)
     refused = jit("request", "--reason", "but I need it", user=ERIN)
     assert (refused.code, "INC-7 stolen laptop" in refused.err) == (3, True)
@@ -44,6 +45,10 @@ def test_one_command_locks_somebody_out_and_one_lets_them_in_again(jit: Plugin) 
     assert "lifted: erin@example.com is free to ask" in jit.ok("unlock", ERIN, "--reason", "found it", user="admin")
     eventually(lambda: jit("explain", user=ERIN).code == 0, "she may ask again")
     assert lock in jit.ok("locks", "--all", user="admin")
+
+
+def _may_ask(jit: Plugin, who: str) -> bool:
+    return jit.team.person(who).create(REQUESTS, jit.team.request_manifest("rehearsal", who), dryRun="All").ok
 
 
 @pytest.mark.parametrize(

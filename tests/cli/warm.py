@@ -7,15 +7,16 @@ program. What is decided when an interpreter starts is not a child's own, so wha
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
 
 from team import PATIENCE
 
@@ -76,11 +77,21 @@ class Warm:
             self._report.close()
         return self.returncode
 
+    @property
+    def running(self) -> bool:
+        """Whether its end has not been reported yet."""
+        return self.returncode is None and not select.select([self._report], [], [], 0)[0]
+
     def kill(self) -> None:
         """End it, whatever it does."""
         if self.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it, and wait for that."""
+        self.kill()
+        self.wait(PATIENCE)
 
     def _told(self, what: str, timeout: float) -> int:
         self._report.settimeout(max(timeout, 0.001))
@@ -99,10 +110,11 @@ class Started:
 
     def __init__(self, parent: Parent, code: str, args: Sequence[str], env: Mapping[str, str]) -> None:
         self._args = args
-        (self.stdout, out), (self.stderr, err) = _pipe(), _pipe()
+        (self._stdout, out), (self._stderr, err) = _pipe(), _pipe()
+        self._said: dict[int, bytes] = {self._stdout.fileno(): b"", self._stderr.fileno(): b""}
         with contextlib.ExitStack() as unread, Path(os.devnull).open("rb") as nothing, out, err:
-            unread.enter_context(self.stdout)
-            unread.enter_context(self.stderr)
+            unread.enter_context(self._stdout)
+            unread.enter_context(self._stderr)
             self._child = parent.fork(code, args, env, (nothing.fileno(), out.fileno(), err.fileno()))
             unread.pop_all()
 
@@ -117,6 +129,17 @@ class Started:
         assert self._child.returncode is not None, "nobody has waited for it"
         return self._child.returncode
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._child.running
+
+    def expect(self, words: str, timeout: float = PATIENCE) -> None:
+        """Read until it has said these words, while it runs."""
+        reading = self._reading(time.monotonic() + timeout, timeout)
+        while words.encode() not in b"\n".join(self._said.values()):
+            assert next(reading, None), f"it ended without {words!r}, and said: {self._said}"
+
     def communicate(self, timeout: float) -> tuple[str, str]:
         """Read all that it says, as text, and wait for its end; after that many seconds it is killed: TimeoutExpired."""
         out, err = self.output(timeout)
@@ -126,19 +149,24 @@ class Started:
         """The same as the bytes that they are."""
         deadline = time.monotonic() + timeout
         try:
-            with self.stdout, self.stderr:
-                said = self._read(deadline, timeout)
-            self._child.wait(deadline - time.monotonic())
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait(PATIENCE)
-            raise
-        return said
+            for _ in self._reading(deadline, timeout):
+                pass
+            self._child.wait(max(deadline - time.monotonic(), PATIENCE))
+        finally:
+            self.close()
+        out, err = self._said.values()
+        return out, err
 
-    def _read(self, deadline: float, timeout: float) -> tuple[bytes, bytes]:
-        said: dict[int, list[bytes]] = {self.stdout.fileno(): [], self.stderr.fileno(): []}
+    def close(self) -> None:
+        """End it, if it runs, and read no more."""
+        self._child.close()
+        self._stdout.close()
+        self._stderr.close()
+
+    def _reading(self, deadline: float, timeout: float) -> Iterator[dict[int, bytes]]:
+        """What it has said so far, after each piece; TimeoutExpired if there is more to come at the deadline."""
         with selectors.DefaultSelector() as selector:
-            for descriptor in said:
+            for descriptor in self._said:
                 selector.register(descriptor, selectors.EVENT_READ)
             while selector.get_map():
                 ready = selector.select(deadline - time.monotonic())
@@ -146,16 +174,15 @@ class Started:
                     raise subprocess.TimeoutExpired(list(self._args), timeout)
                 for key, _ in ready:
                     chunk = os.read(key.fd, 65536)
-                    said[key.fd].append(chunk)
+                    self._said[key.fd] += chunk
                     if not chunk:
                         selector.unregister(key.fd)
-        out, err = (b"".join(chunks) for chunks in said.values())
-        return out, err
+                yield self._said
 
 
-def _pipe() -> tuple[TextIO, BinaryIO]:
+def _pipe() -> tuple[BinaryIO, BinaryIO]:
     reads, writes = os.pipe()
-    return os.fdopen(reads, encoding="utf-8"), os.fdopen(writes, "wb", 0)
+    return os.fdopen(reads, "rb", 0), os.fdopen(writes, "wb", 0)
 
 
 def _text(said: bytes) -> str:
