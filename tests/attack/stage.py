@@ -15,9 +15,6 @@ RBAC = "rbac.authorization.k8s.io"
 MANAGED = {"app.kubernetes.io/managed-by": "jitaccess"}
 OPERATOR = "system:serviceaccount:jitaccess-system:jitaccess"
 
-# The garbage collector learns of new kinds twice a minute, so its first work in a young cluster may take that long (seconds).
-GC = 60.0
-
 _numbers = itertools.count(1)
 _PATCHING = ["get", "list", "watch", "create", "patch", "update", "delete", "deletecollection"]
 _AUTHORS = [

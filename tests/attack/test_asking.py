@@ -11,7 +11,7 @@ from attack import refusals
 from attack.stage import Stage, Theatre
 from attack.table import STAMPED, Attempt, How, Scene, cannot, creates, creates_with, known, on_both, play, table
 from controlplane.client import Answer, Person
-from team import POLICIES, REQUESTS
+from team import PATIENCE, POLICIES, REQUESTS
 
 OWN: dict[str, Any] = {"requester": None}
 GROUPS = ("developers", "system:authenticated")  # alice's
@@ -727,7 +727,7 @@ def test_groups_are_on_record_all_or_none_and_never_keep_anybody_from_asking(
             "create", "-f", "-", "-o", "json", "--as", "alice", *(f"--as-group={each}" for each in groups),
         ],
         input=json.dumps(stage.manifest("alice")),
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["spec"].get("requesterGroups") == ([*groups, "system:authenticated"] if kept else None)

@@ -607,6 +607,7 @@ def crowd_decision(stage: Theatre, who: str, name: str) -> dict[str, object]:
 def test_somebody_just_removed_from_the_policy_can_no_longer_approve(stage: Theatre) -> None:
     pat = {"kind": "User", "name": "pat"}
     stage.policy("shrinking", approvers=[pat, {"kind": "User", "name": "carol"}], requiredApprovals=2)
+    eventually(lambda: stage.may("pat", "approve", "shrinking"), "pat is in")
     name = stage.request(policyRef={"name": "shrinking"})
     Stage.sure(
         stage.admin.merge(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from attack import refusals
-from attack.stage import GC, MANAGED, RBAC, Stage, Theatre, binding, clone, job
+from attack.stage import MANAGED, RBAC, Stage, Theatre, binding, clone, job
 from attack.table import Attempt, How, Scene, play, table
 from controlplane.client import Answer, Person
 from team import REQUESTS, eventually
@@ -284,7 +284,7 @@ def test_what_sits_under_the_name_of_a_grant_is_never_adopted(stage: Theatre, re
     assert "labels" not in found["metadata"] or MANAGED.items() - found["metadata"]["labels"].items()
     stage.sure(stage.person("ada").delete(resource, planted["metadata"]["name"], propagationPolicy="Background"))
     stage.until(name, "Active")
-    eventually(lambda: len(stage.bindings(name)) == 1, "the binding is made when the name is free", timeout=GC)
+    eventually(lambda: len(stage.bindings(name)) == 1, "the binding is made when the name is free")
     assert stage.bindings(name)[0]["subjects"][0]["name"] == "alice"
 
 
@@ -340,7 +340,7 @@ def test_access_whose_job_was_deleted_is_over(stage: Theatre, policy: str) -> No
     name = stage.granted("alice", "debug")
     before = stage.status(name)
     stage.sure(stage.admin.delete("jobs", before["jobRef"]["name"], propagationPolicy=policy))
-    eventually(lambda: stage.status(name)["state"] == "Revoked", "without the second line the access is over", timeout=GC)
+    eventually(lambda: stage.status(name)["state"] == "Revoked", "without the second line the access is over")
     status = stage.status(name)
     assert not stage.bindings(name)
     assert (status["history"][-1]["reason"], status["expiresAt"]) == ("GuardGone", before["expiresAt"])
@@ -352,8 +352,8 @@ def test_a_deleted_request_takes_its_access_along(stage: Theatre, policy: str) -
     name = stage.granted("alice", "debug")
     refs = stage.status(name)
     stage.sure(stage.person("wanda").delete(REQUESTS, name, propagationPolicy=policy))
-    eventually(lambda: stage.find(refs["bindingRef"]["name"], "rolebindings") is None, "the binding is gone", timeout=GC)
-    eventually(lambda: stage.find(refs["jobRef"]["name"], "jobs") is None, "the Job is gone", timeout=GC)
+    eventually(lambda: stage.find(refs["bindingRef"]["name"], "rolebindings") is None, "the binding is gone")
+    eventually(lambda: stage.find(refs["jobRef"]["name"], "jobs") is None, "the Job is gone")
 
 
 @pytest.mark.parametrize("policy", ["Orphan", "Foreground", "Background"])
@@ -366,7 +366,7 @@ def test_a_deleted_policy_takes_its_rights_and_its_grants_along(stage: Theatre, 
     derived = [
         (f"jitaccess:{made}:{side}", resource) for side in ("requester", "approver") for resource in ("rolebindings", "roles")
     ]
-    eventually(lambda: not any(stage.find(*each) for each in derived), "nobody holds a right any more", timeout=GC)
+    eventually(lambda: not any(stage.find(*each) for each in derived), "nobody holds a right any more")
     assert not stage.bindings(name)
 
 

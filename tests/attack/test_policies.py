@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from attack import refusals
-from attack.stage import GC, RBAC, Stage, Theatre
+from attack.stage import RBAC, Stage, Theatre
 from attack.table import Attempt, How, Scene, cannot, play, table
 from attack.test_asking import CONTROLS
 from controlplane.client import Answer, Person
@@ -438,5 +438,5 @@ def test_rights_orphaned_by_a_policy_that_went_while_nobody_looked_are_taken_bac
     stage.policy("unwatched")
     with stage.operator_frozen():
         stage.sure(stage.admin.delete(POLICIES, "unwatched", propagationPolicy="Orphan"))
-        eventually(lambda: stage.find("unwatched", POLICIES) is None, "it is gone, its Roles are orphans", timeout=GC)
+        eventually(lambda: stage.find("unwatched", POLICIES) is None, "it is gone, its Roles are orphans")
     eventually(lambda: stage.find("jitaccess:unwatched:approver", "rolebindings") is None, "nobody holds the verb any more")

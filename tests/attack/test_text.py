@@ -14,7 +14,7 @@ from attack.stage import Stage, Theatre
 from controlplane.binaries import build_env, cache_root
 from controlplane.toolchain import find_go
 from jitaccess.domain.text import HIDDEN, printable
-from team import REQUESTS, annotations
+from team import PATIENCE, REQUESTS, annotations
 from unit.manifest_files import ADMISSION, REPOSITORY, raw_strings
 
 FILES = (*sorted((REPOSITORY / "crds").glob("access*.yaml")), *sorted(ADMISSION.glob("*.yaml")))
@@ -35,7 +35,7 @@ def matched_by_go() -> dict[str, set[int]]:
         env={**os.environ, **build_env()},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=4 * PATIENCE,  # it is compiled first
         check=False,
     )
     assert done.returncode == 0, done.stderr
