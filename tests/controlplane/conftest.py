@@ -8,6 +8,7 @@ from typing import Protocol
 import pytest
 
 from controlplane import ControlPlane, User
+from controlplane.patience import PATIENCE
 
 ODD_NAMES = {
     "comma-and-quote": 'we"ird, name',
@@ -46,14 +47,14 @@ def gone() -> Callable[[int], bool]:
 
 
 class Eventually(Protocol):
-    def __call__(self, true: Callable[[], bool], timeout: float = 60) -> bool: ...
+    def __call__(self, true: Callable[[], bool], timeout: float = PATIENCE) -> bool: ...
 
 
 @pytest.fixture
 def eventually() -> Eventually:
     """Waits up to `timeout` seconds for something to become true, and returns whether it did."""
 
-    def wait(true: Callable[[], bool], timeout: float = 60) -> bool:
+    def wait(true: Callable[[], bool], timeout: float = PATIENCE) -> bool:
         deadline = time.monotonic() + timeout
         while not (now := true()) and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -110,6 +110,12 @@ def test_a_kind_that_never_appears_is_told_at_the_deadline(plane: ControlPlane, 
 
 
 def test_a_probe_that_never_agrees_is_quoted(plane: ControlPlane, tmp_path: Path) -> None:
-    path = overlay(tmp_path, namespace=NAMESPACE.replace("sample", "probed"), policy=POLICY)
+    path, asked = overlay(tmp_path, namespace=NAMESPACE.replace("sample", "probed"), policy=POLICY), list[str]()
+
+    def wrong(_: ControlPlane) -> str:
+        asked.append("the moon is wrong")
+        return asked[0]
+
     with pytest.raises(ControlPlaneError, match="the moon is wrong"):
-        install(plane, path, probe=lambda _: "the moon is wrong", timeout=6)
+        install(plane, path, probe=wrong, timeout=6, now=lambda: 3.0 * len(asked))
+    assert len(asked) == 2, "again, until the time is up"

@@ -40,7 +40,8 @@ def pipes_are_closed() -> Iterator[None]:
     yield
     while STARTED:
         run = STARTED.pop()
-        run.wait(30)
+        run.kill()
+        run.wait()
         if run.stdout:
             run.stdout.close()
 
@@ -96,7 +97,7 @@ def test_a_run_that_simply_ends_leaves_nothing(
     gone: Callable[[int], bool],
 ) -> None:
     run, pids = start(SLEEPER + WAIT.replace("600", "0"), tmp_path, run_environment)
-    assert run.wait(30) == 0
+    assert run.wait() == 0
     assert eventually(lambda: all(gone(int(pid)) for pid in pids))
 
 

@@ -43,20 +43,25 @@ def install(
     *,
     probe: Probe = forged_request_refused,
     timeout: float = PATIENCE,
+    now: Callable[[], float] = time.monotonic,
 ) -> None:
     """Apply the overlay and return when CRDs are established, admission policies are in force and `probe` finds nothing wrong.
 
     ControlPlaneError after `timeout` seconds, or at once if the overlay itself is wrong.
     """
-    deadline = time.monotonic() + timeout
+    began = now()
+
+    def late() -> bool:
+        return now() - began >= timeout
+
     objects = _rendered(plane, overlay)
-    _until(deadline, "the overlay is not accepted", lambda: _apply(plane, overlay))
+    _until(late, "the overlay is not accepted", lambda: _apply(plane, overlay))
     crds = _names(objects, "CustomResourceDefinition")
-    _until(deadline, f"not Established: {', '.join(crds)}", lambda: _established(plane, crds))
+    _until(late, f"not Established: {', '.join(crds)}", lambda: _established(plane, crds))
     if _names(objects, "ValidatingAdmissionPolicy"):
         mutating = bool(_names(objects, "MutatingAdmissionPolicy"))
-        policies_in_force(plane, deadline, mutating=mutating)
-        _until(deadline, "the probe still fails", lambda: probe(plane))
+        policies_in_force(plane, late, mutating=mutating)
+        _until(late, "the probe still fails", lambda: probe(plane))
 
 
 def _rendered(plane: ControlPlane, overlay: Path) -> list[dict[str, Any]]:
@@ -94,9 +99,9 @@ def _is_established(plane: ControlPlane, name: str) -> bool:
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
-def _until(deadline: float, complaint: str, step: Callable[[], str]) -> None:
-    """Repeat a step until it has nothing to say; ControlPlaneError with its last words at the deadline."""
+def _until(late: Callable[[], bool], complaint: str, step: Callable[[], str]) -> None:
+    """Repeat a step until it has nothing to say; ControlPlaneError with its last words when it is late."""
     while said := step():
-        if time.monotonic() >= deadline:
+        if late():
             raise ControlPlaneError(f"the installation did not settle in time: {complaint}: {said}")
         time.sleep(_STEP)

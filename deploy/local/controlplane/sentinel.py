@@ -6,6 +6,7 @@ is only ever a dry run, tell when the others are loaded too: as soon as these an
 
 import secrets
 import time
+from collections.abc import Callable
 
 from controlplane.errors import ControlPlaneError
 from controlplane.plane import ControlPlane
@@ -58,8 +59,8 @@ spec: {{policyName: {name}}}
 )
 
 
-def policies_in_force(plane: ControlPlane, deadline: float, *, mutating: bool) -> None:
-    """Return when every admission policy made before this call is applied; ControlPlaneError at the deadline."""
+def policies_in_force(plane: ControlPlane, late: Callable[[], bool], *, mutating: bool) -> None:
+    """Return when every admission policy made before this call is applied; ControlPlaneError when it is late."""
     name = _PREFIX + secrets.token_hex(4)  # no earlier sentinel can answer for this one
     condition = "has(object.data) && 'mutated' in object.data" if mutating else "true"
     manifest = (_MUTATING if mutating else "") + _VALIDATING
@@ -67,7 +68,7 @@ def policies_in_force(plane: ControlPlane, deadline: float, *, mutating: bool) -
     plane.kubectl("create", "-f", "-", input=manifest)
     try:
         while not _answers(plane, name):
-            if time.monotonic() >= deadline:
+            if late():
                 raise ControlPlaneError(
                     "the API server accepted the admission policies but does not apply them; "
                     f"its log is {plane.files.log('kube-apiserver')}"
