@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.binaries import ensure_binaries
+from controlplane.patience import PATIENCE
 from demo.story import STORY
 from team import eventually
 
@@ -87,7 +88,7 @@ def _lines_until(run: Run, words: str) -> str:
 
 def test_the_story_comes_out_right(start: Start) -> None:
     run = start(*DEMO)
-    out, err = run.communicate(timeout=280)
+    out, err = run.communicate(timeout=5 * PATIENCE)
     assert run.returncode == 0, out[-3000:] + err[-1000:]
     assert "The story came out right" in out
     assert "\033[" not in out + err, "no colours where there is no terminal"
@@ -102,7 +103,7 @@ def test_the_story_comes_out_right(start: Start) -> None:
 
 def test_a_story_that_comes_out_wrong_is_an_error_that_names_the_step(start: Start) -> None:
     run = start(sys.executable, "-c", SHORT.format(argv=[], who="alice"))
-    out, _ = run.communicate(timeout=120)
+    out, _ = run.communicate(timeout=PATIENCE)
     assert run.returncode == 1
     assert 'wrong in scene 1, "Short":\nalice$ kubectl get namespaces\nit must succeed, but its exit code was 1' in out
     assert "The story came out right" not in out
@@ -119,8 +120,8 @@ def test_keep_leaves_it_running_with_a_context_per_person_until_ctrl_c(start: St
         whoami = ["kubectl", "--context", person, "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]
         assert subprocess.run(whoami, env=mine, capture_output=True, text=True, check=True).stdout == person
     run.send_signal(signal.SIGINT)
-    assert run.wait(60) == 0
-    run.communicate()
+    run.communicate(timeout=PATIENCE)
+    assert run.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
@@ -128,6 +129,6 @@ def test_an_interrupted_demo_cleans_up(number: signal.Signals, start: Start) -> 
     run = start(*DEMO)
     _lines_until(run, "---")
     run.send_signal(number)
-    _, err = run.communicate(timeout=60)
+    _, err = run.communicate(timeout=PATIENCE)
     assert run.returncode == 130
     assert "interrupted" in err

@@ -44,7 +44,12 @@ EVERYWHERE = (
                 says=("annotated",),
                 within=LAG,
             ),
-            Step("alice", "kubectl wait --for=condition=Granted accessrequest/alice-f1ee -n team-b", says=("condition met",)),
+            Step(
+                "alice",
+                "kubectl wait --for=condition=Granted accessrequest/alice-f1ee -n team-b",
+                says=("condition met",),
+                within=LAG,
+            ),
             Step("alice", "kubectl get pods -n team-b", says=("No resources found",), within=LAG),
             Step("admin", "kubectl get clusteraccesspolicy prod-fleet", says=("True", "env=prod"), within=LAG),
             Step("admin", "kubectl label namespace team-b env-", says=("unlabeled",)),
@@ -67,7 +72,12 @@ EVERYWHERE = (
                 says=("annotated",),
                 within=LAG,
             ),
-            Step("alice", "kubectl wait --for=condition=Granted clusteraccessrequest/alice-n0de", says=("condition met",)),
+            Step(
+                "alice",
+                "kubectl wait --for=condition=Granted clusteraccessrequest/alice-n0de",
+                says=("condition met",),
+                within=LAG,
+            ),
             Step("alice", f"kubectl get nodes \\\n    --as={IDENTITY}", says=("No resources found",), within=LAG),
             Step(
                 "admin",

@@ -3,7 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-LAG = 15.0  # seconds; milliseconds are usual, but machines can be busy
+from controlplane.patience import PATIENCE
+
+LAG = PATIENCE  # seconds; milliseconds are usual
 FORBIDDEN = "Error from server (Forbidden)"
 
 

@@ -4,13 +4,13 @@ import os
 import subprocess
 import time
 
+from controlplane.patience import PATIENCE
 from controlplane.progress import Progress
 from demo.screen import Screen
 from demo.script import Outcome, Scene, Step, Story, StoryWentWrong, objection
 from demo.story import NAMESPACE
 from system import ROOT, System
 
-LONGEST_STEP = 180.0  # seconds
 _AGAIN = 0.3  # seconds between two attempts
 _TICK = 0.25  # seconds
 
@@ -83,7 +83,7 @@ class Stage:
 
 def _read(shell: "subprocess.Popen[str]", title: str) -> str:
     """Everything that the shell prints; with a title, and where it takes longer, the time it takes."""
-    deadline = time.monotonic() + LONGEST_STEP
+    deadline = time.monotonic() + PATIENCE
     progress = Progress(title) if title else None
     while True:
         try:

@@ -4,7 +4,8 @@ from demo.everywhere import EVERYWHERE
 from demo.script import FORBIDDEN, LAG, Scene, Step, identity_of
 
 NAMESPACE = "team-a"
-FOR, FOR_AGAIN = 20, 10  # seconds of access
+# Seconds of access: nobody looks at what is there meanwhile, but the operator must die before its time is up.
+BRIEFLY, AGAIN = 10, 20
 GRACE = 30  # seconds after which Kubernetes ends what the operator did not
 
 
@@ -23,11 +24,12 @@ spec:
 EOF"""
 
 
-HISTORY = r"""kubectl get accessrequest alice-7f3k -o jsonpath='{range .status.history[*]}
+HISTORY = r"""kubectl get accessrequest alice-7f3k alice-2m8q \
+    -o jsonpath='{range .items[*].status.history[*]}
 {.at}{"\t"}{.by}{"\t"}{.reason}: {.message}{end}'"""
 
 EVENTS = """\
-kubectl get events --field-selector involvedObject.name=alice-7f3k \\
+kubectl get events --field-selector involvedObject.name=alice-2m8q \\
     -o custom-columns=REASON:.reason,MESSAGE:.message"""
 
 AUDIT = r"""grep '"verb":"delete".*"username":"alice".*"resource":"pods"' $AUDIT_LOG |
@@ -47,7 +49,7 @@ STORY = (
             Step("admin", "kubectl run web --image=nginx", says=("pod/web created",), within=LAG),
             Step("admin", "sed -n '/^spec/,$p' deploy/examples/prod-debug.yaml", says=("maxDuration: 4h",)),
             Step("admin", "kubectl apply -f deploy/examples/prod-debug.yaml", says=("prod-debug created",)),
-            Step("admin", "kubectl wait --for=condition=Ready accesspolicy/prod-debug", says=("condition met",)),
+            Step("admin", "kubectl wait --for=condition=Ready accesspolicy/prod-debug", says=("condition met",), within=LAG),
         ),
     ),
     Scene(
@@ -72,12 +74,12 @@ STORY = (
         (
             Step(
                 "alice",
-                request("alice-7f3k", f"{FOR}s", "\n  requester: bob"),
+                request("alice-7f3k", "1h", "\n  requester: bob"),
                 says=("spec.requester must be your own user name",),
                 refused=True,
                 within=LAG,
             ),
-            Step("alice", request("alice-7f3k", f"{FOR}s"), says=("created",), within=LAG),
+            Step("alice", request("alice-7f3k", "1h"), says=("created",), within=LAG),
             Step("alice", "kubectl get accessrequest alice-7f3k", says=("Pending", "alice"), within=LAG),
         ),
     ),
@@ -113,7 +115,7 @@ STORY = (
     ),
     Scene(
         "Bob approves, and the access is there",
-        f"The clock starts at the grant: {FOR} s, for the role that was asked for and no other.",
+        "The clock starts at the grant: an hour, for the role that was asked for and no other.",
         (
             Step("alice", "kubectl auth can-i delete pods", says=("no",), refused=True),
             Step(
@@ -122,7 +124,7 @@ STORY = (
                 says=("annotated",),
                 within=LAG,
             ),
-            Step("alice", "kubectl wait --for=condition=Granted accessrequest/alice-7f3k", says=("condition met",)),
+            Step("alice", "kubectl wait --for=condition=Granted accessrequest/alice-7f3k", says=("condition met",), within=LAG),
             Step("alice", "kubectl auth can-i delete pods", says=("yes",), within=LAG),
             Step("alice", "kubectl get pods", says=("web",)),
             Step("alice", "kubectl delete pod web", says=("deleted",)),
@@ -136,14 +138,36 @@ STORY = (
         ),
     ),
     Scene(
-        "The time is up",
-        "The operator deletes the binding and the Job behind it at status.expiresAt.",
+        "Bob ends it when it is no longer needed",
+        "Whoever may approve may revoke. Alice may, too, and whoever asked can always give back.",
         (
+            Step("bob", 'kubectl annotate accessrequest alice-7f3k jitaccess.dev/revoke="INC-42 is over"', says=("annotated",)),
             Step(
                 "alice",
-                "kubectl wait --for=jsonpath='{.status.state}'=Expired accessrequest/alice-7f3k --timeout=60s",
+                "kubectl wait --for=jsonpath='{.status.state}'=Revoked accessrequest/alice-7f3k",
                 says=("condition met",),
-                while_waiting=f"Waiting for the {FOR} s to pass",
+                within=LAG,
+            ),
+            Step("alice", "kubectl get pods", says=(FORBIDDEN, "cannot list"), refused=True, within=LAG),
+        ),
+    ),
+    Scene(
+        "Or its time is up",
+        f"Once more, for {BRIEFLY} s. The operator deletes the binding and the Job behind it at status.expiresAt.",
+        (
+            Step("alice", request("alice-2m8q", f"{BRIEFLY}s"), says=("created",)),
+            Step(
+                "bob",
+                'kubectl annotate accessrequest alice-2m8q jitaccess.dev/approve="once more"',
+                says=("annotated",),
+                within=LAG,
+            ),
+            Step(
+                "alice",
+                "kubectl wait --for=jsonpath='{.status.state}'=Expired accessrequest/alice-2m8q --timeout=60s",
+                says=("condition met",),
+                within=LAG,
+                while_waiting=f"Waiting for the {BRIEFLY} s to pass",
             ),
             Step("alice", "kubectl get pods", says=(FORBIDDEN, "cannot list"), refused=True, within=LAG),
             Step(
@@ -151,6 +175,7 @@ STORY = (
                 "kubectl get rolebindings,jobs -l jitaccess.dev/component=grant",
                 says=("No resources found",),
                 never=("jit-",),
+                within=LAG,
             ),
         ),
     ),
@@ -158,7 +183,7 @@ STORY = (
         "The record",
         "The request stays: who asked, why, who decided, from when to when. The API server's audit log names the binding.",
         (
-            Step("alice", HISTORY, says=("Requested", "bob\tApproved: go ahead, I'm watching", "Granted", "DurationElapsed")),
+            Step("alice", HISTORY, says=("bob\tApproved: go ahead, I'm watching", "bob\tRevokedByApprover", "DurationElapsed")),
             Step("admin", EVENTS, says=("Granted", "DurationElapsed"), within=LAG),
             Step("admin", AUDIT, says=("RoleBinding jit-alice-7f3k-", "ClusterRole jitaccess-debug")),
         ),
@@ -169,10 +194,10 @@ STORY = (
         "This policy says delivery: Identity. The role goes to an account of the grant, which Alice alone may impersonate.",
         (
             Step("admin", "kubectl apply -k deploy/examples/identities", says=("prod-identity created",), within=LAG),
-            Step("admin", "kubectl wait --for=condition=Ready accesspolicy/prod-identity", says=("condition met",)),
+            Step("admin", "kubectl wait --for=condition=Ready accesspolicy/prod-identity", says=("condition met",), within=LAG),
             Step("alice", request("alice-5p3x", "1h", policy="prod-identity"), says=("created",), within=LAG),
             Step("bob", 'kubectl annotate accessrequest alice-5p3x jitaccess.dev/approve="ok"', says=("annotated",), within=LAG),
-            Step("alice", "kubectl wait --for=condition=Granted accessrequest/alice-5p3x", says=("condition met",)),
+            Step("alice", "kubectl wait --for=condition=Granted accessrequest/alice-5p3x", says=("condition met",), within=LAG),
             Step("alice", "kubectl auth can-i delete pods", says=("no",), refused=True),
             Step("alice", f"kubectl auth can-i delete pods \\\n    --as={IDENTITY}", says=("yes",), within=LAG),
             Step("admin", AUDIT_OF_IDENTITY, says=('"alice"', "jit-alice-5p3x-")),
@@ -182,24 +207,25 @@ STORY = (
     ),
     Scene(
         "The operator dies while access lasts",
-        f"Once more, {FOR_AGAIN} s, and Carol approves. Then the operator is killed. Kubernetes itself ends the access,\n"
+        f"Once more, {AGAIN} s, and Carol approves. Then the operator is killed. Kubernetes itself ends the access,\n"
         f"{GRACE} s after its time, through the Job that owns the binding.",
         (
             Step("admin", "kubectl run web --image=nginx", says=("pod/web created",)),
-            Step("alice", request("alice-9k2d", f"{FOR_AGAIN}s"), says=("created",)),
+            Step("alice", request("alice-9k2d", f"{AGAIN}s"), says=("created",)),
             Step(
                 "carol",
                 'kubectl annotate accessrequest alice-9k2d jitaccess.dev/approve="ok"',
                 says=("annotated",),
+                within=LAG,
             ),
-            Step("alice", "kubectl wait --for=condition=Granted accessrequest/alice-9k2d", says=("condition met",)),
+            Step("alice", "kubectl wait --for=condition=Granted accessrequest/alice-9k2d", says=("condition met",), within=LAG),
             Step("admin", "kill -9 $OPERATOR"),
             Step("alice", "kubectl get pods", says=("web",), within=LAG),
             Step(
                 "admin",
-                "kubectl wait --for=delete rolebinding -l jitaccess.dev/component=grant --timeout=120s",
+                "kubectl wait --for=delete rolebinding -l jitaccess.dev/component=grant --timeout=240s",
                 says=("jit-alice-9k2d-", "condition met"),
-                while_waiting=f"The operator is dead; waiting for Kubernetes to end it (about {FOR_AGAIN + GRACE} s)",
+                while_waiting=f"The operator is dead; waiting for Kubernetes to end it (about {AGAIN + GRACE} s)",
             ),
             Step("alice", "kubectl get pods", says=(FORBIDDEN, "cannot list"), refused=True, within=LAG),
         ),
@@ -211,7 +237,7 @@ STORY = (
             Step(
                 "bob",
                 "kubectl get accessrequests",
-                says=("alice-7f3k", "alice-9k2d", "Expired"),
+                says=("alice-7f3k", "alice-2m8q", "alice-9k2d", "Expired"),
                 never=("Active",),
                 within=LAG,
             ),
