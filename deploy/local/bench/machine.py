@@ -1,10 +1,13 @@
 """The machine: what it is, what else runs on it, and what a process uses, from /proc."""
 
+import math
 import os
 import platform
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -48,6 +51,47 @@ class Mark:
         """How many cores others have used since then, on average."""
         now = Mark.now()
         return max(0.0, (now.busy - self.busy) - (now.ours - self.ours)) / max(now.at - self.at, 1e-9)
+
+
+class Awake:
+    """Tells how long something took while the machine ran: it may have stood still meanwhile, and all of us with it.
+
+    A thread that only sleeps notices; others may be faster to go on, so what it has not seen yet counts too.
+    """
+
+    _TURN = 0.01  # seconds
+    _STILL = 0.05  # seconds: a turn that took so much longer was no turn
+
+    def __init__(self) -> None:
+        self._pauses: list[tuple[float, float]] = []
+        self._last = math.inf  # when it looked last
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="awake", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def between(self, start: float, end: float) -> float:
+        """The seconds from one moment (time.perf_counter) to another, without those for which nothing ran."""
+        pauses = [*self._pauses, *self._since()]
+        return end - start - sum(max(0.0, min(end, until) - max(start, since)) for since, until in pauses)
+
+    def _since(self) -> list[tuple[float, float]]:
+        last, now = self._last, time.perf_counter()
+        return [(last + self._TURN, now)] if now - last > self._TURN + self._STILL else []
+
+    def _look(self) -> None:
+        over = False
+        while not over:
+            self._last = time.perf_counter()
+            over = self._over.wait(self._TURN)
+            self._pauses += self._since()
+        self._last = math.inf
 
 
 def load() -> float:

@@ -8,8 +8,9 @@ from typing import Any
 
 from bench.calls import Client, at_once, client
 from bench.dead import dead_channels
-from bench.machine import cpu_seconds, megabytes
+from bench.machine import Awake, cpu_seconds, megabytes
 from bench.sinks import dead_sinks
+from controlplane.patience import PATIENCE
 from controlplane.process import Process
 from jitaccess.domain.model import AccessPolicy, Key, PolicyRef, RoleRef
 from jitaccess.domain.recorded import condition_of
@@ -36,13 +37,14 @@ class Stage:
     admin: Client
     bare: Client
     shown: ShownRole
+    awake: Awake
     policies: dict[tuple[str, str], AccessPolicy] = field(default_factory=dict)
     flags: tuple[str, ...] = ()  # of the operator
 
     async def start(self) -> None:
         """Start the operator, and wait until it leads."""
         await asyncio.to_thread(self.system.start_operator, *self.flags)
-        await asyncio.to_thread(self.operator.wait_until, self._leads, 60.0)
+        await asyncio.to_thread(self.operator.wait_until, self._leads)
 
     def _leads(self) -> bool:
         return any(entry.get("message") == "leading" for entry in self.system.log())
@@ -84,7 +86,7 @@ class Stage:
             self.policies[space, name] = await self._in_force(cluster, space, name)
 
     async def _in_force(self, cluster: Cluster, space: str, name: str) -> AccessPolicy:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 policy = await cluster.policy(PolicyRef(POLICIES.kind, Key(space, name)))
                 ready = condition_of(policy.recorded.conditions, "Ready") if policy else None
@@ -106,7 +108,7 @@ async def staged(*, audit: bool = False, sinks: bool = False, channels: bool = F
         alice, bob, admin, bare = opened
         shown = (await read_role(Cluster(admin.session, ""), ROLE, "")).shown
         assert shown, f"{ROLE} cannot be read"
-        stage = Stage(system, alice, bob, admin, bare, shown)
+        stage = Stage(system, alice, bob, admin, bare, shown, stack.enter_context(Awake()))
         if sinks:
             silent, stage.flags = dead_sinks(system.plane)
             stack.enter_context(silent)

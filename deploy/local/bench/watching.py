@@ -10,8 +10,7 @@ from typing import Self
 import aiohttp
 
 from bench.calls import Client, Object
-
-PATIENCE = 300.0  # seconds
+from controlplane.patience import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)

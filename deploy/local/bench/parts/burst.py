@@ -90,7 +90,7 @@ async def _timed(stage: Stage, work: Awaitable[None], names: Sequence[str], bind
     await work
     seen = await bindings.all("ADDED", names)
     used = sum(stage.plane_cpu().values()) - plane, stage.cpu() - operator
-    rate = len(names) / (max(each.moment for each in seen) - start)
+    rate = len(names) / stage.awake.between(start, max(each.moment for each in seen))
     return Burst(rate, *(1000 * seconds / len(names) for seconds in used))
 
 

@@ -68,7 +68,7 @@ async def approved(stage: Stage, request: AccessRequest, bindings: Watcher) -> f
     """Approve one request; the seconds from the answer until its binding is seen, which may be before the answer."""
     await approve(stage.bob, request)
     answered = time.perf_counter()
-    return (await bindings.all("ADDED", [binding_of(request)]))[0].moment - answered
+    return stage.awake.between(answered, (await bindings.all("ADDED", [binding_of(request)]))[0].moment)
 
 
 async def bare_grant(life: BareLife, bindings: Watcher, *, record: bool) -> float:
@@ -79,7 +79,7 @@ async def bare_grant(life: BareLife, bindings: Watcher, *, record: bool) -> floa
     seen = (await bindings.all("ADDED", [life.name]))[0].moment
     await life.unbind()
     await life.settle()
-    return seen - sent
+    return life.stage.awake.between(sent, seen)
 
 
 async def _at_a_rate(stage: Stage, effort: Effort, lives: Sequence[BareLife], bindings: Watcher, requests: Watcher) -> list[Row]:
@@ -105,7 +105,7 @@ async def _bare_life(life: BareLife, bindings: Watcher) -> float:
     await asyncio.sleep(3)
     await life.unbind()
     await life.settle()
-    return seen - sent
+    return life.stage.awake.between(sent, seen)
 
 
 async def _whole_lives(

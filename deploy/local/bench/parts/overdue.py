@@ -47,4 +47,4 @@ async def _restart(stage: Stage, prefix: str, overdue: int) -> tuple[float, floa
         held = (await leases.all("held", ["jitaccess"]))[0].moment
         gone = await bindings.all("DELETED", [binding_of(request) for request in ending])
     last = max(each.moment for each in gone)
-    return last - held, last - begun
+    return stage.awake.between(held, last), stage.awake.between(begun, last)
