@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from chaos import faults, fenced_scenes, scenes, seeded, waves
-from chaos.bounds import CALM, Case, overstay
+from chaos.bounds import CALM, Case, overstay, too_long
 from chaos.figures import Figures
 from chaos.keeper import Keeper
 from chaos.plane import FAKETIME, ChaosSystem
@@ -112,7 +112,7 @@ def attacks(run: Run) -> None:
 def _churn(run: Run, at_once: int) -> Case:
     case, rate = scenes.churn(run.system, lasts="10s", seconds=15, at_once=at_once)
     print(f"        {rate:.0f} writes a second on one request")
-    assert overstay(case) <= CALM, f"expected at most {CALM:.0f} s too long, whatever else was wrong: {overstay(case):.3f} s"
+    assert too_long(case) <= CALM, f"expected at most {CALM:.0f} s too long, whatever else was wrong: {overstay(case):.3f} s"
     return case
 
 

@@ -10,9 +10,7 @@ from chaos.locks import locks_on
 from chaos.policies import duration, forbidden_since
 
 CALM = 1.0  # seconds: the bound where nothing was disturbed, beside what the machine itself was late
-CALLS = (
-    2  # the news or the read that an end begins with, and its write: a busy machine holds up each as it holds up an onlooker's
-)
+CALLS = 2  # the news or the read that an end begins with, and its write: a busy machine holds up each as it holds up an onlooker
 RETRY = 5.0  # seconds after the last fault of a single write: the longest pause between two tries
 RECOVERY = 15.0  # seconds after whatever took connections, watches or the lead away
 SECOND_LINE = 30.0 + 60.0  # seconds: the Job's time to live, and the garbage collector's turn
@@ -54,13 +52,20 @@ def overstay(case: Case) -> float:
 
     Bindings that no operator can help are left out.
     """
-    beyond = [
-        sum((binding.ended or case.finished) - binding.created for binding in request.bindings if not binding.astray)
-        - duration(str(request.spec["duration"]))
-        for request in case.history.requests.values()
-        if request.bindings
-    ]
-    return max(beyond, default=0.0)
+    return max((beyond for _, beyond in _beyond(case)), default=0.0)
+
+
+def too_long(case: Case) -> float:
+    """The same, without what the machine itself was late."""
+    return max((beyond - slowness(case.journal, end - beyond, end) for end, beyond in _beyond(case)), default=0.0)
+
+
+def _beyond(case: Case) -> Iterator[tuple[float, float]]:
+    """When each access ended, and how much later than was asked."""
+    for request in case.history.requests.values():
+        ours = [(binding.created, binding.ended or case.finished) for binding in request.bindings if not binding.astray]
+        if ours:
+            yield max(end for _, end in ours), sum(end - since for since, end in ours) - duration(str(request.spec["duration"]))
 
 
 def dues(case: Case, request: Request, binding: Binding) -> list[tuple[str, float]]:
@@ -86,7 +91,8 @@ def _forbidden(case: Case, request: Request, binding: Binding, ended: float) -> 
 
 def read_since(case: Case, request: Request, decided: float) -> float:
     """How old what was read may have been when something was decided: it is read live, unless something held that up."""
-    since = decided - CALM - CALLS * case.journal.stall(decided - 2 * CALM, decided)
+    once = decided - CALM - CALLS * case.journal.stall(decided - 2 * CALM, decided)
+    since = min(once, case.journal.before(decided, CALM))
     wrong = [
         disturbance.start - CALM
         for disturbance in case.journal.disturbances
@@ -97,12 +103,17 @@ def read_since(case: Case, request: Request, decided: float) -> float:
 
 def bound(case: Case, request: Request, due: float, done: float | None) -> float:
     """For how many seconds after it was due an end, or its record, may wait."""
-    calm = CALM + CALLS * case.journal.stall(due - CALM, due + 2 * CALM)
+    slow = slowness(case.journal, due, done or case.finished)
     wrong = concerning(case, request, due, done)
     if not wrong:
-        return calm
+        return CALM + slow
     recovered = max(disturbance.end + recovery(disturbance) for disturbance in wrong)
-    return max(calm, min(SECOND_LINE, recovered - due))
+    return max(CALM, min(SECOND_LINE, recovered - due)) + slow
+
+
+def slowness(journal: Journal, due: float, until: float) -> float:
+    """For how many seconds what was due then can have been held up until the other moment by the machine itself."""
+    return max(CALLS * journal.stall(due - CALM, due + 2 * CALM), journal.lost(due - CALM, until))
 
 
 def recovery(disturbance: Disturbance) -> float:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from controlplane.plane import ControlPlane
 
-TIMEOUT = 10.0  # seconds
+TIMEOUT = 60.0  # seconds
 _PATCHES = {"merge": "application/merge-patch+json", "json": "application/json-patch+json"}
 Answer = tuple[int, dict[str, Any]]
 

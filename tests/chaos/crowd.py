@@ -7,12 +7,13 @@ from typing import Any, Self
 
 from chaos.client import Answer, Person, jit, rbac
 from chaos.fencing import Fencing
+from chaos.journal import Journal
 from chaos.manifests import FENCED, POLICY, policy_manifest, role
 from chaos.plans import Plan
 from chaos.steps import Step
+from controlplane.patience import PATIENCE
 from controlplane.plane import ControlPlane
 
-PATIENCE = 30.0  # seconds until a policy must be in force
 HOLD_SECONDS = 4.0  # for which a finalizer stays on a binding at least
 CHURNS = 25
 WHO_DECIDES = {"lead": "bob", "security": "grace"}
@@ -102,11 +103,11 @@ class Crowd:
         assert status == 201, f"expected alice to be able to ask for {name}: {status} {said}"
         self.approve(name)
 
-    def approve(self, name: str) -> None:
-        """Bob approves, again if somebody wrote at the same moment."""
+    def approve(self, name: str, verb: str = "approve") -> None:
+        """Bob approves, or revokes, again if somebody wrote at the same moment."""
         deadline = time.monotonic() + PATIENCE
-        while not 200 <= (answer := self.decide("bob", "approve", name))[0] < 300:
-            assert time.monotonic() < deadline, f"expected bob to be able to approve {name}: {answer}"
+        while not 200 <= (answer := self.decide("bob", verb, name))[0] < 300:
+            assert time.monotonic() < deadline, f"expected bob to be able to {verb} {name}: {answer}"
             time.sleep(0.05)
 
     def request(self, name: str) -> dict[str, Any]:
@@ -117,7 +118,7 @@ class Crowd:
         """Where a request stands."""
         return str(self.request(name).get("status", {}).get("state", ""))
 
-    def until(self, name: str, states: tuple[str, ...], timeout: float) -> dict[str, Any]:
+    def until(self, name: str, states: tuple[str, ...], timeout: float = PATIENCE) -> dict[str, Any]:
         """Wait until a request is in one of those states; returns its status."""
         deadline = time.monotonic() + timeout
         while (status := self.request(name).get("status", {})).get("state") not in states:
@@ -133,14 +134,14 @@ class Crowd:
             time.sleep(0.1)
         return list(listed["items"])
 
-    def until_bound(self, timeout: float = 20) -> None:
+    def until_bound(self, timeout: float = PATIENCE) -> None:
         """Wait until somebody has access here."""
         deadline = time.monotonic() + timeout
         while not any(binding.get("subjects") for binding in self.bindings()):
             assert time.monotonic() < deadline, f"expected a binding in {self.namespace} within {timeout:.0f} s"
             time.sleep(0.02)
 
-    def until_unbound(self, timeout: float) -> None:
+    def until_unbound(self, timeout: float = PATIENCE) -> None:
         """Wait until nobody has access here."""
         deadline = time.monotonic() + timeout
         while any(binding.get("subjects") for binding in self.bindings()):
@@ -149,14 +150,15 @@ class Crowd:
             )
             time.sleep(0.2)
 
-    def follow(self, plan: Plan) -> None:
-        """Do everything in the plan at its time; whatever is refused is part of the game."""
-        start = time.monotonic()
+    def follow(self, plan: Plan, journal: Journal) -> None:
+        """Do everything in the plan at its time, later where the machine stands still; what is refused is part of the game."""
+        start = time.time()
         for step in plan.all_steps:
-            self._until(start + step.at)
+            while (left := start + step.at + journal.lost(start, time.time()) - time.time()) > 0:
+                time.sleep(left)
             self._do(step)
         for at, name in self._held:
-            self._until(at)
+            time.sleep(max(0.0, at - time.monotonic()))
             self._finalizers(name, [])
         self.fencing.lift()
 
@@ -167,9 +169,6 @@ class Crowd:
         """Close all connections."""
         for person in self._people.values():
             person.close()
-
-    def _until(self, moment: float) -> None:
-        time.sleep(max(0.0, moment - time.monotonic()))
 
     def _do(self, step: Step) -> None:
         acts: dict[str, Callable[[Step], object]] = {

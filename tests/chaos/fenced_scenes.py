@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from chaos.bounds import CALM, Case
 from chaos.client import Answer
-from chaos.crowd import PATIENCE, Crowd
+from chaos.crowd import Crowd
 from chaos.fences import BOTH, NOBODY, ONE, erin, frank
 from chaos.observer import Observer
 from chaos.plane import ChaosSystem
-from chaos.scenes import SETTLED, new_crowd
+from chaos.scenes import LONG, SETTLED, TOO_LATE, closed, new_crowd
+from controlplane.patience import PATIENCE
 
-LONG, SHORT = "5s", "2s"
+DECIDED = ("Active", *SETTLED)
 
 
 def more_than_there_may_be(system: ChaosSystem) -> Case:
@@ -19,25 +20,28 @@ def more_than_there_may_be(system: ChaosSystem) -> Case:
     with new_crowd(system, "crowded") as crowd, Observer(system, crowd.namespace) as observer:
         crowd.make_fence({**NOBODY, "limits": {"activeInTotal": 1}})
         for name in ("f1", "f2", "f3"):
-            _asked(crowd, "alice", name, SHORT)
+            _asked(crowd, "alice", name, LONG)
         for name in ("f1", "f2", "f3"):
-            crowd.until(name, SETTLED, 20)
-        observer.quiet()
-        return observer.case()
+            crowd.until(name, DECIDED)
+        for name in ("f1", "f2", "f3"):
+            crowd.decide("bob", "revoke", name)  # refused where it is over
+        observer.quiet(TOO_LATE)
+        return closed(crowd, observer)
 
 
 def one_of_two_stages(system: ChaosSystem) -> Case:
     """A lead has approved, and security takes its time."""
     with new_crowd(system, "staged") as crowd, Observer(system, crowd.namespace) as observer:
         crowd.make_fence(BOTH)
-        _asked(crowd, "alice", "f1", SHORT)
-        crowd.until("f1", ("Pending",), 20)
+        _asked(crowd, "alice", "f1", LONG)
+        crowd.until("f1", ("Pending",))
         _sure(lambda: crowd.fencing.approve("bob", "f1", "lead"))
-        time.sleep(CALM)
-        crowd.fencing.approve("grace", "f1", "security")  # refused if it is over
-        crowd.until("f1", SETTLED, 20)
-        observer.quiet()
-        return observer.case()
+        observer.rest(2 * CALM, lambda: crowd.state("f1") == "Active")
+        crowd.fencing.approve("grace", "f1", "security")
+        crowd.until("f1", DECIDED)
+        crowd.approve("f1", "revoke")
+        observer.quiet(TOO_LATE)
+        return closed(crowd, observer)
 
 
 def locked(system: ChaosSystem) -> Case:
@@ -46,32 +50,34 @@ def locked(system: ChaosSystem) -> Case:
         crowd.make_fence(ONE, erin(0))
         for name in ("f1", "f2"):
             _asked(crowd, erin(0), name, LONG)
-        crowd.until("f2", ("Pending",), 20)
+        for name in ("f1", "f2"):
+            crowd.until(name, ("Pending",))
         _sure(lambda: crowd.decide("bob", "approve", "f1"))
         crowd.until_bound()
         crowd.fencing.lock(erin(0))
-        time.sleep(2 * CALM)
+        observer.rest(2 * CALM)
         crowd.decide("bob", "approve", "f2")  # refused if it is denied already
-        observer.quiet()
+        observer.quiet(TOO_LATE)
         crowd.fencing.lift()
-        return observer.case()
+        return closed(crowd, observer)
 
 
 def on_the_word_of_the_locked(system: ChaosSystem) -> Case:
     """One of the two who must approve is locked before the other one does."""
     with new_crowd(system, "word") as crowd, Observer(system, crowd.namespace) as observer:
         crowd.make_fence({**ONE, "requiredApprovals": 2})
-        _asked(crowd, "alice", "f1", SHORT)
-        crowd.until("f1", ("Pending",), 20)
+        _asked(crowd, "alice", "f1", LONG)
+        crowd.until("f1", ("Pending",))
         _sure(lambda: crowd.decide(frank(1), "approve", "f1"))
         crowd.fencing.lock(frank(1))
-        time.sleep(2 * CALM)
+        observer.rest(2 * CALM)
         _sure(lambda: crowd.decide("bob", "approve", "f1"))
-        time.sleep(CALM)
+        observer.rest(CALM)
         crowd.fencing.lift()
-        crowd.until("f1", SETTLED, 20)
-        observer.quiet()
-        return observer.case()
+        crowd.until("f1", DECIDED)
+        crowd.decide("bob", "revoke", "f1")
+        observer.quiet(TOO_LATE)
+        return closed(crowd, observer)
 
 
 def suspended(system: ChaosSystem) -> Case:
@@ -82,8 +88,8 @@ def suspended(system: ChaosSystem) -> Case:
         _sure(lambda: crowd.decide("bob", "approve", "f1"))
         crowd.until_bound()
         crowd.fencing.change({"suspend": True})
-        observer.quiet()
-        return observer.case()
+        observer.quiet(TOO_LATE)
+        return closed(crowd, observer)
 
 
 def _asked(crowd: Crowd, who: str, name: str, lasts: str) -> None:

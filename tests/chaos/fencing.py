@@ -9,9 +9,9 @@ from typing import Any
 from chaos.client import Answer, Person, jit
 from chaos.manifests import FENCED, fenced_manifest
 from chaos.steps import Step
+from controlplane.patience import PATIENCE
 
 LOCKS = "/apis/jitaccess.dev/v1alpha1/accesslocks"
-PATIENCE = 30.0  # seconds until a lock must be lifted
 
 
 class Fencing:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+STILL = 0.1  # seconds: an onlooker who is kept so much longer than usual is not the only one
+
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
@@ -23,10 +25,10 @@ class Disturbance:
 
 @dataclass
 class Journal:
-    """All disturbances of a run, and how slowly the API server answered an onlooker."""
+    """All disturbances of a run, and how long an onlooker was kept, by the API server or by a machine that stood still."""
 
     disturbances: list[Disturbance] = field(default_factory=list)
-    stalls: list[tuple[float, float]] = field(default_factory=list)  # when an onlooker was answered, after how many seconds
+    stalls: list[tuple[float, float]] = field(default_factory=list)  # until when an onlooker was kept, and for how many seconds
 
     def note(self, what: str, *, seconds: float = 0.0, namespace: str = "", request: str = "") -> None:
         """Something is wrong from now on for so many seconds."""
@@ -43,5 +45,21 @@ class Journal:
             self.disturbances.append(Disturbance(start, time.time(), what))
 
     def stall(self, start: float, end: float) -> float:
-        """The longest that an onlooker had to wait for the API server in that time."""
-        return max((took for at, took in self.stalls if at >= start and at - took <= end), default=0.0)
+        """The longest that an onlooker was kept in that time."""
+        return max((took for at, took in list(self.stalls) if at >= start and at - took <= end), default=0.0)
+
+    def lost(self, start: float, end: float) -> float:
+        """For how long, all in all, an onlooker was kept between the two."""
+        total, reached = 0.0, start
+        for since, until in sorted((at - took, at) for at, took in list(self.stalls) if took > STILL):
+            kept = min(until, end) - max(since, reached)
+            if kept > 0:
+                total, reached = total + kept, min(until, end)
+        return total
+
+    def before(self, moment: float, seconds: float) -> float:
+        """So many seconds before a moment, without those that were lost."""
+        since = moment - seconds
+        while (earlier := moment - seconds - self.lost(since, moment)) < since - STILL:
+            since = earlier
+        return since

@@ -94,12 +94,13 @@ def _end_stays(case: Case, request: Request) -> Iterator[Violation]:
             if seconds(after) > seconds(before):
                 yield Violation("3", str(request), f"the end moved from {before} to {after}")
     if case.clock_is_right:
-        yield from _made_too_late(request)
+        yield from _made_too_late(case, request)
 
 
-def _made_too_late(request: Request) -> Iterator[Violation]:
+def _made_too_late(case: Case, request: Request) -> Iterator[Violation]:
     for binding in request.bindings:
-        late = binding.sent - seconds(binding.expires_at) if binding.expires_at else 0.0
+        end = seconds(binding.expires_at) if binding.expires_at else binding.sent
+        late = binding.sent - end - case.journal.lost(end - CALM, binding.sent)  # it was decided, and the machine stood still
         if late > ON_THE_WAY and not binding.astray:
             yield Violation("3", str(request), f"binding {binding.name} was asked for {late:.3f} s after its own end")
 
@@ -177,7 +178,7 @@ def _said_loudly(case: Case, request: Request) -> Iterator[Violation]:
     if not refused or request.deleted:
         return
     end = max((binding.ended or case.finished for binding in request.bindings), default=0.0)
-    if min(end, max(refused)) - refused[0] < SILENCE:
+    if min(end, max(refused)) - refused[0] < SILENCE + case.journal.lost(refused[0], end):
         return
     if not any(refused[0] <= at <= end + CALM for at in request.warnings):
         yield Violation("5", str(request), f"its end was refused for {end - refused[0]:.1f} s, and no Warning Event says so")

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from typing import Self
 
 from chaos.plane import RUN, ChaosSystem, Replica
+from controlplane.patience import PATIENCE
 
 _LOOK_EVERY = 0.03
-PATIENCE = 60.0  # seconds until somebody must lead
 
 
 class Keeper:

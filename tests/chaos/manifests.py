@@ -18,8 +18,8 @@ def policy_manifest(**spec: Any) -> dict[str, Any]:
             "requesters": [{"kind": "Group", "name": "developers"}],
             "approvers": [{"kind": "Group", "name": "leads"}],
             "requiredApprovals": 1,
-            "maxDuration": "1m",
-            "pendingTimeout": "20s",
+            "maxDuration": "2h",
+            "pendingTimeout": "1h",
             "allowScheduling": True,
             **spec,
         },
@@ -33,7 +33,7 @@ def fenced_manifest(spec: Mapping[str, Any]) -> dict[str, Any]:
         "apiVersion": "jitaccess.dev/v1alpha1",
         "kind": "AccessPolicy",
         "metadata": {"name": FENCED},
-        "spec": {**said, "maxDuration": "1m", "pendingTimeout": "20s", **spec},
+        "spec": {**said, "maxDuration": "2h", "pendingTimeout": "1h", **spec},
     }
 
 

@@ -2,12 +2,14 @@
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Self
 
-from chaos.bounds import Case
+from chaos.bounds import Case, slowness
 from chaos.client import Person
 from chaos.history import read_history
 from chaos.plane import ChaosSystem
+from controlplane.patience import PATIENCE
 
 LOOK_EVERY = 0.1
 QUIET = 30.0  # seconds until nothing may be left, before the judge looks
@@ -25,6 +27,7 @@ class Observer:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, name="observer", daemon=True)
         self._position = 0
+        self._looked = time.time()
         self._admin = Person(system.plane, "admin")
 
     def __enter__(self) -> Self:
@@ -35,13 +38,21 @@ class Observer:
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join(30)
+        self._thread.join()
         self._admin.close()
 
     def quiet(self, timeout: float = QUIET, *, at_least: float = 0.0) -> None:
-        """Wait until no grant is left and every grant is settled, or the time is up."""
-        healed = time.monotonic()
-        while (waited := time.monotonic() - healed) < timeout and (waited < at_least or self._left()):
+        """Wait until no grant is left and every grant is settled, or the time is up; the times as for `rest`."""
+        self.rest(at_least)
+        self.rest(timeout, lambda: not self._left())
+
+    def rest(self, seconds: float, enough: Callable[[], bool] = lambda: False) -> None:
+        """Wait until it is enough, or for so many seconds more than the judge excuses: until it is too late on this machine."""
+        began = time.time()
+        while not enough() and time.time() - began < PATIENCE:
+            seen = self._looked  # what kept the onlooker before that is known
+            if seen - began - slowness(self._system.journal, began, seen) >= seconds:
+                return
             time.sleep(LOOK_EVERY)
 
     def case(self) -> Case:
@@ -60,9 +71,13 @@ class Observer:
         return path.format(f"/namespaces/{self._namespace}" if self._namespace else "")
 
     def _look(self) -> None:
-        onlooker = Person(self._system.plane, "admin")
-        while not self._stop.wait(LOOK_EVERY):
+        onlooker, over = Person(self._system.plane, "admin"), False
+        while not over:
             start = time.monotonic()
+            over = self._stop.wait(LOOK_EVERY)  # which takes longer where the machine stands still
+            slept = min(LOOK_EVERY, time.monotonic() - start)
             onlooker.call("GET", "/api/v1/namespaces/default")
-            self._system.journal.stalls.append((time.time(), time.monotonic() - start))
+            now = time.time()
+            self._system.journal.stalls.append((now, time.monotonic() - start - slept))
+            self._looked = now
         onlooker.close()

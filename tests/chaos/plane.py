@@ -163,7 +163,7 @@ class ChaosSystem(System):
         return status == 200 and says.startswith("ok (standby)")
 
     def _ready(self, replica: Replica) -> tuple[int, str]:
-        return self.health("/readyz", replica.process) if replica.process.running else (0, "")
+        return self.health("/readyz", replica.process, timeout=2) if replica.process.running else (0, "")
 
     def leader(self) -> Replica | None:
         """The operator that leads, if one says so."""

@@ -6,16 +6,23 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from chaos.bounds import RECOVERY, RETRY, SECOND_LINE, Case
+from chaos.bounds import RECOVERY, RETRY, Case
+from chaos.client import jit, rbac
 from chaos.crowd import Crowd
 from chaos.faults import AGAIN_SECONDS, HANG, HANG_SECONDS
 from chaos.keeper import Keeper
 from chaos.observer import Observer
 from chaos.plane import ChaosSystem
 from chaos.waves import FROZEN_SECONDS, GARBLED_SECONDS
+from controlplane.patience import PATIENCE
 from controlplane.process import Process
 
 SETTLED = ("Expired", "Revoked", "Denied", "Withdrawn", "TimedOut", "Failed")
+LONG = "1h"
+LIVES = 3  # for each write at which an operator is to die
+UNSAID = 30.0  # seconds, as for Observer.rest: after which nobody will say any more that an end is refused
+TOO_LATE = 8.0  # likewise: longer than any end may take
+LOOKED = 2.0  # likewise: in which an operator looks at what has changed
 CHURNER = Path(__file__).with_name("churner.py")
 _numbers = itertools.count(1)
 
@@ -27,19 +34,39 @@ def new_crowd(system: ChaosSystem, what: str, **policy: object) -> Crowd:
     return crowd
 
 
-def life(crowd: Crowd, name: str, lasts: str, patience: float) -> None:
+def life(crowd: Crowd, name: str, lasts: str) -> None:
     """Alice asks, bob approves, and it ends."""
     crowd.granted(name, lasts)
-    crowd.until(name, SETTLED, patience)
+    crowd.until(name, SETTLED)
+
+
+def lasting(crowd: Crowd, name: str) -> None:
+    """Alice has access that ends when somebody ends it."""
+    crowd.granted(name, LONG)
+    crowd.until_bound()
+
+
+def closed(crowd: Crowd, observer: Observer) -> Case:
+    """The case; whatever a bug has left is nobody else's to find."""
+    case = observer.case()
+    crowd.admin("DELETE", jit(crowd.namespace, "accessrequests"))
+    crowd.admin("DELETE", rbac(crowd.namespace, "rolebindings") + "?labelSelector=jitaccess.dev/component=grant")
+    return case
 
 
 def deaths(system: ChaosSystem, keeper: Keeper, rows: Iterable[tuple[int, str]]) -> Case:
-    """One life after the other, whose operator dies at its n-th write: before it is sent, or before it is answered."""
+    """One life after the other, whose operator dies at its n-th write: before it is sent, or before it is answered.
+
+    Where the machine stands still a life has fewer writes, as its time is over before it began; then there is another one.
+    """
     with new_crowd(system, "deaths") as crowd, Observer(system, crowd.namespace) as observer:
         for number, (nth, kind) in enumerate(rows, 1):
-            keeper.warm()
-            system.rules.nth_of(crowd.namespace, f"d{number}", nth, kind)
-            life(crowd, f"d{number}", "1s", 60)
+            for name in (f"d{number}-{attempt}" for attempt in range(LIVES)):
+                keeper.warm()
+                system.rules.nth_of(crowd.namespace, name, nth, kind)
+                life(crowd, name, "1s")
+                if any(disturbance.request == name for disturbance in system.journal.disturbances):
+                    break
         system.rules.clear()
         observer.quiet()
         return observer.case()
@@ -54,7 +81,7 @@ def troubles(system: ChaosSystem, rows: Iterable[tuple[int, str]]) -> Case:
             system.rules.nth_of(crowd.namespace, names[-1], nth, kind)
             crowd.granted(names[-1], "2s")
         for name in names:
-            crowd.until(name, SETTLED, 60)
+            crowd.until(name, SETTLED)
         system.rules.clear()
         observer.quiet(at_least=AGAIN_SECONDS + 1)
         return observer.case()
@@ -65,9 +92,9 @@ def churn(system: ChaosSystem, *, lasts: str, seconds: float, at_once: int = 1) 
     with new_crowd(system, "churn") as crowd, Observer(system, crowd.namespace) as observer:
         crowd.ask("busy", lasts)
         busy = churner(system, crowd, at_once, seconds)
-        busy.wait_until(lambda: "started" in busy.output(), 20)
+        busy.wait_until(lambda: "started" in busy.output())
         crowd.approve("busy")
-        busy.wait(seconds + 30)
+        busy.wait(PATIENCE)
         rate = float(busy.output().split()[-1])
         observer.quiet()
         return observer.case(), rate
@@ -106,17 +133,28 @@ def wrong_clock_from_birth(system: ChaosSystem, keeper: Keeper, offset: str) -> 
 
 
 def refused_end(system: ChaosSystem, seconds: float = 4.5) -> Case:
-    """A grant whose end is refused for a while: its binding can neither be deleted nor emptied."""
+    """A grant whose end is refused until that is said, and for a while: its binding can neither be deleted nor emptied."""
     with new_crowd(system, "refused") as crowd, Observer(system, crowd.namespace) as observer:
         rule = system.rules.add(
             lambda write: (write.resource, write.request) == ("rolebindings", "kept") and write.verb != "POST",
             lambda _: "refused with 403",
         )
-        crowd.granted("kept", "1s")
-        time.sleep(1 + seconds)
+        lasting(crowd, "kept")
+        before = crowd.request("kept")["status"].get("conditions")
+        crowd.approve("kept", "revoke")
+        observer.rest(UNSAID, lambda: _is_said(crowd, "kept", before))
+        observer.rest(seconds)
         system.rules.remove(rule)
         observer.quiet(10)
-        return observer.case()
+        return closed(crowd, observer)
+
+
+def _is_said(crowd: Crowd, name: str, before: object) -> bool:
+    """Whether a condition and a Warning say so, or it is called over."""
+    status = crowd.request(name).get("status", {})
+    events = crowd.admin("GET", f"/api/v1/namespaces/{crowd.namespace}/events?fieldSelector=type=Warning")[1].get("items", [])
+    warned = any(event["involvedObject"]["name"] == name for event in events)
+    return bool(status.get("settled")) or (status.get("conditions") != before and warned)
 
 
 def hanging_end(system: ChaosSystem) -> Case:
@@ -126,9 +164,9 @@ def hanging_end(system: ChaosSystem) -> Case:
             lambda write: (write.namespace, write.resource, write.verb) == (crowd.namespace, "rolebindings", "DELETE"),
             lambda seen: HANG if seen == 1 else "",
         )
-        crowd.granted("unheard", "1s")
+        crowd.granted("unheard", "10s")
         crowd.until_bound()
-        observer.quiet(HANG_SECONDS + RETRY + 5)
+        observer.quiet(10 + HANG_SECONDS + RETRY + 5)
         system.rules.remove(rule)
         return observer.case()
 
@@ -146,36 +184,36 @@ def frozen(system: ChaosSystem, keeper: Keeper) -> Case:
 def restored(system: ChaosSystem) -> Case:
     """A grant that is over, and whose binding comes back from a backup."""
     with new_crowd(system, "restored") as crowd, Observer(system, crowd.namespace) as observer:
-        crowd.granted("back", "2s")
+        lasting(crowd, "back")
         while not crowd.back_up("back"):  # a bug may replace it at any moment
             crowd.until_bound()
-        crowd.until("back", SETTLED, 20)
+        crowd.approve("back", "revoke")
+        crowd.until("back", SETTLED)
         status, said = crowd.restore("back")
         assert status == 201, f"expected that an administrator can restore a binding: {status} {said}"
-        observer.quiet(4)
-        return observer.case()
+        observer.quiet(TOO_LATE)
+        return closed(crowd, observer)
 
 
 def garbled(system: ChaosSystem, keeper: Keeper) -> Case:
     """A grant that is revoked after each watch has said what nobody can decode, and while no list can be read."""
     with new_crowd(system, "garbled") as crowd, Observer(system, crowd.namespace) as observer:
-        crowd.granted("unseen", "40s")
-        crowd.until_bound()
+        lasting(crowd, "unseen")
         system.garble(keeper.leader(), GARBLED_SECONDS)
-        crowd.decide("bob", "revoke", "unseen")
-        observer.quiet(RECOVERY + 4)
-        return observer.case()
+        crowd.approve("unseen", "revoke")
+        observer.quiet(RECOVERY + TOO_LATE)
+        return closed(crowd, observer)
 
 
 def nobody_there(system: ChaosSystem, keeper: Keeper) -> Case:
     """All operators die while a grant lasts, and none comes back until the second line has ended it."""
     with new_crowd(system, "nobody") as crowd, Observer(system, crowd.namespace) as observer:
-        crowd.granted("alone", "3s")
+        crowd.granted("alone", "10s")
         crowd.until_bound()
         with keeper.absent(), system.journal.during("nobody was there"):
             for replica in system.replicas:
                 replica.process.kill()
-            crowd.until_unbound(SECOND_LINE + 10)
+            crowd.until_unbound()
         keeper.leader()
         observer.quiet()
         return observer.case()
@@ -184,23 +222,23 @@ def nobody_there(system: ChaosSystem, keeper: Keeper) -> Case:
 def revoked(system: ChaosSystem) -> Case:
     """A grant that is revoked long before its end."""
     with new_crowd(system, "revoked") as crowd, Observer(system, crowd.namespace) as observer:
-        crowd.granted("unwanted", "5s")
-        crowd.until_bound()
-        crowd.decide("bob", "revoke", "unwanted")
-        observer.quiet()
-        return observer.case()
+        lasting(crowd, "unwanted")
+        crowd.approve("unwanted", "revoke")
+        observer.quiet(TOO_LATE)
+        return closed(crowd, observer)
 
 
 def looked_at(system: ChaosSystem) -> Case:
     """A grant that the operator has to look at while it lasts, since its policy changes and still allows it."""
     with new_crowd(system, "looked-at") as crowd, Observer(system, crowd.namespace) as observer:
-        crowd.granted("watched", "3s")
-        crowd.until_bound()
-        for most in ("2m", "3m"):
+        lasting(crowd, "watched")
+        until = crowd.request("watched")["status"]["expiresAt"]
+        for most in ("3h", "4h"):
             crowd.change_policy({"maxDuration": most})
-            time.sleep(0.7)
-        observer.quiet()
-        return observer.case()
+            observer.rest(LOOKED, lambda: crowd.request("watched").get("status", {}).get("expiresAt") != until)
+        crowd.approve("watched", "revoke")
+        observer.quiet(TOO_LATE)
+        return closed(crowd, observer)
 
 
 def everywhere(kinds: Sequence[str], writes: Sequence[int]) -> list[tuple[int, str]]:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chaos import scenes, seeded, waves
-from chaos.bounds import CALM, Case, overstay
+from chaos.bounds import CALM, Case, overstay, too_long
 from chaos.faults import KILL_AFTER
 from chaos.judge import judge
 from chaos.keeper import Keeper
@@ -15,7 +15,7 @@ from chaos.plane import FAKETIME, ChaosSystem
 
 SEED = int(os.environ.get("CHAOS_SEED", "1"))
 SCHEDULES = 8
-MOST_WAVES = 4
+MOST_WAVES = 12
 LIFE = range(1, 8)  # the writes of a life
 FENCED = ("counts-nothing", "deaf-to-locks", "deaf-to-suspensions")
 NEEDS_FAKETIME = pytest.mark.skipif(
@@ -68,10 +68,10 @@ def test_random_people_and_random_faults_break_no_promise(system: ChaosSystem) -
 
 def test_a_requester_who_writes_as_fast_as_possible_gains_nothing(system: ChaosSystem) -> None:
     with Keeper(system):
-        case, rate = scenes.churn(system, lasts="2s", seconds=5)
+        case, rate = scenes.churn(system, lasts="8s", seconds=11)
     print(f"{rate:.0f} writes a second on one request")
     assert bindings(case) == 1, "one grant, one binding"
-    assert overstay(case) <= CALM
+    assert too_long(case) <= CALM, f"{overstay(case):.3f} s, of which the machine excuses but a part"
     assert violations(case) == []
 
 

@@ -8,6 +8,7 @@ import pytest
 from chaos import fenced_logs as fenced
 from chaos.faults import HANG, HANG_SECONDS
 from chaos.history import OPERATOR
+from chaos.journal import Journal
 from chaos.judge import judge
 from chaos.logs import EXPIRED, GRANTED, REQUESTED, START, Log, begun, ended, stamp, times
 
@@ -261,6 +262,35 @@ def gone_after_one_fault(what: str, lasted: float, gone: float) -> Callable[[], 
     return doctored
 
 
+def still_machine(gone: float) -> Callable[[], Log]:
+    """The machine stood still three times for two seconds each, the first time before the end was due."""
+
+    def doctored() -> Log:
+        log = ended(begun(), gone)
+        log.journal.stalls += [(START + 14, 2.0), (START + 16.5, 2.0), (START + 19, 2.0)]
+        return log
+
+    return doctored
+
+
+def decided_and_stood_still(kept: float) -> Callable[[], Log]:
+    """A binding is asked for two seconds after its own end, since the machine stood still between the decision and that."""
+
+    def doctored() -> Log:
+        log = Log()
+        log.policy(0)
+        log.ask(1)
+        log.decide(2, approvals="bob: ok")
+        log.record(3, "Active", [REQUESTED, GRANTED], **times())
+        log.bind(15)
+        log.journal.stalls.append((START + 14.95, kept))
+        log.delete(15.3, "rolebindings", "b1")
+        log.record(15.4, "Expired", [REQUESTED, GRANTED, EXPIRED], **times(), settledAt=stamp(15.4))
+        return log
+
+    return doctored
+
+
 def slower_than_the_server() -> Log:
     """The API server answered nobody for half a second, and the end took more than three."""
     log = ended(begun(), 16.3)
@@ -375,6 +405,8 @@ def wrong_clock(gone: float) -> Callable[[], Log]:
         pytest.param(settled_and_restored, "4", "settled", id="a-restored-binding-stays-and-only-the-record-says-no"),
         pytest.param(made_by_itself_after_settled, "5", "was made", id="a-binding-that-nobody-else-restored"),
         pytest.param(slower_than_the_server, "4", "expired", id="later-than-the-api-server-itself"),
+        pytest.param(still_machine(21.5), "4", "expired", id="later-than-a-machine-that-stood-still"),
+        pytest.param(decided_and_stood_still(0.5), "3", "after its own end", id="asked-for-later-than-the-machine-stood-still"),
         pytest.param(
             gone_after_one_fault("refused with 503", 0, 19), "4", "expired", id="one-refused-write-and-six-seconds-of-silence"
         ),
@@ -495,6 +527,8 @@ def narrowed_for_a_moment() -> Log:
         pytest.param(lambda: ended(begun(), 13.8), id="less-than-a-second-late"),
         pytest.param(dead_within_bounds, id="a-dead-operator-and-the-second-line"),
         pytest.param(slow_server, id="as-late-as-the-api-server-itself"),
+        pytest.param(still_machine(19.5), id="as-late-as-a-machine-that-stood-still"),
+        pytest.param(decided_and_stood_still(3.0), id="asked-for-as-late-as-the-machine-stood-still"),
         pytest.param(emptied, id="a-kept-binding-that-names-nobody"),
         pytest.param(delivered_again, id="a-repeated-request-whose-binding-is-removed-at-once"),
         pytest.param(restored(8.5), id="a-restored-binding-is-removed-at-once"),
@@ -540,3 +574,23 @@ def narrowed_for_a_moment() -> Log:
 )
 def test_a_kept_promise_is_no_violation(honest: Callable[[], Log]) -> None:
     assert list(map(str, judge(honest().case()))) == []
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "lost"),
+    [
+        pytest.param(0.0, 20.0, 6.0, id="what-overlaps-counts-once"),
+        pytest.param(4.0, 20.0, 4.0, id="from-the-middle-of-a-stall"),
+        pytest.param(0.0, 5.0, 3.0, id="to-the-middle-of-a-stall"),
+        pytest.param(9.0, 20.0, 0.0, id="where-nobody-was-kept"),
+    ],
+)
+def test_what_an_onlooker_lost_is_the_time_for_which_any_was_kept(start: float, end: float, lost: float) -> None:
+    journal = Journal(stalls=[(6.0, 4.0), (8.0, 3.0), (3.0, 0.05)])
+    assert journal.lost(start, end) == lost
+
+
+def test_so_long_before_is_longer_where_time_was_lost() -> None:
+    journal = Journal(stalls=[(8.0, 3.0), (4.5, 2.0)])
+    assert journal.before(10.0, 1.0) == 9.0
+    assert journal.before(10.0, 3.0) == 2.0, "two after both, a half between them, and a half before"

@@ -80,7 +80,7 @@ def run_wave(system: ChaosSystem, keeper: Keeper, drawn: Sequence[Plan], disaste
         for plan in drawn:
             _obey(system, plan)
         struck = pool.submit(strike, system, keeper, disaster, random.Random(seed).uniform(2, 4))
-        list(pool.map(Crowd.follow, crowds, drawn))
+        list(pool.map(partial(Crowd.follow, journal=system.journal), crowds, drawn))
         struck.result()
         system.rules.clear()
         observer.quiet(at_least=AGAIN_SECONDS + 1)
