@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from chaos.bounds import RECOVERY, RETRY, Case
 from chaos.client import jit, rbac
@@ -40,10 +41,11 @@ def life(crowd: Crowd, name: str, lasts: str) -> None:
     crowd.until(name, SETTLED)
 
 
-def lasting(crowd: Crowd, name: str) -> None:
-    """Alice has access that ends when somebody ends it."""
+def lasting(crowd: Crowd, name: str) -> dict[str, Any]:
+    """Alice has access that ends when somebody ends it; what is on record of it."""
     crowd.granted(name, LONG)
     crowd.until_bound()
+    return crowd.until(name, ("Active",))
 
 
 def closed(crowd: Crowd, observer: Observer) -> Case:
@@ -139,8 +141,7 @@ def refused_end(system: ChaosSystem, seconds: float = 4.5) -> Case:
             lambda write: (write.resource, write.request) == ("rolebindings", "kept") and write.verb != "POST",
             lambda _: "refused with 403",
         )
-        lasting(crowd, "kept")
-        before = crowd.request("kept")["status"].get("conditions")
+        before = lasting(crowd, "kept").get("conditions")
         crowd.approve("kept", "revoke")
         observer.rest(UNSAID, lambda: _is_said(crowd, "kept", before))
         observer.rest(seconds)
@@ -231,8 +232,7 @@ def revoked(system: ChaosSystem) -> Case:
 def looked_at(system: ChaosSystem) -> Case:
     """A grant that the operator has to look at while it lasts, since its policy changes and still allows it."""
     with new_crowd(system, "looked-at") as crowd, Observer(system, crowd.namespace) as observer:
-        lasting(crowd, "watched")
-        until = crowd.request("watched")["status"]["expiresAt"]
+        until = lasting(crowd, "watched")["expiresAt"]
         for most in ("3h", "4h"):
             crowd.change_policy({"maxDuration": most})
             observer.rest(LOOKED, lambda: crowd.request("watched").get("status", {}).get("expiresAt") != until)
