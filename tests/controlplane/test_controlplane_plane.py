@@ -164,8 +164,6 @@ def test_the_dead_mans_switch_works(plane: ControlPlane, eventually: Callable[..
         "metadata": {"name": "switch", "namespace": "default"},
         "spec": {
             "completions": 0,
-            "suspend": True,
-            "ttlSecondsAfterFinished": 2,
             "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "x", "image": "x"}]}},
         },
     }
@@ -181,7 +179,7 @@ def test_the_dead_mans_switch_works(plane: ControlPlane, eventually: Callable[..
     plane.kubectl("create", "-f", "-", input=json.dumps(binding))
     left = "get", "rolebinding", "owned", "--ignore-not-found", "-o", "name"
     assert plane.kubectl(*left).stdout
-    plane.kubectl("patch", "job", "switch", "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    plane.kubectl("patch", "job", "switch", "--type=merge", "-p", '{"spec": {"ttlSecondsAfterFinished": 2}}')
     assert eventually(lambda: not plane.kubectl(*left).stdout)
 
 
