@@ -149,10 +149,11 @@ class Lifecycle:
         return self.processes[component]
 
     def _ready(self, component: Component) -> bool:
-        if component == "etcd":  # its log, not its port: another plane's etcd might sit there
+        # By their logs, not their ports: somebody else might sit there, and never answer.
+        if component == "etcd":
             return "ready to serve client requests" in self.processes["etcd"].output()
         if component == "kube-apiserver":
-            return self._look("/readyz").ok
+            return "Serving securely on" in self.processes["kube-apiserver"].output() and self._look("/readyz").ok
         view = self._look("/apis/rbac.authorization.k8s.io/v1/clusterroles/view")
         account = self._look("/api/v1/namespaces/default/serviceaccounts/default")
         return view.ok and bool(view.body.get("rules")) and account.ok
