@@ -405,7 +405,7 @@ def test_a_watch_that_lost_the_server_says_so_and_not_that_nobody_has_access(mac
 )
 def test_what_went_while_nobody_watched_is_reported(machine: Machine, one: Reply, out: str, err: str) -> None:
     machine.server.answers = scripted([listing(access()), listing()], one)
-    answer = machine.run("watch", "--active", "--timeout", "10s", program=ASLEEP)
+    answer = machine.run("watch", "--active", "--timeout", "3s", program=ASLEEP)
     assert answer.code == 0, answer
     assert out in answer.out
     assert err in answer.err
