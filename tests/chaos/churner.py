@@ -33,7 +33,7 @@ class Churner:
 
     def churn(self, connections: int, until: float) -> None:
         """Write through so many connections in turn, one write after the other."""
-        mine = [http.client.HTTPSConnection(self._host, context=self._tls, timeout=10) for _ in range(connections)]
+        mine = [http.client.HTTPSConnection(self._host, context=self._tls, timeout=300) for _ in range(connections)]
         for connection in itertools.cycle(mine):
             if (now := time.monotonic()) >= until:
                 return

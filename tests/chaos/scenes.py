@@ -108,10 +108,10 @@ def churner(system: ChaosSystem, crowd: Crowd, at_once: int, seconds: float) -> 
     return Process("churner", [str(word) for word in argv], system.plane.files.root / f"churner-{crowd.namespace}.log").start()
 
 
-def clock_step(system: ChaosSystem, keeper: Keeper, offset: str, seconds: float = 3.5) -> Case:
-    """The operator's wall clock is set for so long while a grant of 2 s runs, and set right again after its end."""
+def clock_step(system: ChaosSystem, keeper: Keeper, offset: str, seconds: float = 10) -> Case:
+    """The operator's wall clock is set for so long while a grant of 8 s runs, and set right again after its end."""
     with new_crowd(system, "clock") as crowd, Observer(system, crowd.namespace, clock_is_right=False) as observer:
-        crowd.granted("stepped", "2s")
+        crowd.granted("stepped", "8s")
         crowd.until_bound()
         keeper.leader().set_clock(offset)
         time.sleep(seconds)
@@ -125,10 +125,10 @@ def wrong_clock_from_birth(system: ChaosSystem, keeper: Keeper, offset: str) -> 
     """The operator dies while a grant runs, and who takes over has never had a right clock."""
     system.clock = offset
     with new_crowd(system, "born-wrong") as crowd, Observer(system, crowd.namespace, clock_is_right=False) as observer:
-        crowd.granted("inherited", "4s")
+        crowd.granted("inherited", "8s")
         crowd.until_bound()
         keeper.leader().process.kill()
-        time.sleep(6)
+        time.sleep(10)
         observer.quiet(10)
         system.clock = "+0"
         return observer.case()

@@ -34,7 +34,7 @@ SEEDED = (
     Seeded("called-over", lambda system, _: scenes.refused_end(system), "5"),
     Seeded("waits-for-ever", lambda system, _: scenes.hanging_end(system), "4"),
     Seeded("watches-no-more", scenes.garbled, "4"),
-    Seeded("believes-its-clock", lambda system, keeper: scenes.clock_step(system, keeper, "-120s", 5), "4", clock=True),
+    Seeded("believes-its-clock", lambda system, keeper: scenes.clock_step(system, keeper, "-120s", 12), "4", clock=True),
     Seeded("counts-nothing", lambda system, _: fenced_scenes.more_than_there_may_be(system), "6"),
     Seeded("one-stage-is-enough", lambda system, _: fenced_scenes.one_of_two_stages(system), "7"),
     Seeded("deaf-to-locks", lambda system, _: fenced_scenes.locked(system), "4"),  # the API server begins nothing

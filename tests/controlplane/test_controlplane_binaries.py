@@ -11,6 +11,7 @@ import pytest
 from controlplane import binaries
 from controlplane.binaries import PACKAGES, cache_dir, cache_key, ensure_binaries
 from controlplane.errors import BuildError
+from controlplane.patience import PATIENCE
 from controlplane.toolchain import GO_BIN, go_on_path, parse_version
 
 FAKE_GO = """\
@@ -89,7 +90,7 @@ def test_two_builds_at_once_build_everything_once(calls: Path, run_environment: 
     environment.pop("KUBEBUILDER_ASSETS", None)
     build = [sys.executable, "-m", "controlplane", "build"]
     both = [subprocess.Popen(build, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=60)[0] for process in both]
+    outputs = [process.communicate(timeout=PATIENCE)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     assert outputs[0] == outputs[1]
     assert sorted(built(calls)) == sorted(PACKAGES)
