@@ -83,6 +83,14 @@ def reviewers_under(policy: AccessPolicy | None) -> str:
     return in_words(policy.emergency.reviewers, "or")[:LONGEST_LIST]
 
 
+def under_review_alone(policy: AccessPolicy) -> AccessPolicy | None:
+    """What is left of a policy that is not in force: nobody asks or decides under it, and its reviewers look at what was given.
+
+    None where it names no reviewers.
+    """
+    return replace(policy, requesters=(), approvers=(), stages=()) if policy.emergency and not policy.invalid else None
+
+
 def next_review(request: AccessRequest, policy: AccessPolicy | None, now: datetime) -> Recorded:
     """The record of settled emergency access after a look at its review; the recorded one when nothing is new."""
     old = request.recorded

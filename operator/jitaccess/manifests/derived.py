@@ -50,12 +50,17 @@ def is_derived(found: Manifest) -> bool:
 
 
 def derived_roles(policy: AccessPolicy, kind: PolicyKind) -> tuple[Object, ...]:
-    """The roles for the requesters of a policy, its approvers, those of each stage, and its reviewers."""
+    """The roles for the requesters of a policy, its approvers, those of each stage, and its reviewers.
+
+    Without requesters, as a policy is that is not in force, for its reviewers alone.
+    """
     requester, approver, reviewer = derived_names(policy.key, kind)
     verbs = ["get", "list", "watch", "patch"]
     asking = _role(policy, requester, ("request", policy.key.name), ["create", *verbs], kind)
     deciding = _role(policy, approver, ("approve", policy.key.name), verbs, kind)
     reviewing = [_role(policy, reviewer, ("review", policy.key.name), verbs, kind)] if policy.emergency else []
+    if not policy.requesters:
+        return tuple(reviewing)
     return asking, deciding, *(_stage_role(policy, stage, verbs, kind) for stage in policy.stages), *reviewing
 
 
@@ -89,7 +94,7 @@ def _directory_pair(entry: Key, name: str, verb: str, subjects: Sequence[Subject
 def derived_bindings(policy: AccessPolicy, kind: PolicyKind, namespace: str) -> tuple[Object, ...]:
     """The bindings of these roles in a namespace (empty: cluster-wide), in the same order."""
     requester, approver, reviewer = derived_names(policy.key, kind)
-    lists = [(requester, policy.requesters), (approver, policy.approvers)]
+    lists = [(requester, policy.requesters), (approver, policy.approvers)] if policy.requesters else []
     lists += [(derived_name(policy.key, kind, stage.name), stage.approvers) for stage in policy.stages]
     lists += [(reviewer, policy.emergency.reviewers)] if policy.emergency else []
     return tuple(_binding(policy, name, subjects, kind, namespace) for name, subjects in lists)

@@ -7,6 +7,7 @@ from functools import partial
 
 from jitaccess.domain.model import AccessPolicy, Key, Manifest
 from jitaccess.domain.obstacles import name_taken
+from jitaccess.domain.reviews import under_review_alone
 from jitaccess.domain.rules import Objection
 from jitaccess.kube.api import Cluster, Conflict, Refused
 from jitaccess.manifests.derived import derived_bindings, derived_names, derived_roles, derived_selector, is_derived, policy_of
@@ -84,13 +85,21 @@ class Derived:
         await waves.done()
         return waves.refusals
 
-    async def withdraw(self, policy: Key) -> None:
-        """Take the rights that a policy gave away again: bindings first."""
+    async def withhold(self, policy: AccessPolicy, namespaces: Collection[str]) -> None:
+        """Take back what a policy that is not in force gave, but for the right to review what was given under it."""
+        left = under_review_alone(policy)
+        if left is None or reach_of(policy) not in self._reaches():
+            return await self.withdraw(policy.key)
+        await self.withdraw(policy.key, [role["metadata"]["name"] for role in derived_roles(left, self._kind)])
+        await self.agree(left, namespaces)
+
+    async def withdraw(self, policy: Key, spared: Collection[str] = ()) -> None:
+        """Take the rights that a policy gave away again, but for what has one of these names: bindings first."""
         for reach in self._reaches():
-            await self._remove_bindings(policy, reach)
+            await self._remove_bindings(policy, reach, spared)
         for reach in self._reaches():
             if not reach.blind:
-                await self._remove_roles(policy, reach)
+                await self._remove_roles(policy, reach, {Key(policy.namespace, name) for name in spared})
 
     async def bindings_in(self, namespace: str, reach: Reach) -> list[Manifest]:
         """The bindings that are derived from policies of this kind, in one namespace."""
@@ -135,13 +144,14 @@ class Derived:
             if policy_of(key_of(found), self._kind) == policy:
                 yield found
 
-    async def _remove_bindings(self, policy: Key, reach: Reach) -> None:
+    async def _remove_bindings(self, policy: Key, reach: Reach, spared: Collection[str] = ()) -> None:
         waves = Waves()
         if self._kind.namespaced:  # by name: those of older versions lack the label
-            for name in derived_names(policy, self._kind):
+            for name in sorted({*derived_names(policy, self._kind)}.difference(spared)):
                 await remove(self._cluster, reach.binding, Key(policy.namespace, name), is_derived)
         async for found in self._bindings(policy, reach):
-            await waves.add(partial(self._too_much, reach, found))
+            if key_of(found).name not in spared:
+                await waves.add(partial(self._too_much, reach, found))
         await waves.done()
 
     async def _remove_roles(self, policy: Key, reach: Reach, wanted: Collection[Key] = ()) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from jitaccess.domain.model import AccessPolicy, Key, Manifest, Scope
+from jitaccess.domain.reviews import under_review_alone
 from jitaccess.domain.rules import in_force
 from jitaccess.kube.api import Conflict, Refused
 from jitaccess.manifests.derived import policy_of
@@ -94,7 +95,14 @@ class NamespaceReconciler:
 
     def _selecting(self) -> list[AccessPolicy]:
         known = (self._policies.get(key) for key in self._policies.all())
-        return [policy for policy in known if policy and policy.selector and in_force(policy)]
+        return [derived for policy in known if policy and policy.selector and (derived := _as_derived(policy))]
 
     def _versions(self) -> set[tuple[str, int, bool]]:
         return {version_of_policy(policy) for policy in self._selecting()}
+
+
+def _as_derived(policy: AccessPolicy) -> AccessPolicy | None:
+    """The policy with those lists that become rights, by the record; None before that is on record, and where none do."""
+    if in_force(policy) or policy.deleting or policy.generation != policy.recorded.generation:
+        return policy if in_force(policy) else None
+    return under_review_alone(policy)

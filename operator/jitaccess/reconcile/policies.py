@@ -93,7 +93,8 @@ class PolicyReconciler:
     async def _put_in_force(self, policy: AccessPolicy, roles: Sequence[OfferedRole]) -> tuple[Ready, Sequence[Refusal]]:
         refusal = _refusal(policy, roles) or self._lacking(policy) or await self._undeliverable(policy)
         if refusal:
-            await self._withdraw(policy.key)
+            self._namespaces.deselect(policy.key)
+            await self._derived.withhold(policy, await self._places(policy) if policy.emergency else ())
             return refusal, ()
         places = await self._places(policy)
         refusals = await self._derived.agree(policy, places)

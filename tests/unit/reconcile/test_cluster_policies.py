@@ -26,11 +26,12 @@ from jitaccess.reconcile.policies import PolicyReconciler
 from jitaccess.reconcile.recorder import Tools
 from jitaccess.workqueue.schedule import Schedule, Target
 from unit.conftest import Now
-from unit.examples import KEY, cluster_policy_manifest, empty_store, request
+from unit.examples import EMERGENCY, KEY, cluster_policy_manifest, empty_store, request
 from unit.fake_api import FakeApi
 
 PROD, WIDE = Key("", "prod"), Key("", "wide")
 ASKERS, DECIDERS = "jitaccess:cluster:prod:requester", "jitaccess:cluster:prod:approver"
+REVIEWERS = "jitaccess:cluster:prod:reviewer"
 COUNT = Target(CLUSTER_POLICY_COUNTS, PROD)
 DEPENDENT = Target(REQUESTS, KEY)
 
@@ -57,7 +58,7 @@ class Bench:
         return {
             (each["metadata"]["namespace"], each["metadata"]["name"].rpartition(":")[2])
             for each in self.api.all(ROLE_BINDINGS)
-            if each["metadata"]["name"] in (ASKERS, DECIDERS)
+            if each["metadata"]["name"] in (ASKERS, DECIDERS, REVIEWERS)
         }
 
     def status(self, policy: Key = PROD) -> dict[str, Any]:
@@ -225,6 +226,21 @@ async def test_a_namespace_that_loses_its_label_loses_the_bindings_and_its_reque
     assert DEPENDENT in bench.tools.schedule._news
     await bench.policies.recount(PROD)
     assert bench.status()["namespaces"] == 1
+
+
+async def test_the_reviewers_of_a_suspended_policy_follow_the_namespaces_that_it_selects(bench: Bench) -> None:
+    glass = {"requiredApprovals": 0, "emergency": EMERGENCY}
+    bench.api.put(CLUSTER_POLICIES, cluster_policy_manifest(**glass))
+    await bench.looks()
+    bench.api.put(CLUSTER_POLICIES, cluster_policy_manifest(**glass, suspend=True, metadata={"generation": 4}))
+    await bench.looks()
+    assert bench.ready()[1] == "Suspended"
+    assert bench.bound() == {("team-a", "reviewer"), ("team-b", "reviewer")}
+    bench.api.put_namespace("team-a", env="dev")
+    bench.api.put_namespace("team-c", env="prod")
+    await bench.looks_at("team-a")
+    await bench.looks_at("team-c")
+    assert bench.bound() == {("team-b", "reviewer"), ("team-c", "reviewer")}
 
 
 async def test_a_request_in_another_namespace_is_left_alone(bench: Bench) -> None:

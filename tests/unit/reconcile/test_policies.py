@@ -219,6 +219,34 @@ async def test_a_policy_is_not_in_force(bench: Bench, fields: dict[str, Any], re
     assert bench.woke_its_requests
 
 
+@pytest.mark.parametrize(
+    ("fields", "reason", "left"),
+    [
+        pytest.param({"suspend": True}, "Suspended", True, id="that-is-suspended"),
+        pytest.param({"roles": [{"kind": "ClusterRole", "name": "secrets"}]}, "PersistentRisk", True, id="that-is-too-risky"),
+        pytest.param({"maxDuration": "1w"}, "Invalid", False, id="that-cannot-be-read"),
+    ],
+)
+async def test_under_a_policy_not_in_force_what_is_owed_a_review_can_be_reviewed_and_nothing_else_is_left(
+    bench: Bench, fields: dict[str, Any], reason: str, left: bool
+) -> None:
+    bench.api.put_role("secrets", SECRETS)
+    emergencies = {"requiredApprovals": 0, "emergency": EMERGENCY}
+    reviewers = {(resource.kind, REVIEWER.name) for resource in (ROLES, ROLE_BINDINGS)}
+    bench.api.put(POLICIES, policy_manifest(**emergencies))
+    await bench.looks()
+    assert bench.derived == ALL_DERIVED | reviewers
+    bench.api.forget_calls()
+    bench.api.put(POLICIES, policy_manifest(**emergencies, **fields, metadata=NEWER))
+    await bench.looks()
+    assert bench.ready[:2] == ("False", reason)
+    assert bench.derived == (reviewers if left else set())
+    assert not [write for write in bench.api.writes if write.startswith(("POST role", "PUT role"))], "reviewers lose nothing"
+    bench.api.forget_calls()
+    await bench.looks()
+    assert bench.api.writes == []
+
+
 async def test_risk_that_is_allowed_is_named(bench: Bench) -> None:
     bench.api.put_role("secrets", SECRETS)
     roles = [{"kind": "ClusterRole", "name": "secrets"}]
