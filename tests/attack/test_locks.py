@@ -19,6 +19,7 @@ CHANGED = "an AccessLock cannot be changed after it was made, but for spec.lifte
 NOT_YOUR_NAME = denied("locks", "spec.by must be your own user name: write `by: '{me}'`")
 NOT_YOUR_LIFT = denied("locks", "spec.lifted.by must be your own user name: write `by: '{me}'`")
 KEPT = denied("locks", "a lock is on record, so it is lifted, not deleted: kubectl jit unlock, or add spec.lifted; ")
+PAST = denied("locks", "spec.until is past, so nobody would be locked")
 NO_OWNERS = denied("locks", "an AccessLock has no finalizers and no owners: nothing else may keep it, or take it away")
 
 
@@ -253,6 +254,12 @@ def lockers() -> Iterator[Attempt]:
     yield Attempt(
         "locks a group", LOCKER, locks(subjects=[{"kind": "Group", "name": "leads"}]), "Unsupported value", locks(), status=422
     )
+    later = locks(until="2090-07-01T12:00:00Z")
+    yield Attempt("until a time that is past", LOCKER, locks(until="2020-01-01T00:00:00Z"), PAST, later)
+    for until in ("2090-07-01t12:00:00z", "2090-07-01T12:00:00x5Z", "2090-07-01T12:00:00.1234567891Z"):
+        yield Attempt(f"until {until}", LOCKER, locks(until=until), "spec.until in body should match", later, status=422)
+    # A time that only few can write: east of Greenwich it is before year 1 there.
+    yield Attempt("until before all time", LOCKER, locks(until="0001-01-01T00:00:00+23:00"), "timestamp", later, status=422)
     yield Attempt("says nothing", LOCKER, locks(reason=" "), "say why in words", locks(), status=422)
     yield Attempt("hides something in the reason", LOCKER, locks(reason="x\u202ey"), "is invisible", locks(), status=422)
 

@@ -69,6 +69,17 @@ def asking() -> Iterator[Attempt]:
     yield Attempt(
         "to begin at no time", "alice", creates(**UNDER, startTime="tomorrow"), "must be of type date-time", in_time, status=422
     )
+    # What strfmt takes for a time, and neither CEL nor the operator does.
+    tomorrow = ahead(days=1).removesuffix("Z")
+    for odd in (f"{tomorrow},5Z", f"{tomorrow}.1234567891Z", f"{tomorrow}x5Z"):
+        yield Attempt(
+            f"to begin at a time that ends in {odd[-4:]}",
+            "alice",
+            creates(**UNDER, startTime=odd),
+            "spec.startTime in body should match",
+            in_time,
+            status=422,
+        )
 
 
 def deciding() -> Iterator[Attempt]:

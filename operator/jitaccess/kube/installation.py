@@ -10,7 +10,7 @@ from jitaccess.manifests.locks import LOCKED_GRANTS
 from jitaccess.manifests.resources import ADMISSION_BINDINGS, ADMISSION_POLICIES, CRDS, REQUESTS, WHOAMI, Resource
 
 # The digest of crds/ and deploy/base/admission/, which their label says too: `make digest` writes both.
-MANIFESTS_VERSION = "sha256-a24d70183d37"
+MANIFESTS_VERSION = "sha256-f6b3bbb27b47"
 VERSION_LABEL = f"{GROUP}/manifests"
 CRD_NAMES = tuple(
     f"{plural}.{GROUP}"
