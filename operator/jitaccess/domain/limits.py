@@ -8,13 +8,17 @@ from jitaccess.domain.usage import DAY, Taken, Usage
 
 
 def no_room(request: AccessRequest, policy: AccessPolicy, usage: Usage, now: datetime) -> str:
-    """Why no access of this request may begin now; empty where it may."""
-    limits, own, total = policy.limits, usage.of_requester, usage.in_total
-    if limits.active_per_requester is not None and own.number >= limits.active_per_requester:
-        return _full(request.requester, own, limits.active_per_requester, policy, request.key, now)
-    if limits.active_in_total is not None and total.number >= limits.active_in_total:
-        return _full("everybody together", total, limits.active_in_total, policy, request.key, now)
-    return ""
+    """Why no access of this request may begin now; empty where it may. Of two that are full it is what has room later."""
+    limits = policy.limits
+    rooms = (
+        (request.requester, usage.of_requester, limits.active_per_requester),
+        ("everybody together", usage.in_total, limits.active_in_total),
+    )
+    full = [(whose, taken, most) for whose, taken, most in rooms if most is not None and taken.number >= most]
+    if not full:
+        return ""
+    whose, taken, most = max(full, key=lambda room: room[1].again or now)
+    return _full(whose, taken, most, policy, request.key, now)
 
 
 def asked_too_often(request: AccessRequest, policy: AccessPolicy, usage: Usage) -> str:

@@ -87,6 +87,20 @@ AT, LATER = "2026-07-01T02:30:00.000Z", "2026-07-01T03:10:00.000Z"
             id="what-ends-in-another-namespace-is-not-named",
         ),
         pytest.param(
+            replace(FULL_IN_ALL, of_requester=Taken(1, ENDS - SECOND, Key("team-a", "alice-1"))),
+            {},
+            State.DENIED,
+            f"everybody together have 2 of 2 grants under AccessPolicy prod-debug; room again at {AT}, when bob-1 ends",
+            id="where-both-are-full-there-is-room-when-both-have-some",
+        ),
+        pytest.param(
+            replace(FULL, in_total=Taken(2, ENDS, Key("team-a", "alice-1"))),
+            {},
+            State.DENIED,
+            f"{ALICE} has 1 of 1 grant under AccessPolicy prod-debug; room again at {AT}, when alice-1 ends",
+            id="what-frees-both-is-ones-own",
+        ),
+        pytest.param(
             FULL_DAY,
             {},
             State.DENIED,
