@@ -165,6 +165,10 @@ BAD = [
     pytest.param(policy(maxDuration="1d", roles=[], approvers=...), id="several-things-at-once"),
     pytest.param(policy(maxDuration="1d", delivery="Pigeon"), id="no-rule-is-asked-of-what-is-no-value"),
     pytest.param({**policy(), "metadata": {}}, id="no-name"),
+    pytest.param({**policy(), "metadata": {"name": "Prod_Debug"}}, id="a-name-that-is-none"),
+    pytest.param({**policy(), "metadata": {"generateName": "-prod-"}}, id="a-name-that-never-will-be-one"),
+    pytest.param({**everywhere(namespaceSelector={}), "metadata": {"name": "d" * 254}}, id="too-long-a-name"),
+    pytest.param(request(startTime="2090-07-01T09:00:00,5Z"), id="a-time-with-a-comma"),
     pytest.param(policy(windows=[]), id="no-window-at-all"),
     pytest.param(policy(windows=[window(to="08:00")]), id="a-window-without-a-length"),
     pytest.param(policy(windows=[window(to="24:01")]), id="no-time-of-day"),
@@ -235,6 +239,18 @@ def test_what_lint_refuses_the_api_server_refuses_in_the_same_field_and_words(te
     of_schema = {found.field for found in schema}
     by_rules = [found.field for found in cel if found.field not in of_schema]
     assert sorted(by_rules) == sorted(field for field, _ in said if field not in of_schema), answer.message
+
+
+@pytest.mark.parametrize("pattern", ["^INC-(?=[0-9])", "((a{100}){100}){100}", "[0-9"])
+def test_what_is_no_pattern_is_refused_in_the_same_field(team: Team, pattern: str) -> None:
+    """Why, the one says in Go's words and the other in those of RE2."""
+    schema, [found] = linted(policy(ticket={"pattern": pattern}))
+    answer = team.admin.create(POLICIES, policy(ticket={"pattern": pattern}), dryRun="All", fieldValidation="Strict")
+    [cause] = [each for each in answer.body["details"]["causes"] if NOT_CHECKED not in each["message"]]
+    assert (answer.status, schema) == (422, [])
+    assert found.field == cause["field"] == "spec.ticket.pattern"
+    assert "is no RE2 pattern" in found.message
+    assert "is no RE2 pattern" in cause["message"]
 
 
 def field_of(cause: Mapping[str, str]) -> str:

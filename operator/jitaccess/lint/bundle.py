@@ -1,6 +1,6 @@
 """All that was read, looked at once: what is valid, what is not, and the policies as the operator reads them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -10,6 +10,7 @@ from jitaccess.lint.cel import Unevaluated, broken_rules
 from jitaccess.lint.crds import Kind
 from jitaccess.lint.documents import Reading
 from jitaccess.lint.findings import Fault, Found
+from jitaccess.lint.names import misnamed
 from jitaccess.lint.objects import Object, objects
 from jitaccess.lint.structure import faults, prepared, unknown
 from jitaccess.manifests.kinds import POLICY_KINDS
@@ -66,18 +67,13 @@ def _look_at(each: Object, kinds: Mapping[str, Kind], whole: Bundle) -> None:
         return
     schema = kind.schemas[each.version]
     value = prepared({name: part for name, part in each.value.items() if name != "status"}, schema)
-    wrong = [*unknown(value, schema), *faults(value, schema), *_nameless(each)]
+    wrong = [*unknown(value, schema), *faults(value, schema), *misnamed(each)]
     whole.schema += [each.found(fault.path, fault.message) for fault in wrong]
     broken = [] if any(fault.blocks for fault in wrong) else list(broken_rules(value, schema))
     whole.cel += [each.found(fault.path, fault.message) for fault in broken if isinstance(fault, Fault)]
     whole.unevaluated += [each.found((), str(fault)) for fault in broken if isinstance(fault, Unevaluated)]
     if each.kind in _POLICIES and not wrong and not broken:
         whole.policies.append(_policy(each, value, kind))
-
-
-def _nameless(each: Object) -> Iterator[Fault]:
-    if not each.name:
-        yield Fault(("metadata", "name"), "is missing", blocks=True)
 
 
 def _no_such_kind(each: Object, kinds: Mapping[str, Kind]) -> Found:

@@ -20,12 +20,17 @@ _RESERVED = frozenset(
 )
 _ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
 _LITERAL = re.compile(r"""r?"(?:[^"\\]|\\.)*"|r?'(?:[^'\\]|\\.)*'""")
+_NO_PATTERN = "invalid regular expression: "
 _OLD = re.compile(r"\boldSelf\b")
 _CODE_POINT = re.compile(r"\\x\{([0-9A-Fa-f]+)\}")
 
 
 class Unevaluated(Exception):
     """A rule that cannot be asked here, and why: a fault of this program."""
+
+
+class NoPattern(Unevaluated):
+    """A rule that matches against what a policy says, which is no regular expression: the API server refuses that too."""
 
 
 def _find(text: str, pattern: str) -> str:
@@ -67,7 +72,9 @@ def _evaluated(expression: str, value: Any) -> Any:
     except (RuntimeError, UnicodeEncodeError) as error:
         raise Unevaluated(str(error).split("\n")[0]) from error
     if result.type() == cel.Type.ERROR:
-        raise Unevaluated(str(result.value()))
+        said = str(result.value())
+        _, _, complaint = said.partition(_NO_PATTERN)
+        raise NoPattern(complaint) if complaint else Unevaluated(said)
     return result.value()
 
 
@@ -91,6 +98,8 @@ def broken_rules(value: Any, schema: Schema, path: Path = ()) -> Iterator[Fault 
         try:
             if not _holds(rule["rule"], seen):
                 yield Fault((*path, *_field(rule)), message_of(rule, seen))
+        except NoPattern as error:
+            yield Fault((*path, *_field(rule)), f"{message_of(rule, seen)}: {error}")
         except Unevaluated as error:
             yield Unevaluated(f"the rule {_short(rule['rule'])} cannot be asked here: {error}")
     for part, each, inner in _parts(value, schema):
