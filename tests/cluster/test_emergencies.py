@@ -273,6 +273,20 @@ def test_the_review_stays_owed_when_the_policy_has_no_emergency_any_more(team: T
     team.until_condition(name, "Reviewed", "True")
 
 
+def test_what_a_suspension_has_ended_can_be_reviewed_and_nothing_else_is_left(either: Team) -> None:
+    policy = break_glass(either)
+    name = either.request("alice")
+    either.until(name, "Active")
+    either.admin.merge(POLICIES, policy, {"spec": {"suspend": True}}).sure()
+    either.until(name, "Revoked")
+    eventually(lambda: either.condition(policy, "Ready", POLICIES).get("reason") == "Suspended", "it is suspended")
+    eventually(lambda: not either.holds("alice", "request", policy), "nobody may ask")
+    eventually(lambda: not either.holds("bob", "approve", policy), "nor decide")
+    assert either.holds("bob", "review", policy), "as the condition says"
+    either.decide("bob", "review", name, "fine: a drill")
+    assert either.until_condition(name, "Reviewed", "True")["reason"] == "Fine"
+
+
 def test_emergencies_cluster_wide(either: Team) -> None:
     emergency = {"reviewWithin": "24h", "reviewers": LEADS}
     wide = Wide(either, **GLASS, emergency=emergency)

@@ -166,7 +166,6 @@ BAD = [
     pytest.param(policy(maxDuration="1d", delivery="Pigeon"), id="no-rule-is-asked-of-what-is-no-value"),
     pytest.param({**policy(), "metadata": {}}, id="no-name"),
     pytest.param({**policy(), "metadata": {"name": "Prod_Debug"}}, id="a-name-that-is-none"),
-    pytest.param({**policy(), "metadata": {"generateName": "-prod-"}}, id="a-name-that-never-will-be-one"),
     pytest.param({**everywhere(namespaceSelector={}), "metadata": {"name": "d" * 254}}, id="too-long-a-name"),
     pytest.param(request(startTime="2090-07-01T09:00:00,5Z"), id="a-time-with-a-comma"),
     pytest.param(policy(windows=[]), id="no-window-at-all"),

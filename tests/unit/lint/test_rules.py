@@ -195,6 +195,14 @@ TABLE = [
         policy(name="prod.debug-1"),
         id="a-name-that-is-none",
     ),
+    pytest.param(
+        "schema",
+        policy().replace('"name": "debug"', '"generateName": "-debug-"'),
+        3,
+        "metadata.generateName: '-debug-' is no name",
+        policy().replace('"name": "debug"', '"generateName": "debug-"'),
+        id="a-name-that-never-will-be-one",
+    ),
     pytest.param("schema", policy(name="d" * 254), 3, "at most 253", policy(name="d" * 253), id="too-long-a-name"),
     pytest.param(
         "schema",

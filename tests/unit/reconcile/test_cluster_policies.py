@@ -229,7 +229,7 @@ async def test_a_namespace_that_loses_its_label_loses_the_bindings_and_its_reque
 
 
 async def test_the_reviewers_of_a_suspended_policy_follow_the_namespaces_that_it_selects(bench: Bench) -> None:
-    glass = {"requiredApprovals": 0, "emergency": EMERGENCY}
+    glass: dict[str, Any] = {"requiredApprovals": 0, "emergency": EMERGENCY}
     bench.api.put(CLUSTER_POLICIES, cluster_policy_manifest(**glass))
     await bench.looks()
     bench.api.put(CLUSTER_POLICIES, cluster_policy_manifest(**glass, suspend=True, metadata={"generation": 4}))

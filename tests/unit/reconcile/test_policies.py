@@ -231,7 +231,7 @@ async def test_under_a_policy_not_in_force_what_is_owed_a_review_can_be_reviewed
     bench: Bench, fields: dict[str, Any], reason: str, left: bool
 ) -> None:
     bench.api.put_role("secrets", SECRETS)
-    emergencies = {"requiredApprovals": 0, "emergency": EMERGENCY}
+    emergencies: dict[str, Any] = {"requiredApprovals": 0, "emergency": EMERGENCY}
     reviewers = {(resource.kind, REVIEWER.name) for resource in (ROLES, ROLE_BINDINGS)}
     bench.api.put(POLICIES, policy_manifest(**emergencies))
     await bench.looks()

@@ -54,10 +54,10 @@ def list_locks(connection: "Connection", *, settled: bool = False) -> list[Manif
     return sorted(items, key=lambda item: str(item["metadata"]["creationTimestamp"]), reverse=True)
 
 
-def locks_on(connection: "Connection", person: str) -> list[Lock]:
-    """The locks on somebody that hold; none where they are not mine to read, or of an older jitaccess."""
+def locks_on(connection: "Connection", *people: str) -> list[Lock]:
+    """The locks on any of these that hold; none where they are not mine to read, or of an older jitaccess."""
     try:
         found = [parse_lock(item) for item in list_locks(connection)]
     except (Refused, NotFound, NotInstalled):
         return []
-    return [lock for lock in found if lock.lifted is None and lower_ascii(person) in lock.people]
+    return [lock for lock in found if lock.lifted is None and not lock.people.isdisjoint(map(lower_ascii, people))]

@@ -19,6 +19,7 @@ from jitaccess.domain.counting import counting_approvals
 from jitaccess.domain.model import AccessPolicy, AccessRequest, Decision, Ledger, Manifest, approvals_of
 from jitaccess.domain.recorded import State
 from jitaccess.domain.text import format_duration
+from jitaccess.manifests.ledgers import parse_approvals
 from jitaccess.wording.describe import how_long, place, policy_of, reference, still_awaited, times_out
 from jitaccess.wording.stages import stage_lines
 from jitaccess.wording.times import relative
@@ -153,6 +154,9 @@ class Case:
         length = self._terms.length
         if length is None:
             return text
+        [noted] = parse_approvals({Ledger.APPROVALS: f"x: {text}"})
+        if noted.length or noted.unclear:
+            raise UsageError("the note says for how long too: leave --for out, or what stands in the bracket")
         if length > self._request.duration:
             asked = format_duration(self._request.duration)
             raise UsageError(f"{self._request.key.name} asks for {asked}: --for may be less, never more")

@@ -24,8 +24,8 @@ _LOOK = "`kubectl jit ls --awaiting-review` shows what is owed a review"
 
 @click.command(cls=options.Command)
 @click.argument("name", shell_complete=complete_requests)
-@click.option("--fine", "finding", flag_value=Finding.FINE.value, help="The access was used for what it was asked for.")
-@click.option("--misuse", "finding", flag_value=Finding.MISUSE.value, help="It was not.")
+@click.option("--fine", is_flag=True, help="The access was used for what it was asked for.")
+@click.option("--misuse", is_flag=True, help="It was not.")
 @options.note
 @options.yes
 @options.dry_run
@@ -33,14 +33,15 @@ _LOOK = "`kubectl jit ls --awaiting-review` shows what is owed a review"
 @connects
 @pass_session
 def reviewed(
-    session: Session, name: str, finding: str | None, note: str | None, yes: bool, dry_run: bool, output: str | None
+    session: Session, name: str, fine: bool, misuse: bool, note: str | None, yes: bool, dry_run: bool, output: str | None
 ) -> int:
     """Say of emergency access that is over that it was fine, or misuse: the review that it is owed.
 
     For the reviewers that its policy names. Nobody reviews their own access, and the first review stands.
     """
-    if finding is None:
-        raise UsageError("say what you found: --fine or --misuse", _LOOK)
+    if fine is misuse:
+        raise UsageError("--fine and --misuse exclude each other" if fine else "say what you found: --fine or --misuse", _LOOK)
+    finding = (Finding.FINE if fine else Finding.MISUSE).value
     if not session.interactive and not (yes or dry_run):
         raise UsageError("there is no terminal to ask at: look with `kubectl jit show NAME`, then review with --yes")
     client, key = session.client, parse_name(name, session.client.namespace)

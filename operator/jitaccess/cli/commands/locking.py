@@ -15,7 +15,7 @@ from jitaccess.cli.terminal.output import Column, dump, note, say, show_table
 from jitaccess.domain.locks import Lock, LockState
 from jitaccess.domain.model import Manifest
 from jitaccess.domain.rules import in_words
-from jitaccess.domain.text import format_time, parse_time
+from jitaccess.domain.text import format_time, lower_ascii, parse_time
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.wording.times import clock
 
@@ -57,7 +57,7 @@ def lock(
     \b
     kubectl jit lock mallory@example.com --reason "INC-7 stolen laptop"
     """
-    why = checked_reason(reason) if reason else _no_reason()
+    why, users = checked_reason(reason) if reason else _no_reason(), tuple(dict.fromkeys(users))
     client, connection = session.client, session.connection
     end = _end(until, length, client.now())
     manifest = lock_manifest(f"lock-{request_name(users[0])}", users, why, client.me, format_time(end) if end else "")
@@ -90,8 +90,17 @@ def unlock(session: Session, names: tuple[str, ...], reason: str | None, output:
         if output:
             dump(lifted, output)
         else:
-            say(f"accesslock/{each}  lifted: {in_words_of(parse_lock(lifted).subjects)} free to ask and decide again")
+            say(f"accesslock/{each}  lifted: {_who_is_free(session, parse_lock(lifted))}")
     return ExitCode.DONE
+
+
+def _who_is_free(session: Session, lifted: Lock) -> str:
+    """Who may ask and decide again, and whom another lock keeps out still, as far as one may know."""
+    others = [lock for lock in locks_on(session.connection, *lifted.subjects) if lock.name != lifted.name]
+    still = {who: [lock.name for lock in others if lower_ascii(who) in lock.people] for who in lifted.subjects}
+    free = tuple(who for who, names in still.items() if not names)
+    words = [f"{in_words_of(free)} free to ask and decide again"] if free else []
+    return "; ".join([*words, *(f"{who} is still locked by {in_words(names)}" for who, names in still.items() if names)])
 
 
 @click.command(cls=options.Command)
@@ -130,7 +139,7 @@ def _meant(session: Session, name: str) -> list[Lock]:
     on_user = locks_on(session.connection, name)
     shared = [lock for lock in on_user if len(lock.subjects) > 1]
     if shared:
-        people = in_words_of(shared[0].subjects)
+        people = in_words(shared[0].subjects)
         raise UsageError(
             f"the lock on {name} is one on {people}, and is lifted as a whole",
             f"kubectl jit unlock {shared[0].name} --reason TEXT",

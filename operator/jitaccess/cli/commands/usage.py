@@ -4,18 +4,31 @@ from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.errors import Refused
 from jitaccess.cli.api.reading import read_requests
 from jitaccess.cli.api.selectors import ACTIVE
-from jitaccess.domain.circumstances import Circumstances
+from jitaccess.domain.circumstances import Circumstances, Unreviewed
 from jitaccess.domain.model import AccessPolicy, AccessRequest
+from jitaccess.domain.reviews import unreviewed_of
 from jitaccess.domain.rules import objection
 from jitaccess.domain.terms import NO_LIMITS
 from jitaccess.domain.usage import Taken, Usage, asked, counted_for_its_day, grant_held, held, person
+from jitaccess.manifests.reviews import AWAITING_REVIEW
 
 
 def check_wish(client: Client, wanted: AccessRequest, policy: AccessPolicy) -> None:
     """Refused where the operator would deny the request at its first look."""
-    against = objection(wanted, policy, client.now(), Circumstances(usage=usage_seen(client, policy, wanted.key.namespace)))
+    usage, unreviewed = usage_seen(client, policy, wanted.key.namespace), _unreviewed_seen(client, wanted, policy)
+    against = objection(wanted, policy, client.now(), Circumstances(usage=usage, unreviewed=unreviewed))
     if against:
         raise Refused(against.message, "kubectl jit request --ticket TICKET" if against.reason.startswith("Ticket") else "")
+
+
+def _unreviewed_seen(client: Client, wanted: AccessRequest, policy: AccessPolicy) -> tuple[Unreviewed, ...]:
+    """The emergency access by which a policy would keep somebody from more, as far as one may look."""
+    if policy.emergency is None or not policy.emergency.block_until_reviewed:
+        return ()
+    try:
+        return unreviewed_of(wanted, _under(client, policy, wanted.key.namespace, AWAITING_REVIEW))
+    except Refused:
+        return ()
 
 
 def usage_seen(client: Client, policy: AccessPolicy, namespace: str) -> Usage | None:

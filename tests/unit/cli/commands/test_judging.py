@@ -1,6 +1,7 @@
 """The command `reviewed`, and the list of what awaits a review."""
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import cast
 
@@ -8,13 +9,17 @@ import pytest
 
 from jitaccess.cli.api.client import Client
 from jitaccess.cli.api.connect import Connection
+from jitaccess.cli.api.errors import Refused
 from jitaccess.cli.api.session import Session
 from jitaccess.cli.app import run
+from jitaccess.cli.commands.usage import check_wish
+from jitaccess.cli.commands.wishes import Wish
 from jitaccess.domain.model import AccessRequest
+from jitaccess.manifests.parse import parse_policy
 from jitaccess.manifests.status import request_status
 from unit.cli.server import Server
 from unit.emergencies import ended, granted, reviewed
-from unit.examples import BOB, EMERGENCY, HOUR, NAME, policy_manifest, request_manifest
+from unit.examples import ALICE, BOB, EMERGENCY, HOUR, NAME, NAMESPACE, VIEW, policy_manifest, request_manifest
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -59,6 +64,7 @@ def test_a_dry_run_changes_nothing(server: Server) -> None:
     ("words", "code", "said"),
     [
         pytest.param([NAME, "-y"], 2, "say what you found: --fine or --misuse", id="no-finding"),
+        pytest.param([NAME, "--fine", "--misuse", "-y"], 2, "--fine and --misuse exclude each other", id="both"),
         pytest.param([NAME, "--fine"], 2, "there is no terminal to ask at", id="nobody-to-ask"),
         pytest.param([NAME, "--fine", "-y", "-m", "a\u200bb"], 2, "the note has ", id="a-hidden-character"),
         pytest.param(["lasting", "--fine", "-y"], 3, "lasting still lasts", id="while-it-lasts"),
@@ -73,6 +79,24 @@ def test_what_cannot_be_reviewed_is_said(
     assert run(["reviewed", *words]) == code
     assert said in capsys.readouterr().err
     assert server.patched == []
+
+
+@pytest.mark.parametrize(
+    ("earlier", "said"),
+    [
+        pytest.param(OWED, "emergency access that is not reviewed yet", id="over"),
+        pytest.param(LASTING, "emergency access that still lasts", id="lasting"),
+        pytest.param(GIVEN, "", id="reviewed"),
+    ],
+)
+def test_who_owes_a_review_is_told_before_a_request_is_made(earlier: AccessRequest, said: str) -> None:
+    glass = parse_policy(policy_manifest(requiredApprovals=0, emergency={**EMERGENCY, "blockUntilReviewed": True}))
+    client = Client(cast(Connection, Server(ALICE, [manifest(earlier)])))
+    wanted = Wish(glass, VIEW, HOUR, "once more").request(NAMESPACE, ALICE, NOW)
+    with pytest.raises(Refused) if said else nullcontext() as refusal:
+        check_wish(client, wanted, glass)
+    assert not said or (refusal and said in refusal.value.message)
+    check_wish(client, Wish(glass, VIEW, HOUR, "mine").request(NAMESPACE, BOB, NOW), glass)
 
 
 def test_what_awaits_a_review_is_listed(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,7 +54,7 @@ def lock(name: str, *people: str, **fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     """Alice is locked by one lock, Bob and Dave by another, and one is over."""
-    over = lock("lock-over", "erin", status={"state": "Over", "settled": True})
+    over = lock("lock-over", "olga", status={"state": "Over", "settled": True})
     running = Server(lock("lock-alice", ALICE), lock("lock-two", BOB, "dave"), over)
     monkeypatch.setattr(Session, "client", running)
     monkeypatch.setattr(Session, "connection", running)
@@ -109,10 +109,23 @@ def test_a_lock_is_lifted_by_its_user_or_its_name(server: Server, word: str, nam
     assert server.lifted == [(name, {"by": CAROL, "reason": "found it"})]
 
 
+def test_who_is_locked_by_another_lock_still_is_not_called_free(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    server.locks["lock-too"] = lock("lock-too", ALICE.upper(), "erin")
+    assert run(["unlock", "lock-too", "-r", "found it"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"lifted: erin is free to ask and decide again; {ALICE.upper()} is still locked by lock-alice" in said
+
+
+def test_who_is_named_twice_is_locked_once(server: Server) -> None:
+    assert run(["lock", ALICE, BOB, ALICE, "--reason", "INC-7"]) == 0
+    assert [each["name"] for each in server.made[0]["spec"]["subjects"]] == [ALICE, BOB]
+
+
 @pytest.mark.parametrize(
     ("word", "code", "said"),
     [
         pytest.param(BOB, 2, "unlock lock-two", id="one-of-several-is-lifted-as-a-whole"),
+        pytest.param(BOB, 2, f"is one on {BOB} and dave, and is lifted as a whole", id="and-names-them"),
         pytest.param("nobody", 1, "there is no lock on nobody", id="nobody-is-locked-so"),
         pytest.param("lock-over", 1, "is over already", id="one-that-is-over"),
     ],

@@ -73,6 +73,9 @@ def test_an_approval_goes_into_its_stage(server: Deciding, words: list[str], led
             ("prod-debug:lead",), ["--stage", "boss"], 2, "has no stage boss: its stages are lead, security", id="no-such-stage"
         ),
         pytest.param(("prod-debug:lead",), ["--for", "2h"], 2, "asks for 1h: --for may be less, never more", id="longer"),
+        pytest.param(
+            ("prod-debug:lead",), ["--for", "30m", "-m", "[for 10m] x"], 2, "the note says for how long too", id="two-lengths"
+        ),
         pytest.param(("prod-debug:lead",), ["--for", "1d"], 2, "--for: '1d' is not a duration", id="no-duration"),
     ],
 )
