@@ -17,12 +17,13 @@ from jitaccess.cli.commands.choosing import chosen_duration, matching, parse_rol
 from jitaccess.cli.commands.locked import kept_out
 from jitaccess.cli.commands.options import connects
 from jitaccess.cli.commands.rights import Rights, dump_rights, of_concern, rights_under
-from jitaccess.cli.commands.usage import usage_seen
+from jitaccess.cli.commands.usage import unreviewed_seen, usage_seen
+from jitaccess.cli.commands.wishes import Wish
 from jitaccess.cli.terminal.output import command, err, fields, note, say, styled
-from jitaccess.domain.model import AccessPolicy, RoleRef
+from jitaccess.domain.circumstances import Unreviewed
+from jitaccess.domain.model import AccessPolicy, AccessRequest, RoleRef
 from jitaccess.domain.rules import in_words, selected
 from jitaccess.domain.text import format_duration
-from jitaccess.domain.usage import Usage
 from jitaccess.wording.beginnings import when_it_may_begin
 from jitaccess.wording.describe import option, place, who_decides
 from jitaccess.wording.history import ends
@@ -101,12 +102,7 @@ def explain(
     if not rights:
         say(question.nothing(client.namespace))
     for one in rights:
-        _say_rights(
-            one,
-            question,
-            usage_seen(client, one.policy, client.namespace) if question.person is None else None,
-            question.who(client),
-        )
+        _say_rights(client, one, question)
     if question.person is None:
         _say_current(client, question)
     _say_next(client, question, allowed)
@@ -132,8 +128,10 @@ def _unanswerable(client: Client, question: Question, refusal: Refused) -> int:
     return ExitCode.NO
 
 
-def _say_rights(rights: Rights, question: Question, usage: Usage | None, who: str) -> None:
-    policy, wanted = rights.policy, question.role
+def _say_rights(client: Client, rights: Rights, question: Question) -> None:
+    policy, wanted, who, mine = rights.policy, question.role, question.who(client), question.person is None
+    usage = usage_seen(client, policy, client.namespace) if mine else None
+    owed = unreviewed_seen(client, _any_wish(client, policy), policy) if mine else ()
     roles = matching(wanted, policy.roles) if wanted else policy.roles
     say("")
     say(styled(policy.key.name, "bold"), f"  {policy.description}" if policy.description else "")
@@ -149,11 +147,16 @@ def _say_rights(rights: Rights, question: Question, usage: Usage | None, who: st
             ("  Limits", "; ".join(limits(policy, usage))),
             ("  May ask", _reason(rights, who)),
             ("  May decide", _decides(rights, who)),
-            ("  May review", _may_review(rights, who)),
+            ("  May review", _may_review(rights, who, owed)),
             ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),
             ("  Note", change_unseen(policy) if rights.allowed else ""),
         ]
     )
+
+
+def _any_wish(client: Client, policy: AccessPolicy) -> AccessRequest:
+    """Something that I might ask for under a policy."""
+    return Wish(policy, policy.roles[0], policy.max_duration, "").request(client.namespace, client.me, client.now())
 
 
 def _decides(rights: Rights, who: str) -> str:
@@ -161,13 +164,14 @@ def _decides(rights: Rights, who: str) -> str:
     return f"yes, {''.join(f'{part}, ' for part in stages)}though not on {who}'s own requests" if rights.may_approve else "no"
 
 
-def _may_review(rights: Rights, who: str) -> str:
-    """Of a policy for emergencies: whether they review, and whether it keeps people waiting for that."""
+def _may_review(rights: Rights, who: str, owed: Sequence[Unreviewed]) -> str:
+    """Of a policy for emergencies: whether they review, and whether it keeps people waiting for that, and them for which."""
     emergency = rights.policy.emergency
     if emergency is None:
         return ""
     may = f"yes, though not {who}'s own access" if rights.may_review else "no"
-    return f"{may}; no second one before the review of the first" if emergency.block_until_reviewed else may
+    waits = f", and that of {in_words(each.key.name for each in owed)} is still to come" if owed else ""
+    return f"{may}; no second one before the review of the first{waits}" if emergency.block_until_reviewed else may
 
 
 def _reason(rights: Rights, who: str) -> str:

@@ -15,13 +15,13 @@ from jitaccess.manifests.reviews import AWAITING_REVIEW
 
 def check_wish(client: Client, wanted: AccessRequest, policy: AccessPolicy) -> None:
     """Refused where the operator would deny the request at its first look."""
-    usage, unreviewed = usage_seen(client, policy, wanted.key.namespace), _unreviewed_seen(client, wanted, policy)
+    usage, unreviewed = usage_seen(client, policy, wanted.key.namespace), unreviewed_seen(client, wanted, policy)
     against = objection(wanted, policy, client.now(), Circumstances(usage=usage, unreviewed=unreviewed))
     if against:
         raise Refused(against.message, "kubectl jit request --ticket TICKET" if against.reason.startswith("Ticket") else "")
 
 
-def _unreviewed_seen(client: Client, wanted: AccessRequest, policy: AccessPolicy) -> tuple[Unreviewed, ...]:
+def unreviewed_seen(client: Client, wanted: AccessRequest, policy: AccessPolicy) -> tuple[Unreviewed, ...]:
     """The emergency access by which a policy would keep somebody from more, as far as one may look."""
     if policy.emergency is None or not policy.emergency.block_until_reviewed:
         return ()

@@ -99,6 +99,18 @@ def test_who_owes_a_review_is_told_before_a_request_is_made(earlier: AccessReque
     check_wish(client, Wish(glass, VIEW, HOUR, "mine").request(NAMESPACE, BOB, NOW), glass)
 
 
+@pytest.mark.parametrize(("earlier", "owed"), [(OWED, True), (GIVEN, False)], ids=["owed", "given"])
+def test_explain_says_which_review_one_waits_for(
+    server: Server, capsys: pytest.CaptureFixture[str], earlier: AccessRequest, owed: bool
+) -> None:
+    server.me, server.requests = ALICE, [manifest(earlier)]
+    server.policies = [policy_manifest(requiredApprovals=0, emergency={**EMERGENCY, "blockUntilReviewed": True})]
+    run(["explain", "prod-debug"])  # whether they may ask at all is another question
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no second one before the review of the first" in said
+    assert (f"and that of {NAME} is still to come" in said) is owed
+
+
 def test_what_awaits_a_review_is_listed(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     server.requests += [manifest(LASTING, "lasting"), manifest(GIVEN, "given")]
     assert run(["ls", "--awaiting-review"]) == 0
