@@ -20,7 +20,7 @@ _RESERVED = frozenset(
 )
 _ESCAPES = (("__", "__underscores__"), (".", "__dot__"), ("-", "__dash__"), ("/", "__slash__"))
 _LITERAL = re.compile(r"""r?"(?:[^"\\]|\\.)*"|r?'(?:[^'\\]|\\.)*'""")
-_NO_PATTERN = "invalid regular expression: "
+_NO_PATTERN, _MATCHES_IT = "invalid regular expression: ", ".matches(self)"
 _OLD = re.compile(r"\boldSelf\b")
 _CODE_POINT = re.compile(r"\\x\{([0-9A-Fa-f]+)\}")
 
@@ -30,7 +30,7 @@ class Unevaluated(Exception):
 
 
 class NoPattern(Unevaluated):
-    """A rule that matches against what a policy says, which is no regular expression: the API server refuses that too."""
+    """It matches against what is no regular expression; where a policy says that, the API server refuses it too."""
 
 
 def _find(text: str, pattern: str) -> str:
@@ -98,10 +98,11 @@ def broken_rules(value: Any, schema: Schema, path: Path = ()) -> Iterator[Fault 
         try:
             if not _holds(rule["rule"], seen):
                 yield Fault((*path, *_field(rule)), message_of(rule, seen))
-        except NoPattern as error:
-            yield Fault((*path, *_field(rule)), f"{message_of(rule, seen)}: {error}")
         except Unevaluated as error:
-            yield Unevaluated(f"the rule {_short(rule['rule'])} cannot be asked here: {error}")
+            if isinstance(error, NoPattern) and _MATCHES_IT in rule["rule"]:
+                yield Fault((*path, *_field(rule)), f"{message_of(rule, seen)}: {error}")
+            else:
+                yield Unevaluated(f"the rule {_short(rule['rule'])} cannot be asked here: {error}")
     for part, each, inner in _parts(value, schema):
         yield from broken_rules(each, inner, (*path, part))
 
