@@ -7,6 +7,7 @@ from itertools import groupby
 
 from jitaccess.domain.model import AccessPolicy, Key
 from jitaccess.domain.recorded import condition_of
+from jitaccess.domain.reviews import under_review_alone
 from jitaccess.kube.api import Cluster, Conflict, Outage, Refused
 from jitaccess.manifests.derived import derived_selector, directory_manifests, is_derived, policy_of
 from jitaccess.manifests.directory import DIRECTORY
@@ -45,7 +46,7 @@ class Directory:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             left -= LOOK_SECONDS
-            now = hash(frozenset((policy.uid, policy.generation) for policy in self._listed())) if self._leads() else 0
+            now = hash(frozenset(map(_version, self._listed()))) if self._leads() else 0
             if now and (now != seen or left <= 0):
                 left = COMPARE_SECONDS if await self._succeeded() else RETRY_SECONDS
             seen = now
@@ -101,21 +102,29 @@ class Directory:
 
     def _listed(self) -> Iterator[AccessPolicy]:
         known = (self._known.get(key) for key in self._known.all())
-        return (policy for policy in known if policy and _in_force(policy))
+        return (listed for policy in known if policy and (listed := _as_listed(policy)))
 
     async def _is_stale(self, key: Key) -> bool:
         """Whether an entry is nobody's, which what we remember cannot tell: it may not be complete yet."""
         policy = policy_of(key, ACCESS_POLICY)
         found = await self._cluster.find(ACCESS_POLICY.resource, policy) if policy else None
         known = self._known.get(policy) if policy else None
+        listed = _as_listed(known) if known else None
         return found is None or (
-            known is not None and key not in {entry for (_, entry), _ in _entries(known) if _in_force(known)}
+            known is not None and key not in {entry for (_, entry), _ in (_entries(listed) if listed else ())}
         )
 
 
-def _in_force(policy: AccessPolicy) -> bool:
+def _version(listed: AccessPolicy) -> tuple[str, int, bool]:
+    return listed.uid, listed.generation, bool(listed.requesters)
+
+
+def _as_listed(policy: AccessPolicy) -> AccessPolicy | None:
+    """The policy with the lists that have entries: all of one in force, else its reviewers; None where none has any."""
     ready = condition_of(policy.recorded.conditions, "Ready")
-    return not policy.deleting and ready is not None and ready.status == "True"
+    if policy.deleting or ready is None:
+        return None
+    return policy if ready.status == "True" else under_review_alone(policy)
 
 
 def _entries(policy: AccessPolicy) -> Iterator[tuple[Place, Object]]:

@@ -13,11 +13,12 @@ from jitaccess.manifests.parse import parse_policy
 from jitaccess.manifests.resources import POLICIES, REQUESTS, ROLE_BINDINGS, ROLES
 from jitaccess.reconcile.directory import Directory
 from jitaccess.workqueue.store import Store
-from unit.examples import NAMESPACE, policy_manifest
+from unit.examples import EMERGENCY, NAMESPACE, policy_manifest
 from unit.fake_api import FakeApi
 
 READY = {"conditions": [{"type": "Ready", "status": "True", "reason": "InForce", "message": "x"}]}
 ASKERS, DECIDERS = f"jitaccess:{NAMESPACE}.prod-debug:requester", f"jitaccess:{NAMESPACE}.prod-debug:approver"
+REVIEWERS = f"jitaccess:{NAMESPACE}.prod-debug:reviewer"
 ALL = {(plural, name) for plural in ("roles", "rolebindings") for name in (ASKERS, DECIDERS)}
 
 
@@ -87,11 +88,21 @@ def vandalised(api: FakeApi, store: Store) -> None:
     api.objects[ROLE_BINDINGS.plural, Key(DIRECTORY, DECIDERS)]["subjects"][0]["name"] = "mallory"
 
 
+def suspended(api: FakeApi, store: Store) -> None:
+    """Nobody asks or decides any more, and what was given is still to be reviewed."""
+    glass: dict[str, Any] = {"requiredApprovals": 0, "emergency": EMERGENCY, "suspend": True}
+    status = {"conditions": [{"type": "Ready", "status": "False", "reason": "Suspended", "message": "x"}]}
+    known(store, api.put(POLICIES, made(status, **glass, metadata={"resourceVersion": "900"})))
+
+
 @pytest.mark.parametrize(
     ("happens", "left", "named"),
     [
         pytest.param(narrowed, {("roles", ASKERS), ("rolebindings", ASKERS)}, {"erin"}, id="a-narrower-policy"),
         pytest.param(deleted, set(), set(), id="a-policy-that-was-deleted"),
+        pytest.param(
+            suspended, {("roles", REVIEWERS), ("rolebindings", REVIEWERS)}, {"security"}, id="emergencies-that-are-suspended"
+        ),
         pytest.param(vandalised, ALL, {"developers", "leads"}, id="somebody-elses-hands"),
     ],
 )
