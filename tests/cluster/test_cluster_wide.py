@@ -39,8 +39,7 @@ def test_access_to_the_whole_cluster_begins_with_an_approval(wide: Wide) -> None
 
 
 def test_access_to_the_whole_cluster_ends_with_its_time(wide: Wide) -> None:
-    name = wide.request(duration="2s")
-    wide.decide("bob", "approve", name)
+    name = while_it_lasts(wide.granted_for)
     wide.until(name, "Expired")
     assert wide.binding(name) is None
     eventually(lambda: not wide.sees_everything(), "alice sees no more")

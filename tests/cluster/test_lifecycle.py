@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from jitaccess.domain.text import parse_time
-from team import Team, eventually
+from jitaccess.domain.text import parse_duration, parse_time
+from team import Team, eventually, new_team, while_it_lasts
 
 
 def test_an_approved_request_gives_exactly_the_role_until_it_is_given_back(either: Team) -> None:
@@ -43,12 +43,17 @@ def test_an_approved_request_gives_exactly_the_role_until_it_is_given_back(eithe
 
 
 def test_an_approved_request_gives_access_for_exactly_the_time(either: Team) -> None:
-    either.policy()
-    start = either.plane.audit_position()
-    name = either.approved(duration="2s")
-    status = either.until(name, "Expired")["status"]
+    def begun(duration: str) -> tuple[Team, str, str, int] | None:
+        team = new_team(either.system, stamped=either.stamped)
+        team.policy()
+        start = team.plane.audit_position()
+        name = team.granted_for(duration)
+        return (team, name, duration, start) if name else None
+
+    team, name, duration, start = while_it_lasts(begun)
+    status = team.until(name, "Expired")["status"]
     assert status["settled"] is True
-    assert parse_time(status["expiresAt"]) - parse_time(status["grantedAt"]) == timedelta(seconds=2)
+    assert parse_time(status["expiresAt"]) - parse_time(status["grantedAt"]) == parse_duration(duration)
     assert parse_time(status["settledAt"]) >= parse_time(status["expiresAt"]), "it was given all of its time"
     assert [(entry["state"], entry["reason"], entry.get("by")) for entry in status["history"]] == [
         ("Pending", "Requested", "alice"),
@@ -56,10 +61,10 @@ def test_an_approved_request_gives_access_for_exactly_the_time(either: Team) -> 
         ("Active", "Granted", None),
         ("Expired", "DurationElapsed", None),
     ]
-    assert bindings_written(either, start) == ["create", "delete"], "there was a binding meanwhile"
-    assert not either.binding(name), "the binding is gone"
-    eventually(lambda: not either.items("jobs"), "the Job is gone, which goes after the record")
-    eventually(lambda: not either.may("alice", "list", "pods"), "alice may no longer list pods")
+    assert bindings_written(team, start) == ["create", "delete"], "there was a binding meanwhile"
+    assert not team.binding(name), "the binding is gone"
+    eventually(lambda: not team.items("jobs"), "the Job is gone, which goes after the record")
+    eventually(lambda: not team.may("alice", "list", "pods"), "alice may no longer list pods")
 
 
 def bindings_written(team: Team, since: int) -> list[str]:

@@ -123,7 +123,7 @@ def test_a_binding_whose_deletion_is_refused_gives_nothing_any_more(team: Team) 
     team.policy()
     with protected(team, ["DELETE"]):
         in_force(team, "DELETE")
-        name = team.approved(duration="2s")
+        name = while_it_lasts(team.granted_for)
         team.until(name, "Expired")
         eventually(lambda: not team.may("alice", "list", "pods"), "alice may nothing")
         assert "BindingEmptied" in reasons(team, name)
@@ -135,7 +135,7 @@ def test_an_end_that_is_refused_altogether_is_said_loudly_and_never_called_over(
     with protected(team, ["DELETE", "UPDATE"]):
         in_force(team, "DELETE")
         in_force(team, "UPDATE")
-        name = team.approved(duration="2s")
+        name = while_it_lasts(team.granted_for)
         granted = eventually(lambda: refused(team, name), "it says that its end is refused")
         assert granted["status"] == "True", "the access exists"
         assert "protected by the platform team" in granted["message"]

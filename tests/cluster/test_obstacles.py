@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from team import Team, eventually
+from team import Team, eventually, while_it_lasts
 
 QUOTA = {
     "apiVersion": "v1",
@@ -65,11 +65,13 @@ def test_without_a_job_the_grant_still_happens_and_says_what_is_missing(team: Te
     assert binding
     assert [owner["kind"] for owner in binding["metadata"]["ownerReferences"]] == ["AccessRequest"]
     eventually(lambda: "ExpiryUnguarded" in team.events(), "a warning event tells of it")
+    team.decide("alice", "revoke", name)
+    team.until(name, "Revoked")
 
 
 def test_without_a_job_the_grant_ends_when_its_time_is_up(team: Team) -> None:
     without_jobs(team)
-    name = team.approved(duration="2s")
+    name = while_it_lasts(team.granted_for)
     status = team.until(name, "Expired")["status"]
     reasons = [entry["reason"] for entry in status["history"]]
     assert reasons == ["Requested", "Approved", "Granted", "ExpiryUnguarded", "DurationElapsed"]

@@ -3,6 +3,7 @@
 import re
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from controlplane.process import Process
 from monitoring.judge import ROOT, Asked, alerts, judged, metrics_in, queries
 from system import System
-from team import Team, eventually, new_team
+from team import Team, eventually, new_team, while_it_lasts
 
 Labels = frozenset[tuple[str, str]]
 KIND = {"kind": "AccessRequest"}
@@ -84,9 +85,9 @@ def recorded(stamped_system: System) -> Recorded:
     team.until(denied, "Pending")
     team.decide("bob", "deny", denied, NOTE)
     team.until(denied, "Denied")
-    short = [team.request("alice", reason=REASON, duration="2s") for _ in range(LIVES)]
+    short = [while_it_lasts(partial(team.granted_for, reason=REASON)) for _ in range(LIVES)]
     names = [team.request("alice", reason=REASON) for _ in range(LIVES)]
-    for name in (*short, *names):
+    for name in names:
         team.until(name, "Pending")
         team.decide("bob", "approve", name, NOTE)
     for name in names:
