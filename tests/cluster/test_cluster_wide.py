@@ -1,18 +1,16 @@
 """Cluster-wide access: asked for, granted and ended like any other, with the sweep as the second line instead of a Job."""
 
 import re
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from conftest import COMPONENTS, installed_system
 from controlplane.client import Person
+from system import System
 from team import CLUSTER_POLICIES, CLUSTER_REQUESTS, Team, cluster_request_manifest, eventually, new_team, while_it_lasts
 from wide import Wide
-
-AGAIN_SECONDS = 8.0  # longer than an operator takes to follow, or to put right
 
 
 @pytest.fixture
@@ -69,31 +67,94 @@ def test_a_deleted_policy_ends_its_grants(wide: Wide) -> None:
 
 def test_a_binding_changed_by_hand_is_put_right_and_one_deleted_is_put_back(wide: Wide) -> None:
     name = wide.granted()
-    changed = [0.0]
-
-    def put_right() -> bool:
-        """Change it, and again after a while: an operator follows cluster-wide bindings some seconds after it has started."""
-        found = wide.binding(name)
-        assert found
-        if changed[0] and [subject["name"] for subject in found["subjects"]] == ["alice"]:
-            return True
-        if time.monotonic() - changed[0] > AGAIN_SECONDS:
-            another = f"mallory-{time.monotonic()}"  # what is written as it was is no news
-            other = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": another}
-            if wide.team.admin.put("clusterrolebindings", found["metadata"]["name"], found | {"subjects": [other]}).ok:
-                changed[0] = time.monotonic()  # else it was put right since it was read
-        return False
-
-    eventually(put_right, "it is put right")
+    deface(wide, name)
+    eventually(lambda: subjects(wide, name) == ["alice"], "it is put right")
     before = wide.binding(name)
     assert before
     wide.team.admin.delete("clusterrolebindings", before["metadata"]["name"]).sure()
     eventually(lambda: (wide.binding(name) or before)["metadata"]["uid"] != before["metadata"]["uid"], "it is put back")
+    eventually(lambda: restored(wide, name) >= 2, "both are on record, each after it was put right")
 
-    def restored() -> int:
-        return [entry["reason"] for entry in wide.until(name, "Active")["history"]].count("BindingRestored")
 
-    eventually(lambda: restored() >= 2, "both are on record, each after it was put right")
+def deface(of: Wide | Team, name: str) -> None:
+    """Give the binding of a request to somebody else, as a cluster administrator may."""
+    other = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "mallory"}
+
+    def put() -> bool:
+        found = of.binding(name)
+        assert found
+        return admin_of(of).put(bindings_of(of), found["metadata"]["name"], found | {"subjects": [other]}).ok
+
+    eventually(put, f"the binding of {name} is somebody else's")
+
+
+def take(of: Wide | Team, name: str) -> None:
+    """Delete the binding of a request."""
+    found = of.binding(name)
+    assert found
+    admin_of(of).delete(bindings_of(of), found["metadata"]["name"]).sure()
+
+
+def subjects(of: Wide | Team, name: str) -> list[str]:
+    """Whom the binding of a request is for."""
+    return [subject["name"] for subject in (of.binding(name) or {"subjects": []})["subjects"]]
+
+
+def restored(of: Wide | Team, name: str) -> int:
+    """How often it is on record that the binding of a request was put back."""
+    status = of.team.status(name, CLUSTER_REQUESTS) if isinstance(of, Wide) else of.status(name)
+    return [entry["reason"] for entry in status["history"]].count("BindingRestored")
+
+
+def admin_of(of: Wide | Team) -> Person:
+    """The cluster administrator, at work where the bindings are."""
+    return of.team.admin if isinstance(of, Wide) else of.admin
+
+
+def bindings_of(of: Wide | Team) -> str:
+    """What the access is given with."""
+    return "clusterrolebindings" if isinstance(of, Wide) else "rolebindings"
+
+
+def test_what_befell_a_binding_before_an_operator_followed_it_is_put_right_and_not_by_the_sweep() -> None:
+    with installed_system() as system:
+        seldom = ("--sweep-every", "12h")
+        system.start_operator(*seldom)
+        team = new_team(system)
+        team.policy()
+        wide = Wide(team)
+        wide.until_in_force()
+        victims = {moment: [(of, of.granted(), of.granted()) for of in (wide, team)] for moment in MOMENTS}
+        assert system.operator
+        system.operator.kill()
+        for moment, says in MOMENTS.items():
+            if moment == "started":
+                system.start_operator(*seldom, ready=False)
+            eventually(lambda says=says: says(system), f"the operator has come to: {moment}")  # type: ignore[misc]
+            for of, defaced, taken in victims[moment]:
+                deface(of, defaced)
+                take(of, taken)
+        for moment, of, each in [
+            (moment, of, each) for moment, all_of_it in victims.items() for of, *both in all_of_it for each in both
+        ]:
+            what = f"the binding of {each}, changed when the operator had come to: {moment}"
+            eventually(lambda of=of, each=each: subjects(of, each) == ["alice"], f"{what}, is as it was")  # type: ignore[misc]
+            eventually(lambda of=of, each=each: restored(of, each) == 1, f"{what}, is told of once")  # type: ignore[misc]
+
+
+def logged(message: str) -> Callable[[System], bool]:
+    """Whether the operator has logged that since its last start."""
+    return lambda system: any(entry["message"].startswith(message) for entry in system.log())
+
+
+# The moments of an operator's start, and how each is known to have come.
+MOMENTS: dict[str, Callable[[System], bool]] = {
+    "killed": lambda _: True,
+    "started": logged("serving /livez"),
+    "checked": logged("the installation is complete"),
+    "leading": logged("leading"),
+    "ready": lambda system: system.health("/readyz") == (200, "ok\n"),
+}
 
 
 @contextmanager

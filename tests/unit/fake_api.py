@@ -280,7 +280,9 @@ class FakeApi:
         if plural == WHOAMI.plural:
             return {**body, "status": {"userInfo": {"username": self.username}}}
         if plural == ACCESS_REVIEWS.plural:
-            return {**body, "status": {"allowed": body["spec"]["resourceAttributes"]["resource"] not in self.forbidden}}
+            asked = body["spec"]["resourceAttributes"]
+            forbidden = {asked["resource"], f"{asked['verb']} {asked['resource']}"} & self.forbidden
+            return {**body, "status": {"allowed": not forbidden}}
         if plural == REQUESTS.plural and self.enforces and body["spec"].get("requester") != self.username:
             raise Failure(403, NOT_YOURS)
         key = Key(namespace, body["metadata"]["name"])

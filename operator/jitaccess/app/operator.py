@@ -1,7 +1,7 @@
 """The operator as a whole: one of everything, put together, started, and stopped in order."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 from prometheus_client import ProcessCollector
 
-from jitaccess.app.following import Following
+from jitaccess.app.followings import Followings
 from jitaccess.app.gauges import Gauges, Replica
 from jitaccess.app.health import HealthServer, probes
 from jitaccess.app.leader import Leader
@@ -28,10 +28,9 @@ from jitaccess.kube.api import Cluster
 from jitaccess.kube.clock import Clock
 from jitaccess.kube.credentials import Connection
 from jitaccess.kube.installation import Installation
-from jitaccess.manifests.grant import GRANT_SELECTOR, JOB_IMAGE
+from jitaccess.manifests.grant import JOB_IMAGE
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, RequestKind
 from jitaccess.manifests.resources import LOCKS, NAMESPACES, Resource, reviews_of
-from jitaccess.manifests.reviews import OWED_REVIEWS
 from jitaccess.manifests.status import UnknownState
 from jitaccess.publish.audit.export import NO_AUDIT, AuditOptions, make_export
 from jitaccess.publish.events import Announcer
@@ -108,6 +107,7 @@ class Operator:
         self._reconcilers = self._make_reconcilers(tools)
         self._upkeep = Upkeep(tools, self._clock, self._leader.leads, Habits(options.retention, options.sweep_every))
         self._watch = Watch(self._store, self._schedule, self._unreadable, self._upkeep.relisted, self._leader.leads)
+        self._followings = Followings(self._cluster, self._watch, self._installation, self._reviews)
         self._watchers = Watchers(
             self._cluster, WATCHED, partial(self._watch.registry, connection), termination.listen, self._upkeep.reinstalled
         )
@@ -153,16 +153,8 @@ class Operator:
                 made[NAMESPACES] = NamespaceReconciler(tools, policy_kind).reconcile
         return made
 
-    def _followings(self) -> Iterator[Following]:
-        """What Kopf does not watch for us."""
-        watch, cluster = self._watch, self._cluster
-        yield Following(cluster, NAMESPACES, watch.namespace_heard, listed=watch.namespaces_listed)
-        for kind in REQUEST_KINDS:
-            owed = ReviewWatch(cluster, self._store, self._schedule, kind, self._unreadable, self._leader.leads)
-            yield Following(cluster, kind.resource, owed.heard, listed=owed.listed, fields=OWED_REVIEWS)
-            if kind.component:
-                heard, may = partial(watch.binding_heard, kind), partial(self._installation.has, kind.component)
-                yield Following(cluster, kind.binding, heard, may=may, selector=GRANT_SELECTOR)
+    def _reviews(self, kind: RequestKind) -> ReviewWatch:
+        return ReviewWatch(self._cluster, self._store, self._schedule, kind, self._unreadable, self._leader.leads)
 
     async def run(self) -> None:
         """Run until the termination has begun, then let what is under way finish; Ended if something failed that must not."""
@@ -176,7 +168,7 @@ class Operator:
             for_ever.start("the metrics", measure_lag(self._metrics.lagged))
             for_ever.start("the check", self._upkeep.check_for_ever())
             for_ever.start("the watch", self._watchers.run())
-            for following in self._followings():
+            for following in self._followings.each:
                 for_ever.start(f"the watch of {following.resource.plural}", following.run())
             for_ever.start("the lead", self._stand())
             for_ever.start("the takeover", self._upkeep.take_over_for_ever())
@@ -214,13 +206,15 @@ class Operator:
     def _problems(self) -> tuple[str, ...]:
         if self._watchers.problem:
             return tuple(dict.fromkeys((*self._installation.problems, *self._watchers.problem.split("\n"))))
-        return (*self._installation.problems, self._leader.problem)
+        unseen = (*self._watch.sight.problems, *self._followings.problems)
+        return (*self._installation.problems, self._leader.problem, *unseen)
 
     def _remarks(self) -> tuple[str, ...]:
         skew = skew_in_words(self._clock.skew)
         untold = self._configuration and (self._configuration.problem or (self._leader.leads() and self._notifier.problem))
         standby = "" if self._leader.leads() else " (standby)"
-        return (standby, f"; {skew}" if skew else "", f"; notifications: {untold}" if untold else "", *self._export.remarks())
+        told = (f"; {skew}" if skew else "", f"; notifications: {untold}" if untold else "")
+        return (standby, *told, *self._followings.remarks, *self._export.remarks())
 
     async def _stand(self) -> None:
         await self._watchers.watching.wait()  # who leads must see

@@ -22,6 +22,7 @@ from jitaccess.workqueue.store import Open
 
 CHECK_SECONDS, RECHECK_SECONDS = 60.0, 3.0
 FIRST_RETIRE_SECONDS, RETIRE_SECONDS, RETRY_RETIRE_SECONDS = 600.0, 3600.0, 30.0
+RETRY_SWEEP_SECONDS = 10.0
 SETTLE_SECONDS = 5.0  # a burst of listed objects is over when none came for that long
 SKEW_SECONDS = 2.0  # what a machine's clock may be off before anybody is told
 SKEW_STEP_SECONDS = 1.0
@@ -54,7 +55,7 @@ class Upkeep:
         self._told_skew = 0.0
 
     def relisted(self) -> None:
-        """A fresh listing has brought an object: what vanished meanwhile is for a sweep to find."""
+        """Something was listed, or an object of a list was heard of: what changed or vanished before is for a sweep to find."""
         self._listed_at = time.monotonic()
         self._relisted.set()
 
@@ -156,20 +157,26 @@ class Upkeep:
             self._won.clear()
             if self._leads() and not await self.sweep(thorough=True):
                 self.look_at_all_requests()  # the long way, and each look is tried until it succeeds
+                self.relisted()  # what we do not even know of is for a sweep, and soon
 
     async def sweep_for_ever(self) -> None:
         """Look for what no event told of, every now and then and after each burst of listed objects."""
+        failures, usual = 0, self._habits.sweep_every / timedelta(seconds=1)
         while True:
-            await _set_within(self._relisted, self._habits.sweep_every / timedelta(seconds=1))
+            await _set_within(self._relisted, next_try(failures, RETRY_SWEEP_SECONDS, usual))
             relisted = self._relisted.is_set()
-            await self._quiet()
-            if self._leads() and not (relisted and self._listed_at < self._compared_from):
-                await self.sweep()
+            await self._quiet(usual)
+            if not self._leads():
+                failures = 0  # who begins to lead compares everything
+            elif failures or not relisted or self._listed_at >= self._compared_from:
+                failures = 0 if await self.sweep() else failures + 1
 
-    async def _quiet(self) -> None:
-        while self._relisted.is_set():
-            self._relisted.clear()
-            await asyncio.sleep(SETTLE_SECONDS)
+    async def _quiet(self, patience: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):  # no listing without end keeps a sweep from coming when it would anyway
+                while self._relisted.is_set():
+                    self._relisted.clear()
+                    await asyncio.sleep(SETTLE_SECONDS)
 
     async def sweep(self, *, thorough: bool = False) -> bool:
         """Compare everything once; False if some part of it could not be done. No part keeps another from being done."""
@@ -183,7 +190,7 @@ class Upkeep:
             done.append(await _put_off("looking at policies", sweeping))
         done.append(await _put_off("looking at locks", sweep_locks(self._cluster, tools.store, tools.schedule)))
         if all(done):
-            self._compared_from = began
+            self._compared_from = max(began, self._compared_from)
         return all(done)
 
     async def _compare(self, kind: RequestKind, reads: LiveReads | None) -> None:
@@ -202,7 +209,7 @@ class Upkeep:
         while True:
             if self._leads():
                 failures = 0 if await self._retire() else failures + 1
-            await asyncio.sleep(next_retirement(failures))
+            await asyncio.sleep(next_try(failures, RETRY_RETIRE_SECONDS, RETIRE_SECONDS))
 
     async def _retire(self) -> bool:
         now, retention, exported = self._clock.now(), self._habits.retention, self._tools.audit.exported
@@ -211,9 +218,9 @@ class Upkeep:
         return all([await _put_off("removal of settled requests", removal) for removal in removals])
 
 
-def next_retirement(failures: int) -> float:
-    """Seconds until the next retirement: an hour, but soon where the last one failed, and less soon each time that it does."""
-    return min(RETRY_RETIRE_SECONDS * 2.0 ** min(failures - 1, 16), RETIRE_SECONDS) if failures else RETIRE_SECONDS
+def next_try(failures: int, soon: float, usual: float) -> float:
+    """Seconds until the next try: as many as usual, but soon where the last one failed, and less soon each time that it does."""
+    return min(soon * 2.0 ** min(failures - 1, 16), usual) if failures else usual
 
 
 def skew_in_words(skew: float) -> str:

@@ -9,10 +9,11 @@ from typing import Any
 import aiohttp
 import kopf
 
+from jitaccess.app.sight import Sight
 from jitaccess.app.unreadable import Unreadable
 from jitaccess.domain.model import AccessRequest, Key, Manifest
 from jitaccess.kube.credentials import Connection
-from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_name
+from jitaccess.manifests.grant import GRANT_SELECTOR, REQUEST_NAME, REQUEST_UID, grant_key, grant_name
 from jitaccess.manifests.kinds import POLICY_KINDS, REQUEST_KINDS, PolicyKind, RequestKind
 from jitaccess.manifests.locks import parse_lock
 from jitaccess.manifests.parse import is_there, key_of, parse_policy, parse_request
@@ -106,11 +107,13 @@ class Watch:
         self._schedule = schedule
         self._unreadable = unreadable
         self._relisted = relisted
+        self.sight = Sight(WATCHED, relisted)
         self._leads = leads
         self._namespaces_known = False
 
     def registry(self, connection: Connection) -> kopf.OperatorRegistry:
-        """The handlers for every kind; `relisted` is called for each object that a fresh listing brings."""
+        """The handlers for every kind, to begin with nothing that is watched; `relisted` is called for all that is listed."""
+        self.sight.begin()
         handlers = kopf.OperatorRegistry()
         logins = itertools.count()
 
@@ -118,7 +121,7 @@ class Watch:
         async def login(**_: Any) -> kopf.AiohttpSession:
             # Kopf closes the session and asks again when a token is refused; the new one reads the token anew.
             await asyncio.sleep(1.0 if next(logins) else 0.0)
-            session = connection.session(aiohttp.ClientTimeout(total=None, sock_connect=10))
+            session = connection.session(aiohttp.ClientTimeout(total=None, sock_connect=10), self.sight.trace())
             return kopf.AiohttpSession(server=connection.server, aiohttp_session=session)
 
         for kind in REQUEST_KINDS:
@@ -190,7 +193,7 @@ class Watch:
         requests, binding = self._store.requests[kind.resource], Key(meta.namespace or "", meta.name or "")
         known, uid = requests.get(key), labels.get(REQUEST_UID, "")
         if known and known.active and known.uid == uid and binding.name == grant_name(key, uid):
-            if type in ("MODIFIED", "DELETED"):
+            if type in ("MODIFIED", "DELETED") or (type is None and known.binding not in ("", meta.uid)):
                 self._schedule.soon(Target(kind.resource, key))
             elif not known.binding:
                 requests.bound(key, meta.uid or "")
@@ -201,6 +204,13 @@ class Watch:
         """The same, of a binding that we follow ourselves."""
         meta = kopf.Body({"metadata": binding["metadata"]}).metadata
         await self.binding_changed(kind, what, meta, meta.annotations, meta.labels)
+
+    def bindings_listed(self, kind: RequestKind, listed: Collection[Key]) -> None:
+        """All bindings of grants were listed: who lacks theirs is looked at; how the others are, the sweep sees that follows."""
+        for key, known in self._store.requests[kind.resource].all():
+            if known.active and not known.gone and grant_key(key, known.uid) not in listed:
+                self._schedule.soon(Target(kind.resource, key))
+        self._relisted()
 
     async def namespace_heard(self, what: str | None, namespace: Manifest) -> None:
         """A namespace was listed, or it came, went or changed; what is first seen in a list is for the sweep, which follows."""

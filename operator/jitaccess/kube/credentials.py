@@ -37,12 +37,19 @@ class Connection:
     token_file: Path | None = None
     agent: str = "jitaccess"
 
-    def session(self, timeout: aiohttp.ClientTimeout) -> aiohttp.ClientSession:
-        """Open an HTTP session that authenticates every request; to be made inside the running event loop."""
+    def session(self, timeout: aiohttp.ClientTimeout, *traces: aiohttp.TraceConfig) -> aiohttp.ClientSession:
+        """Open an HTTP session that authenticates every request; to be made inside the running event loop.
+
+        `traces` hear of each request.
+        """
         # Below the 90 s after which the API server closes idle connections.
         connector = aiohttp.TCPConnector(limit=0, ssl=self.tls, keepalive_timeout=75)
         return aiohttp.ClientSession(
-            connector=connector, timeout=timeout, middlewares=(_Bearer(self),), headers={"User-Agent": self.agent}
+            connector=connector,
+            timeout=timeout,
+            middlewares=(_Bearer(self),),
+            headers={"User-Agent": self.agent},
+            trace_configs=list(traces),
         )
 
 

@@ -1,5 +1,6 @@
 """Are the CRDs and the admission policies there, in this version and in force? Nothing is granted while they are not."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 from jitaccess.domain.model import GROUP, Key, Manifest
@@ -70,6 +71,7 @@ class Installation:
         self.problems: tuple[str, ...] = ("the installation has not been checked yet",)
         self.components: frozenset[str] | None = None  # not known before the first look
         self._unconfined = unconfined
+        self._next = asyncio.Event()
 
     @property
     def checked(self) -> bool:
@@ -82,9 +84,15 @@ class Installation:
         stranger = "" if self._unconfined else await _stranger(cluster)
         missing = [problem async for problem in _problems(cluster)]
         found = (stranger, *missing, FIX) if missing else (stranger, await _unproven(cluster))
-        components = frozenset([name for name, made in COMPONENTS.items() if await _may_make(cluster, made)])
+        components = frozenset([name for name, made in COMPONENTS.items() if await _may_keep(cluster, made)])
         self.problems, self.components = tuple(problem for problem in found if problem), components
+        self._next.set()
+        self._next = asyncio.Event()
         return (self.problems, self.components) != before
+
+    async def checked_anew(self) -> None:
+        """Return right after the next look that came to an end, and before anything else can happen."""
+        await self._next.wait()
 
     def has(self, component: str) -> bool:
         """Whether the operator may do what that component of deploy/ lets it do."""
@@ -107,9 +115,10 @@ async def _stranger(cluster: Cluster) -> str:
     )
 
 
-async def _may_make(cluster: Cluster, resource: Resource) -> bool:
+async def _may_keep(cluster: Cluster, resource: Resource) -> bool:
+    """Whether we may make such objects, and see what becomes of them."""
     try:
-        return await cluster.may("create", resource)
+        return all([await cluster.may(verb, resource) for verb in ("create", "list", "watch")])
     except Refused:
         return False  # without system:basic-user, which is a problem of its own
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from jitaccess.app import following as module
-from jitaccess.app.following import Following
+from jitaccess.app.following import Following, Permit
 from jitaccess.domain.model import Key, Manifest
 from jitaccess.kube.api import Cluster
 from jitaccess.manifests.resources import NAMESPACES
@@ -22,6 +22,9 @@ def namespace(name: str, version: str = "5") -> dict[str, Any]:
     return {"metadata": {"name": name, "resourceVersion": version, "labels": {"env": "prod"}}}
 
 
+REFUSAL = {"kind": "Status", "reason": "Forbidden", "message": "no", "code": 403}
+
+
 class Server:
     """Lists what it has, and streams what a test tells it to; `streams` ends each watch with one of these scripts."""
 
@@ -29,6 +32,7 @@ class Server:
         self.names = ["a"]
         self.streams: list[list[dict[str, Any]]] = []
         self.refuses = 0
+        self.refuses_watches = False
         self.lists = 0
         self.watches: list[dict[str, str]] = []
         self.accepts: set[str] = set()
@@ -40,9 +44,11 @@ class Server:
             self.lists += 1
             if self.refuses:
                 self.refuses -= 1
-                return web.json_response({"kind": "Status", "reason": "Forbidden", "message": "no", "code": 403}, status=403)
+                return web.json_response(REFUSAL, status=403)
             return web.json_response({"metadata": {"resourceVersion": "7"}, "items": [namespace(name) for name in self.names]})
         self.watches.append(dict(request.query))
+        if self.refuses_watches:
+            return web.json_response(REFUSAL, status=403)
         response = web.StreamResponse()
         await response.prepare(request)
         if not self.streams:
@@ -59,7 +65,18 @@ class Desk:
         self.heard: list[tuple[str | None, str]] = []
         self.listed: list[set[str]] = []
         self.may = True
-        self.following = Following(cluster, NAMESPACES, self._hear, listed=self._hear_list, may=lambda: self.may)
+        self._looked = asyncio.Event()
+        permit = Permit(lambda: self.may, self._reconsidered)
+        self.following = Following(cluster, NAMESPACES, self._hear, listed=self._hear_list, permit=permit)
+
+    def look(self, *, may: bool) -> None:
+        """Somebody has looked whether it may be followed."""
+        self.may = may
+        self._looked.set()
+        self._looked = asyncio.Event()
+
+    async def _reconsidered(self) -> None:
+        await self._looked.wait()
 
     async def _hear(self, what: str | None, item: Manifest) -> None:
         self.heard.append((what, item["metadata"]["name"]))
@@ -75,7 +92,7 @@ def server() -> Server:
 
 @pytest.fixture
 async def desk(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Desk]:
-    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE", "LOOK_SECONDS"):
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
         monkeypatch.setattr(module, pause, 0.02)
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.answer)
@@ -132,10 +149,71 @@ async def test_a_refusal_is_said_and_tried_again(server: Server, desk: Desk, cap
     assert desk.listed == [{"a"}]
 
 
-async def test_what_may_not_be_followed_is_not_asked_for(server: Server, desk: Desk) -> None:
+async def test_what_may_not_be_followed_is_not_asked_for_and_is_followed_once_somebody_finds_that_it_may_be(
+    server: Server, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(module, pause, 3600.0)  # nothing here waits for its time to pass
     desk.may = False
-    await follow(desk, lambda: True)
+    running = asyncio.create_task(desk.following.run())
+    await asyncio.sleep(0.1)
+    desk.look(may=False)
+    await asyncio.sleep(0.1)
     assert server.lists == 0
-    desk.may = True
-    await follow(desk, lambda: len(server.watches) == 1)
+    desk.look(may=True)
+    await until(lambda: desk.listed, "it is listed at once")
+    assert desk.listed == [{"a"}], "all that is there is compared with what is known"
+    running.cancel()
+
+
+async def test_who_was_refused_tries_again_as_soon_as_somebody_has_looked(
+    server: Server, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pause in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(module, pause, 3600.0)
+    desk.following._pause, server.refuses = 3600.0, 1
+    running = asyncio.create_task(desk.following.run())
+    await until(lambda: desk.following.problem == "namespaces are not followed yet: no", "it says so")
     assert server.lists == 1
+    desk.look(may=True)
+    await until(lambda: desk.listed, "it is listed, and nobody had to wait an hour")
+    running.cancel()
+
+
+async def test_a_list_that_no_watch_can_follow_is_not_listed_ever_faster(
+    server: Server, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 3600.0)
+    server.refuses_watches = True
+    running = asyncio.create_task(desk.following.run())
+    await until(lambda: server.lists == 4, "four lists")
+    assert desk.following._pause >= 8 * 0.02, "twice as long each time"
+    running.cancel()
+
+
+async def test_it_is_not_followed_before_its_first_list_and_from_then_on_trouble_is_no_more_than_a_remark(
+    server: Server, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = desk.following
+
+    def said() -> tuple[str, str]:
+        return following.problem, following.remark
+
+    desk.may = False
+    assert said() == ("", ""), "what may not be followed is missed by nobody"
+    desk.may = True
+    assert said() == ("namespaces are not followed yet", "")
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 3600.0)
+    following._pause, server.refuses = 3600.0, 1
+    running = asyncio.create_task(following.run())
+    await until(lambda: said() == ("namespaces are not followed yet: no", ""), "it was refused")
+    desk.look(may=True)
+    await until(lambda: said() == ("", ""), "it is followed")
+    running.cancel()
+    server.refuses_watches = True
+    following._pause = 3600.0
+    running = asyncio.create_task(following.run())
+    await until(lambda: said() == ("", "namespaces are not followed: no"), "it was followed, and is not now")
+    desk.may = False
+    assert said() == ("", ""), "and nobody misses it once it may not be"
+    running.cancel()

@@ -14,9 +14,11 @@ from jitaccess.app.upkeep import (
     FIRST_RETIRE_SECONDS,
     RETIRE_SECONDS,
     RETRY_RETIRE_SECONDS,
+    RETRY_SWEEP_SECONDS,
+    SETTLE_SECONDS,
     Habits,
     Upkeep,
-    next_retirement,
+    next_try,
     skew_in_words,
 )
 from jitaccess.domain.model import Key
@@ -45,7 +47,7 @@ PAUSES = [
 
 @pytest.mark.parametrize(("failures", "seconds"), PAUSES)
 def test_a_retirement_that_failed_is_tried_again_soon(failures: int, seconds: float) -> None:
-    assert next_retirement(failures) == seconds
+    assert next_try(failures, 30.0, 3600.0) == seconds
 
 
 SKEWS = [
@@ -242,6 +244,68 @@ async def test_what_was_listed_before_a_comparison_is_not_compared_again(
     await asyncio.sleep(60)
     running.cancel()
     assert compared == comparisons
+
+
+class Comparisons:
+    """In the place of comparing: when each was begun, by the loop's clock, and how many of them are to fail first."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: int = 0) -> None:
+        self.begun: list[float] = []
+        self._fails = fails
+        monkeypatch.setattr(upkeep_module, "compare", self._compare)
+        monkeypatch.setattr(upkeep_module, "sweep_policies", self._nothing)
+        monkeypatch.setattr(upkeep_module, "sweep_locks", self._nothing)
+
+    async def _compare(self, *given: object) -> Difference:
+        if given[1] is ACCESS_REQUEST:  # one kind stands for all
+            self.begun.append(asyncio.get_running_loop().time())
+            if len(self.begun) <= self._fails:
+                raise Outage("away")
+        return Difference()
+
+    async def _nothing(self, *_: object) -> None:
+        return None
+
+
+async def test_a_comparison_that_a_listing_asks_for_and_that_fails_is_tried_again_soon(
+    monkeypatch: pytest.MonkeyPatch, held: HeldLoop
+) -> None:
+    desk, comparisons, began = Desk(), Comparisons(monkeypatch, fails=2), held.time()
+    desk.upkeep.relisted()
+    running = asyncio.create_task(desk.upkeep.sweep_for_ever())
+    await asyncio.sleep(200)  # its habit is five minutes
+    running.cancel()
+    first = began + SETTLE_SECONDS
+    assert comparisons.begun == [first, first + RETRY_SWEEP_SECONDS, first + 3 * RETRY_SWEEP_SECONDS], "until it succeeds"
+
+
+async def test_listings_without_end_keep_no_comparison_from_coming_when_it_is_its_time(
+    monkeypatch: pytest.MonkeyPatch, held: HeldLoop
+) -> None:
+    desk, comparisons, began = Desk(), Comparisons(monkeypatch), held.time()
+
+    async def list_for_ever() -> None:
+        while True:
+            desk.upkeep.relisted()
+            await asyncio.sleep(1)
+
+    running = [asyncio.create_task(list_for_ever()), asyncio.create_task(desk.upkeep.sweep_for_ever())]
+    await asyncio.sleep(610)
+    for task in running:
+        task.cancel()
+    assert [at - began for at in comparisons.begun] == [300, 600]
+
+
+async def test_where_comparing_fails_as_we_begin_to_lead_another_comparison_follows_soon(
+    monkeypatch: pytest.MonkeyPatch, held: HeldLoop
+) -> None:
+    desk, comparisons, began = Desk(), Comparisons(monkeypatch, fails=1), held.time()
+    running = [asyncio.create_task(desk.upkeep.take_over_for_ever()), asyncio.create_task(desk.upkeep.sweep_for_ever())]
+    desk.upkeep.won()
+    await asyncio.sleep(200)
+    for task in running:
+        task.cancel()
+    assert [at - began for at in comparisons.begun] == [0, SETTLE_SECONDS], "what nobody knows of is found too"
 
 
 async def test_where_comparing_fails_everything_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

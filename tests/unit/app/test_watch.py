@@ -12,13 +12,16 @@ import pytest
 from jitaccess.app.unreadable import Unreadable
 from jitaccess.app.watch import Watch
 from jitaccess.domain.model import Key
+from jitaccess.domain.recorded import State
 from jitaccess.kube.credentials import Connection
-from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST, CLUSTER_ACCESS_REQUEST
+from jitaccess.manifests.grant import grant_key
+from jitaccess.manifests.kinds import ACCESS_POLICY, ACCESS_REQUEST, CLUSTER_ACCESS_REQUEST, REQUEST_KINDS, RequestKind
 from jitaccess.manifests.locks import parse_lock
+from jitaccess.manifests.parse import parse_request
 from jitaccess.manifests.resources import CLUSTER_ROLE_BINDINGS, LOCKS, NAMESPACES, POLICIES, REQUESTS
 from jitaccess.workqueue.schedule import Schedule, Target
 from team import PATIENCE
-from unit.examples import ALICE, empty_store, lock_manifest
+from unit.examples import ALICE, UID, empty_store, lock_manifest, request_manifest
 
 R, P = Target(REQUESTS, Key("team-a", "r")), Target(POLICIES, Key("team-a", "debug"))
 
@@ -34,7 +37,11 @@ class Desk:
         self.leads = True
         self.store = empty_store()
         self.schedule = Schedule(self._fire, lambda: datetime.now(UTC))
-        self.watch = Watch(self.store, self.schedule, Unreadable(), lambda: None, lambda: self.leads)
+        self.relisted = 0
+        self.watch = Watch(self.store, self.schedule, Unreadable(), self._on_list, lambda: self.leads)
+
+    def _on_list(self) -> None:
+        self.relisted += 1
 
     async def _fire(self, target: Target) -> None:
         self.seen.append(target)
@@ -181,6 +188,52 @@ async def test_a_binding_of_the_cluster_is_heard_like_any_other() -> None:
     found = {"metadata": {"name": "jit-x", "uid": "b-1", "resourceVersion": "5", "labels": labels, "annotations": {}}}
     await desk.watch.binding_heard(CLUSTER_ACCESS_REQUEST, "ADDED", found)
     assert await desk.fired() == [Target(CLUSTER_ROLE_BINDINGS, Key("", "jit-x"))], "nobody's, as far as we know"
+
+
+def known(kind: RequestKind, name: str, state: State, *, gone: bool = False) -> tuple[Desk, Key, str]:
+    """A desk that knows one request of that kind; its key, and the name of its binding."""
+    desk, space = Desk(), "" if kind.everywhere else "team-a"
+    manifest = request_manifest(name, metadata={"namespace": space}, status=BEGUN | {"state": state.value})
+    seen = parse_request(manifest)
+    requests = desk.store.requests[kind.resource]
+    requests.see(seen, hint=False)
+    requests.bound(seen.key, "b-1")
+    if gone:
+        requests.unbound(seen.key)
+    return desk, seen.key, grant_key(seen.key, seen.uid).name
+
+
+@pytest.mark.parametrize("kind", REQUEST_KINDS, ids=lambda kind: kind.resource.plural)
+@pytest.mark.parametrize(
+    ("state", "gone", "listed", "looks"),
+    [
+        pytest.param(State.ACTIVE, False, False, True, id="its binding was deleted while nobody looked"),
+        pytest.param(State.ACTIVE, False, True, False, id="its binding is there"),
+        pytest.param(State.ACTIVE, True, False, False, id="its end is being recorded"),
+        pytest.param(State.PENDING, False, False, False, id="it has none yet"),
+    ],
+)
+async def test_who_lacks_a_binding_in_a_list_of_them_is_looked_at(
+    kind: RequestKind, state: State, gone: bool, listed: bool, looks: bool
+) -> None:
+    desk, key, binding = known(kind, "r", state, gone=gone)
+    there = [Key(key.namespace, binding)] if listed else []
+    desk.watch.bindings_listed(kind, {Key("", "somebody-elses"), *there})
+    assert desk.relisted == 1, "and how those that are there have changed is for the sweep, which follows each list"
+    assert await desk.fired() == ([Target(kind.resource, key)] if looks else [])
+
+
+@pytest.mark.parametrize("kind", REQUEST_KINDS, ids=lambda kind: kind.resource.plural)
+@pytest.mark.parametrize(
+    ("uid", "looks"), [pytest.param("b-2", True, id="it is another one"), pytest.param("b-1", False, id="it is the same")]
+)
+async def test_a_binding_that_was_replaced_between_two_lists_is_looked_at(kind: RequestKind, uid: str, looks: bool) -> None:
+    desk, key, binding = known(kind, "r", State.ACTIVE)
+    labels, annotations = {"jitaccess.dev/request-uid": UID}, {"jitaccess.dev/request": "r"}
+    space = {"namespace": key.namespace} if key.namespace else {}
+    metadata = {**space, "name": binding, "uid": uid, "resourceVersion": "5", "labels": labels, "annotations": annotations}
+    await desk.watch.binding_heard(kind, None, {"metadata": metadata})
+    assert await desk.fired() == ([Target(kind.resource, key)] if looks else [])
 
 
 def again(desk: Desk) -> Desk:

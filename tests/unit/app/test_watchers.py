@@ -88,6 +88,11 @@ class SmallApi:
         line = json.dumps({"type": "ADDED", "object": made}) + "\n"
         await next(response for kind, response in reversed(self.watches) if kind == plural).write(line.encode())
 
+    async def forget(self, plural: str) -> None:
+        """Say to who watches that kind that what happened since is forgotten, so that it must be listed anew."""
+        line = json.dumps({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}) + "\n"
+        await next(response for kind, response in reversed(self.watches) if kind == plural).write(line.encode())
+
     def hang_up(self) -> None:
         """End all watches, as the API server does where a CRD goes away."""
         self.hung_up.set()
@@ -115,10 +120,11 @@ class Desk:
         self.spawned = 0
         self.store = Store([REQUESTS], [POLICIES])
         schedule = Schedule(fire, lambda: datetime.now(UTC))
-        watch = Watch(self.store, schedule, Unreadable(), lambda: None, lambda: True)
+        self.relisted = 0
+        self.watch = Watch(self.store, schedule, Unreadable(), self._on_list, lambda: True)
         connection = Connection(url, ssl.create_default_context())
         self.watchers = Watchers(
-            Cluster(session, url), WATCHED, lambda: watch.registry(connection), self._on_spawn, self._on_change
+            Cluster(session, url), WATCHED, lambda: self.watch.registry(connection), self._on_spawn, self._on_change
         )
         self.running = asyncio.create_task(self.watchers.run())
 
@@ -126,6 +132,9 @@ class Desk:
         self.spawned += 1
         for number in (signal.SIGTERM, signal.SIGINT):  # Kopf has taken them
             asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _on_list(self) -> None:
+        self.relisted += 1
 
     def _on_change(self) -> None:
         self.changes += 1
@@ -192,6 +201,30 @@ async def test_a_watcher_that_ends_is_told_and_all_are_back_soon(
     await desk.api.tell(resource.plural, "r")
     if resource is REQUESTS:
         await until(lambda: desk.store.requests[REQUESTS].get(Key("team-a", "r")), "the request is known")
+
+
+@pytest.mark.parametrize("resource", WATCHED, ids=lambda resource: resource.plural)
+async def test_what_is_listed_anew_is_told_also_where_nothing_is_left_of_it(desk: Desk, resource: Resource) -> None:
+    await desk.ready()
+    assert desk.relisted == desk.api.lists == 3, "one list of each kind, and none of them has anything"
+    await desk.api.forget(resource.plural)
+    await until(lambda: desk.relisted == 4, "another list, which no handler hears of: nothing is in it")
+    assert desk.api.lists == 4
+
+
+async def test_each_kind_is_said_not_to_be_watched_until_its_watch_is_open(desk: Desk) -> None:
+    sight = desk.watch.sight
+    every = ("accessrequests", "clusteraccessrequests", "accesspolicies", "clusteraccesspolicies", "accesslocks", "rolebindings")
+    assert sight.problems == tuple(f"{plural} are not watched yet" for plural in every)
+    await desk.ready()
+    never = ("clusteraccessrequests", "clusteraccesspolicies", "accesslocks")  # what this small API server does not have
+    said = tuple(f"{plural} are not watched yet" for plural in never)
+    await until(lambda: sight.problems == said, "what is watched is not said any more")
+    tasks(POLICIES)[0].cancel()
+    await until(lambda: len(sight.problems) == len(every), "where Kopf starts anew, all begins anew")
+    desk.api.watches.clear()
+    await desk.ready()
+    await until(lambda: sight.problems == said, "and it is watched again")
 
 
 async def test_without_definitions_it_waits_for_them(desk: Desk) -> None:
