@@ -11,6 +11,7 @@ from jitaccess.domain.recorded import NOTHING_RECORDED, Condition, DeliveredAs, 
 from jitaccess.domain.roles import ShownRole
 from jitaccess.domain.selector import Selector
 from jitaccess.domain.terms import NO_LIMITS, Limits, TicketRule, Window
+from jitaccess.domain.text import lower_ascii
 
 GROUP = "jitaccess.dev"
 VERSION = "v1alpha1"
@@ -174,6 +175,11 @@ class Emergency:
     review_within: timedelta
     reviewers: tuple[Subject, ...]
     block_until_reviewed: bool = False
+
+    def reviewers_of(self, requester: str) -> tuple[Subject, ...]:
+        """Who of them may review what somebody had: nobody reviews their own access."""
+        person = lower_ascii(requester)
+        return tuple(each for each in self.reviewers if each.kind != "User" or lower_ascii(each.name) != person)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def next_step(request: AccessRequest, outcome: Outcome, now: datetime) -> Step:
     if verdict.state.settled:
         new = _as_settled(new, request, now)
     told = len(new.history)
-    new = with_review(old, new, outcome.policy, now)
+    new = with_review(request, new, outcome.policy, now)
     news += new.history[told:]
     return Step(new if new == old else replace(new, revision=old.revision + 1), tuple(news))
 

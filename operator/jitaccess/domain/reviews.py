@@ -40,11 +40,13 @@ def _given(line: Decision) -> Given | None:
     return Given(line.by, Finding(word), note) if word in list(Finding) else None
 
 
-def with_review(old: Recorded, new: Recorded, policy: AccessPolicy | None, now: datetime) -> Recorded:
+def with_review(request: AccessRequest, new: Recorded, policy: AccessPolicy | None, now: datetime) -> Recorded:
     """The next record, marked as an emergency if such a grant begins with it, and with the review owed if one ends."""
+    old = request.recorded
     if new.granted_at and not old.granted_at and policy and policy.emergency:
-        within, reviewers = policy.emergency.review_within, reviewers_under(policy)
-        message = f"access without approval: to be reviewed within {format_duration(within)} of its end by {reviewers}"
+        within, reviewers = policy.emergency.review_within, reviewers_under(policy, request.requester)
+        by = reviewers or "a cluster administrator"
+        message = f"access without approval: to be reviewed within {format_duration(within)} of its end by {by}"
         return _with_entry(replace(new, review=Review(within, reviewers)), Entry(now, new.state, "Emergency", message))
     if old.review and new.settled_at and not old.settled_at:
         review = replace(old.review, due=new.settled_at + old.review.within)
@@ -72,15 +74,16 @@ def condition_of_review(recorded: Recorded, review: Review, now: datetime) -> Co
 def who_may(review: Review) -> str:
     """Who may give the review, in words."""
     if not review.reviewers:
-        return "no policy names reviewers any more: a cluster administrator may review it, or put the policy back"
+        return "no policy names anybody else who may review it: a cluster administrator may, or put one back that does"
     return f"to be given by {review.reviewers}"
 
 
-def reviewers_under(policy: AccessPolicy | None) -> str:
-    """Whom a policy as it is now gives the right to review, in words; empty for nobody."""
+def reviewers_under(policy: AccessPolicy | None, requester: str) -> str:
+    """Who may review what somebody had, by a policy as it is now, in words; empty for nobody."""
     if policy is None or policy.deleting or policy.emergency is None:
         return ""
-    return in_words(policy.emergency.reviewers, "or")[:LONGEST_LIST]
+    others = policy.emergency.reviewers_of(requester)
+    return in_words(others, "or")[:LONGEST_LIST] if others else ""
 
 
 def under_review_alone(policy: AccessPolicy) -> AccessPolicy | None:
@@ -98,7 +101,7 @@ def next_review(request: AccessRequest, policy: AccessPolicy | None, now: dateti
         return old
     given = given_reviews(request)
     found = tuple(Reviewed(each.by, each.finding, each.note, now) for each in given)
-    review = replace(old.review, reviewers=reviewers_under(policy), found=found, awaited=not found)
+    review = replace(old.review, reviewers=reviewers_under(policy, request.requester), found=found, awaited=not found)
     condition, before = condition_of_review(old, review, now), old.condition(REVIEWED)
     new = replace(old, review=review, conditions=(*(c for c in old.conditions if c.type != REVIEWED), condition))
     for each in given:

@@ -164,7 +164,7 @@ def _owes_a_review(case: Case) -> Objection | None:
     if case.request.state is State.ACTIVE or emergency is None or not emergency.block_until_reviewed or first is None:
         return None
     what = "emergency access that still lasts" if first.active else "emergency access that is not reviewed yet"
-    reviewers = in_words(emergency.reviewers, "or")
+    reviewers = in_words(emergency.reviewers_of(case.request.requester), "or")
     then = f"once it is over, {reviewers} may review it" if first.active else f"{reviewers} may review it"
     where = f" in namespace {first.key.namespace}" if first.key.namespace else ""
     return Objection(

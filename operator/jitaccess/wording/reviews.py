@@ -59,7 +59,7 @@ def review_in_words(request: AccessRequest, now: datetime) -> str:
 
 
 def _awaited(review: Review, now: datetime) -> str:
-    by = f"by {review.reviewers}" if review.reviewers else "but no policy names reviewers any more: a cluster administrator may"
+    by = f"by {review.reviewers}" if review.reviewers else "but no policy names anybody else who may: a cluster administrator may"
     if review.due is None:
         return f"to be reviewed within {format_duration(review.within)} of its end, {by}"
     if review.due <= now:

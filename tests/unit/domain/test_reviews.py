@@ -31,6 +31,15 @@ from unit.examples import (
 )
 
 BLOCKING = policy(requiredApprovals=0, approvers=[], emergency=EMERGENCY | {"blockUntilReviewed": True})
+THEIR_OWN = policy(
+    requiredApprovals=0,
+    approvers=[],
+    emergency={
+        "reviewWithin": "1h",
+        "reviewers": [{"kind": "User", "name": ALICE}, {"kind": "Group", "name": "security"}],
+        "blockUntilReviewed": True,
+    },
+)
 
 
 def test_an_emergency_is_marked_with_the_grant_and_owes_its_review_with_the_end() -> None:
@@ -134,6 +143,19 @@ def test_what_a_look_at_a_review_records(ledger: str, late: timedelta, status: s
             "to be given by User erin",
             id="others",
         ),
+        pytest.param(
+            policy(
+                requiredApprovals=0,
+                emergency={"reviewWithin": "1h", "reviewers": [{"kind": "User", "name": name} for name in (ALICE.upper(), BOB)]},
+            ),
+            f"to be given by User {BOB}",
+            id="nobody-their-own",
+        ),
+        pytest.param(
+            policy(requiredApprovals=0, emergency={"reviewWithin": "1h", "reviewers": [{"kind": "User", "name": ALICE}]}),
+            "no policy names anybody else who may review it: a cluster administrator may",
+            id="the-requester-alone",
+        ),
     ],
 )
 def test_the_condition_says_who_may_review_under_the_policy_as_it_is(under: AccessPolicy | None, words: str) -> None:
@@ -159,6 +181,7 @@ OWED = Unreviewed(Key(NAMESPACE, "first"), ALICE, active=False)
         pytest.param(BLOCKING, (), "", id="the-first"),
         pytest.param(BLOCKING, (LASTING,), "first in namespace team-a", id="while-another-lasts"),
         pytest.param(BLOCKING, (OWED,), "Group security may review it", id="while-a-review-is-owed"),
+        pytest.param(THEIR_OWN, (OWED,), "before its review: Group security may review it", id="nobody-reviews-their-own"),
         pytest.param(GLASS, (OWED,), "", id="a-policy-that-does-not-block"),
     ],
 )

@@ -625,12 +625,12 @@ EXAMPLES = sorted((ROOT / "deploy" / "examples").rglob("*.yaml"))
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: str(file.relative_to(ROOT / "deploy" / "examples")))
 def test_every_example_is_without_even_a_note(file: Path) -> None:
-    assert findings(bundle(list(_read(file)), kinds())) == []
+    assert findings(bundle(list(_read([file])), kinds())) == []
 
 
 def test_the_examples_together_overlap_and_nothing_else() -> None:
     """Each shows another way to offer the same roles to the same people: one would take one of them."""
-    found = findings(bundle(list(_read(ROOT / "deploy")), kinds()))
+    found = findings(bundle(list(_read([ROOT / "deploy"])), kinds()))
     assert {each.rule for each in found} == {"overlapping-policies"}
 
 

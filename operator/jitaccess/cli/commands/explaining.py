@@ -102,7 +102,7 @@ def explain(
     if not rights:
         say(question.nothing(client.namespace))
     for one in rights:
-        _say_rights(client, one, question)
+        _say_rights(client, one, question, locked=bool(stopped))
     if question.person is None:
         _say_current(client, question)
     _say_next(client, question, allowed)
@@ -128,7 +128,7 @@ def _unanswerable(client: Client, question: Question, refusal: Refused) -> int:
     return ExitCode.NO
 
 
-def _say_rights(client: Client, rights: Rights, question: Question) -> None:
+def _say_rights(client: Client, rights: Rights, question: Question, *, locked: bool) -> None:
     policy, wanted, who, mine = rights.policy, question.role, question.who(client), question.person is None
     usage = usage_seen(client, policy, client.namespace) if mine else None
     owed = unreviewed_seen(client, _any_wish(client, policy), policy) if mine else ()
@@ -145,7 +145,7 @@ def _say_rights(client: Client, rights: Rights, question: Question) -> None:
             ("  Decided by", who_decides(policy)),
             ("  Ticket", ticket_form(policy)),
             ("  Limits", "; ".join(limits(policy, usage))),
-            ("  May ask", _reason(rights, who)),
+            ("  May ask", _reason(rights, who, locked=locked)),
             ("  May decide", _decides(rights, who)),
             ("  May review", _may_review(rights, who, owed)),
             ("  Outlives it", styled("; ".join(risks), "bold red") if risks else ""),
@@ -174,9 +174,9 @@ def _may_review(rights: Rights, who: str, owed: Sequence[Unreviewed]) -> str:
     return f"{may}; no second one before the review of the first{waits}" if emergency.block_until_reviewed else may
 
 
-def _reason(rights: Rights, who: str) -> str:
+def _reason(rights: Rights, who: str, *, locked: bool) -> str:
     if rights.allowed:
-        return "yes"
+        return "not now, though it names them: see above" if locked else "yes"
     if rights.unseen:
         return f"not yet: {rights.unseen}"
     if rights.not_ready:

@@ -4,6 +4,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from jitaccess.lint.sarif import sarif
 _SUFFIXES = (".yaml", ".yml", ".json")
 # In a folder lies much that is nothing of ours, templates too that are no YAML at all; files that are named are always read.
 _OURS = re.compile(r"jitaccess\.dev|rbac\.authorization\.k8s\.io|kind[\"']?:\s*[\"']?Namespace\b")
+_STDIN = Path("-")
 _LEVELS = [str(level) for level in reversed(Level)]
 _STYLES = {Level.ERROR: "bold red", Level.WARNING: "yellow", Level.NOTE: "dim"}
 
@@ -52,7 +54,7 @@ def lint(files: tuple[Path, ...], fail_on: str, ignore: tuple[str, ...], output:
 
     Exit codes: 0 nothing at or above --fail-on, 1 something is, 2 a file cannot be read.
     """
-    readings = [reading for file in files for reading in _read(file)]
+    readings = list(_read(files))
     whole = bundle(readings, kinds())
     found = findings(whole, ignore)
     if output:
@@ -65,14 +67,12 @@ def lint(files: tuple[Path, ...], fail_on: str, ignore: tuple[str, ...], output:
     return ExitCode.ERROR if any(each.level >= Level[fail_on.upper()] for each in found) else ExitCode.DONE
 
 
-def _read(path: Path) -> Iterator[Reading]:
-    if str(path) == "-":
-        yield _reading(sys.stdin.buffer.read(), "-")
-    elif path.is_dir():
-        for file in _files(path):
-            yield _reading(_bytes(file), str(file), only_ours=True)
-    else:
-        yield _reading(_bytes(path), str(path))
+def _read(paths: Sequence[Path]) -> Iterator[Reading]:
+    """What is in these files, folders and standard input, each file once, though it is named twice or by its folder too."""
+    found = {realpath(file): file for path in paths if path.is_dir() for file in _files(path)}
+    named = {realpath(path): path for path in paths if not path.is_dir()}
+    for real, file in (found | named).items():
+        yield _reading(_bytes(file), str(file), only_ours=real not in named)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -85,7 +85,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _bytes(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return sys.stdin.buffer.read() if file == _STDIN else file.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {file}: {error.strerror or error}") from None
 

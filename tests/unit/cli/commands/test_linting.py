@@ -115,6 +115,29 @@ def test_folders_are_searched_and_what_is_not_ours_is_left_alone(here: Path, cap
     assert err == "2 objects in 4 files: 2 errors\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["a/policy.yaml", "a/policy.yaml"], id="named-twice"),
+        pytest.param(["a", "a/policy.yaml"], id="in-a-folder-and-named"),
+        pytest.param(["a/policy.yaml", "."], id="named-and-in-a-folder"),
+        pytest.param(["a", "./a"], id="in-two-folders"),
+        pytest.param(["a/policy.yaml", "link.yaml"], id="by-another-name"),
+    ],
+)
+def test_a_file_is_read_once(here: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    (here / "a").mkdir()
+    (here / "a" / "policy.yaml").write_text(GOOD)
+    (here / "link.yaml").symlink_to(here / "a" / "policy.yaml")
+    assert run(["lint", *words]) == 0
+    assert capsys.readouterr() == ("", "1 object in 1 file: nothing found\n")
+
+
+def test_what_is_named_is_read_though_its_folder_is_searched_too(here: Path) -> None:
+    (here / "broken.yaml").write_text("kind: [")
+    assert (run(["lint", "."]), run(["lint", ".", "broken.yaml"])) == (0, 1)
+
+
 def test_findings_are_in_the_order_of_files_and_lines(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "b.yaml").write_text(ERROR)
     (here / "a.yaml").write_text(f"{ERROR}---\n{ERROR.replace('debug', 'other')}  delivery: Pigeon\n")
