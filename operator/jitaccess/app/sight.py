@@ -19,15 +19,19 @@ class Sight:
         self._resources = tuple(resources)
         self._listed = listed
         self._watched: set[Resource] = set()
+        self._refused: dict[Resource, int] = {}  # with the status of the last answer
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What is not watched yet, a line each."""
-        return tuple(f"{each.plural} are not watched yet" for each in self._resources if each not in self._watched)
+        """What is not watched yet, or may not be watched any more, a line each."""
+        refused = {each: f": the API server refuses it ({status})" for each, status in self._refused.items()}
+        unseen = [each for each in self._resources if each not in self._watched]
+        return tuple(f"{each.plural} are not watched{refused.get(each, ' yet')}" for each in unseen)
 
     def begin(self) -> None:
         """All begins anew: nothing is watched yet."""
         self._watched.clear()
+        self._refused.clear()
 
     def trace(self) -> aiohttp.TraceConfig:
         """For the session with which all this is asked for."""
@@ -37,9 +41,12 @@ class Sight:
 
     async def _answered(self, _: aiohttp.ClientSession, __: SimpleNamespace, call: aiohttp.TraceRequestEndParams) -> None:
         asked = next((each for each in self._resources if call.url.path.endswith(each.path())), None)
-        if asked is None or call.response.status != HTTPStatus.OK:
-            return
-        if "watch" in call.url.query:
+        status = call.response.status
+        if asked is not None and status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            self._watched.discard(asked)
+            self._refused[asked] = status
+        elif asked is not None and status == HTTPStatus.OK and "watch" in call.url.query:
             self._watched.add(asked)
-        else:
+            self._refused.pop(asked, None)
+        elif asked is not None and status == HTTPStatus.OK:
             self._listed()

@@ -40,6 +40,7 @@ class SmallApi:
         self.deleting = False
         self.watches: list[tuple[str, web.StreamResponse]] = []
         self.lists = 0
+        self.forbidden = ""  # which kind may not be read
         self.hung_up = asyncio.Event()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -58,10 +59,16 @@ class SmallApi:
                 r for r in DISCOVERED if path.partition("/")[2].partition("/")[2] == r.api_version and self._served(r.plural)
             ]
             return web.json_response({"resources": [discovered(resource) for resource in found]})
-        if not self._served(last):
+        return await self._objects(request, last)
+
+    async def _objects(self, request: web.Request, plural: str) -> web.StreamResponse:
+        """A list or a watch."""
+        if not self._served(plural):
             return web.Response(status=404, text="404 page not found\n")
+        if plural == self.forbidden:
+            return web.json_response(STATUS | {"code": 403, "reason": "Forbidden"}, status=403)
         if "watch" in request.query:
-            return await self._watch(request, last)
+            return await self._watch(request, plural)
         self.lists += 1
         return web.json_response({"metadata": {"resourceVersion": "1"}, "items": []})
 
@@ -225,6 +232,17 @@ async def test_each_kind_is_said_not_to_be_watched_until_its_watch_is_open(desk:
     desk.api.watches.clear()
     await desk.ready()
     await until(lambda: sight.problems == said, "and it is watched again")
+
+
+async def test_what_may_not_be_watched_any_more_is_said_until_it_may_be(desk: Desk) -> None:
+    await desk.ready()
+    before = desk.watch.sight.problems
+    desk.api.forbidden = ROLE_BINDINGS.plural
+    desk.api.hang_up()
+    said = "rolebindings are not watched: the API server refuses it (403)"
+    await until(lambda: desk.watch.sight.problems == (*before, said), "whoever asks whether we are ready learns it")
+    desk.api.forbidden = ""
+    await until(lambda: desk.watch.sight.problems == before, "it is watched again")
 
 
 async def test_without_definitions_it_waits_for_them(desk: Desk) -> None:
