@@ -231,9 +231,10 @@ class Team(Place):
         minted = self.person(user).call("POST", path, {"spec": {"expirationSeconds": 600}})
         return replace(self.person(user), token=minted.sure()["status"]["token"])
 
-    def events(self) -> list[str]:
-        """The reasons of the Events of this namespace."""
-        return [each["reason"] for each in self.admin.get("events").sure()["items"]]
+    def events(self, name: str = "") -> list[str]:
+        """The reasons of the Events of this namespace, or of those about what has that name."""
+        about = {"fieldSelector": f"involvedObject.name={name}"} if name else {}
+        return [each["reason"] for each in self.admin.get("events", **about).sure()["items"]]
 
     def state(self, name: str) -> str:
         """Where a request stands; empty before the operator has seen it."""

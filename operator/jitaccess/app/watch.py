@@ -193,7 +193,10 @@ class Watch:
         requests, binding = self._store.requests[kind.resource], Key(meta.namespace or "", meta.name or "")
         known, uid = requests.get(key), labels.get(REQUEST_UID, "")
         if known and known.active and known.uid == uid and binding.name == grant_name(key, uid):
-            if type in ("MODIFIED", "DELETED") or (type is None and known.binding not in ("", meta.uid)):
+            another = known.binding not in ("", meta.uid)
+            if another and type != "DELETED" and self._leads():
+                requests.note_another(key, binding)  # its end may be under way, and be of the one that we know
+            if another or type in ("MODIFIED", "DELETED"):
                 self._schedule.soon(Target(kind.resource, key))
             elif not known.binding:
                 requests.bound(key, meta.uid or "")

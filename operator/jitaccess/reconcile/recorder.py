@@ -79,8 +79,13 @@ class Recorder:
             self._tools.schedule.done(self.target(key))
 
     def forget(self, key: Key) -> None:
-        """The request is settled or gone: nothing of it is remembered or planned any more."""
+        """The request is settled or gone: nothing of it is remembered or planned any more.
+
+        Another binding than its own, which was seen before that, is nobody's now.
+        """
         self._open.forget(key)
+        if another := self._open.take_another(key):
+            self._tools.schedule.soon(Target(self._kind.binding, another))
         self._open.tally.forget(key)
         self._tools.schedule.forget(self.target(key))
 

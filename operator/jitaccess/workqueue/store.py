@@ -51,6 +51,7 @@ class Requests:
         self._by_policy: dict[PolicyRef, set[Key]] = {}
         self._hints: dict[Key, AccessRequest] = {}  # as the watch reported it, until somebody looks
         self._deleted: dict[Key, AccessRequest] = {}  # likewise, of open ones that were deleted
+        self._another: dict[Key, Key] = {}  # of which another binding was seen than the one that we know, and that binding
         self.tally = Tally()
 
     def __len__(self) -> int:
@@ -132,6 +133,14 @@ class Requests:
             return None
         self._open[key] = replace(known, heard=0.0)
         return monotonic() - known.heard
+
+    def note_another(self, key: Key, binding: Key) -> None:
+        """Remember that another binding was seen under the name of the one that we know, until that is taken."""
+        self._another[key] = binding
+
+    def take_another(self, key: Key) -> Key | None:
+        """The binding of which that was seen, if it was: whoever forgets a request looks at it then."""
+        return self._another.pop(key, None)
 
     def unbound(self, key: Key) -> None:
         """Remember that the binding of an open request is gone for good: the record of its end comes next."""

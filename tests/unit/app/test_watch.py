@@ -224,16 +224,20 @@ async def test_who_lacks_a_binding_in_a_list_of_them_is_looked_at(
 
 
 @pytest.mark.parametrize("kind", REQUEST_KINDS, ids=lambda kind: kind.resource.plural)
+@pytest.mark.parametrize("what", [None, "ADDED"], ids=["listed", "told"])
 @pytest.mark.parametrize(
     ("uid", "looks"), [pytest.param("b-2", True, id="it is another one"), pytest.param("b-1", False, id="it is the same")]
 )
-async def test_a_binding_that_was_replaced_between_two_lists_is_looked_at(kind: RequestKind, uid: str, looks: bool) -> None:
+async def test_a_binding_that_was_replaced_is_looked_at_now_and_again_once_its_end_is_recorded(
+    kind: RequestKind, what: str | None, uid: str, looks: bool
+) -> None:
     desk, key, binding = known(kind, "r", State.ACTIVE)
     labels, annotations = {"jitaccess.dev/request-uid": UID}, {"jitaccess.dev/request": "r"}
     space = {"namespace": key.namespace} if key.namespace else {}
     metadata = {**space, "name": binding, "uid": uid, "resourceVersion": "5", "labels": labels, "annotations": annotations}
-    await desk.watch.binding_heard(kind, None, {"metadata": metadata})
+    await desk.watch.binding_heard(kind, what, {"metadata": metadata})
     assert await desk.fired() == ([Target(kind.resource, key)] if looks else [])
+    assert desk.store.requests[kind.resource].take_another(key) == (Key(key.namespace, binding) if looks else None)
 
 
 def again(desk: Desk) -> Desk:

@@ -312,6 +312,26 @@ async def test_access_ends_before_it_is_recorded_and_the_record_is_made_good(act
     assert len([entry for entry in active.status["history"] if entry["state"] == "Expired"]) == 1
 
 
+@pytest.mark.parametrize(
+    "ends",
+    [
+        pytest.param(lambda bench: bench.now.passes(hours=1), id="by-its-time"),
+        pytest.param(lambda bench: bench.api.annotate(REQUESTS, KEY, revocations=f"{ALICE}: done"), id="by-a-person"),
+        pytest.param(lambda bench: bench.api.remove(REQUESTS, KEY), id="with-its-request"),
+    ],
+)
+async def test_another_binding_that_was_seen_before_the_record_of_the_end_is_looked_at_after_it(
+    active: Bench, ends: Callable[[Bench], None]
+) -> None:
+    active.open.note_another(KEY, GRANT_KEY)
+    another = Target(ROLE_BINDINGS, GRANT_KEY)
+    await active.looks()
+    assert another not in active.schedule._news, "it may be ours, put back: its own look at the request tells"
+    ends(active)
+    await active.looks()
+    assert another in active.schedule._news
+
+
 async def test_a_deleted_request_takes_its_access_with_it(active: Bench) -> None:
     active.api.remove(REQUESTS, KEY)
     await active.looks()
