@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 import pytest
@@ -230,6 +231,10 @@ class Team(Place):
         path = self.person(user).at("jitaccess-grants").path("serviceaccounts", account, "token")
         minted = self.person(user).call("POST", path, {"spec": {"expirationSeconds": 600}})
         return replace(self.person(user), token=minted.sure()["status"]["token"])
+
+    def drop(self, policy: str) -> None:
+        """Delete a policy of the cluster, whatever gets in the way: those who come next must not meet it."""
+        eventually(lambda: self.admin.delete(CLUSTER_POLICIES, policy).status == HTTPStatus.NOT_FOUND, f"{policy} is gone")
 
     def events(self, name: str = "") -> list[str]:
         """The reasons of the Events of this namespace, or of those about what has that name."""

@@ -17,6 +17,22 @@ REASON = "INC-42 a node is gone"
 _numbers = itertools.count(1)
 
 
+def out_of_force(jit: Plugin, policy: str) -> None:
+    """Delete it, and wait until it gives nobody anything, here or in the whole cluster: those who come next look everywhere."""
+    jit.team.drop(policy)
+    given = f"jitaccess:cluster:{policy}:"
+    for where, resource in (("", "clusterrolebindings"), (jit.team.namespace, "rolebindings")):
+        admin = jit.team.admin.at(where)
+        eventually(
+            lambda admin=admin, resource=resource: (
+                not any(  # type: ignore[misc]
+                    each["metadata"]["name"].startswith(given) for each in admin.get(resource).sure()["items"]
+                )
+            ),
+            f"{policy} gives nobody anything",
+        )
+
+
 def in_force(jit: Plugin, policy: str, where: str) -> None:
     """Wait until alice may ask and bob may decide."""
     for who, verb in (("alice", "request"), ("bob", "approve")):
@@ -36,7 +52,7 @@ def fleet(jit: Plugin) -> Iterator[str]:
     jit.team.admin.create(CLUSTER_POLICIES, cluster_policy_manifest(name, namespaceSelector=selector)).sure()
     in_force(jit, name, jit.team.namespace)
     yield name
-    jit.team.admin.delete(CLUSTER_POLICIES, name)
+    out_of_force(jit, name)
 
 
 @pytest.fixture
@@ -46,7 +62,7 @@ def wide(jit: Plugin) -> Iterator[str]:
     jit.team.admin.create(CLUSTER_POLICIES, cluster_policy_manifest(name, clusterWide=True, description="Look everywhere")).sure()
     in_force(jit, name, "")
     yield name
-    jit.team.admin.delete(CLUSTER_POLICIES, name)
+    out_of_force(jit, name)
 
 
 def test_a_policy_for_many_namespaces_is_like_one_of_the_namespace(jit: Plugin, fleet: str) -> None:

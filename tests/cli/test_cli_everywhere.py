@@ -42,8 +42,13 @@ def test_what_may_i_ask_for_and_what_waits_for_me(jit_stamped: Plugin, teams: li
     assert all(f"{name}  {space}  Pending" in mine.out for space, name in names.items())
     assert others not in mine.out
     assert ", where a policy names you; to look in all needs cluster-wide rights" in mine.err
-    waiting = jit.ok("ls", "--reviewable", "-A", "-o", "name", user="carol")
-    assert {*names.values(), others} <= {line.partition("/")[2] for line in waiting.split()}
+
+    def waiting() -> set[str]:
+        return {line.partition("/")[2] for line in jit.ok("ls", "--reviewable", "-A", "-o", "name", user="carol").split()}
+
+    eventually(
+        lambda: {*names.values(), others} <= waiting(), "the directory names where carol decides too, and all of it is there"
+    )
     assert jit.ok("ls", "--reviewable", "-A", "-o", "name") == "", "alice decides nowhere"
 
 

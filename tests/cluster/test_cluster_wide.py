@@ -19,7 +19,7 @@ def wide(either: Team) -> Iterator[Wide]:
     made = Wide(either)
     made.until_in_force()
     yield made
-    either.admin.delete(CLUSTER_POLICIES, made.policy)
+    either.drop(made.policy)
     eventually(lambda: not made.sees_everything(), "what it gave is gone with it")
 
 
@@ -219,7 +219,7 @@ def borne(either: Team) -> Iterator[Wide]:
     made = Wide(either, delivery="Identity")
     made.until_in_force()
     yield made
-    either.admin.delete(CLUSTER_POLICIES, made.policy)
+    either.drop(made.policy)
 
 
 def left(wide: Wide, name: str) -> list[str]:

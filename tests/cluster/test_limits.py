@@ -84,7 +84,7 @@ def test_a_cluster_policy_counts_over_all_its_namespaces_and_names_no_request_of
     said = denial(other, other.request("alice", policyRef=ref))
     words = f"everybody together have 1 of 1 grant under ClusterAccessPolicy {fleet}; room again at {until}"
     assert said == ("LimitReached", words)
-    team.admin.delete(CLUSTER_POLICIES, fleet)
+    team.drop(fleet)
 
 
 def may_ask(team: Team, policy: str) -> bool:

@@ -21,7 +21,7 @@ def fleet(team: Team) -> Iterator[str]:
     selector = {"matchLabels": {"fleet": name}}
     team.admin.create(CLUSTER_POLICIES, cluster_policy_manifest(name, namespaceSelector=selector)).sure()
     yield name
-    team.admin.delete(CLUSTER_POLICIES, name)
+    team.drop(name)
 
 
 def label(team: Team, value: str | None) -> None:

@@ -270,7 +270,7 @@ def wide(either: Team) -> Iterator[Wide]:
         )
         eventually(holds, f"{who} may {verb} {on}")
     yield made
-    either.admin.delete(CLUSTER_POLICIES, made.policy)
+    either.drop(made.policy)
     eventually(lambda: not made.sees_everything(), "what it gave is gone with it")
 
 
