@@ -52,6 +52,11 @@ def in_time(attempt: Callable[[int], T | None]) -> T:
     pytest.fail("expected an attempt to be done within 160 s")
 
 
+def is_lasting(status: dict[str, Any], binding: dict[str, Any] | None) -> bool:
+    """Whether a grant is there, with its binding, and nobody has begun to end it."""
+    return bool(binding) and status["state"] == "Active" and datetime.now(UTC) < parse_time(status["expiresAt"])
+
+
 def while_it_lasts(attempt: Callable[[str], T | None]) -> T:
     """The same with a grant before its time is up; the attempt is given the duration."""
     return in_time(lambda seconds: attempt(f"{seconds}s"))
@@ -202,8 +207,7 @@ class Team(Place):
 
     def lasts(self, name: str) -> bool:
         """Whether a grant is there, with its binding, and nobody has begun to end it."""
-        status = self.status(name)
-        return bool(self.binding(name)) and status["state"] == "Active" and datetime.now(UTC) < parse_time(status["expiresAt"])
+        return is_lasting(self.status(name), self.binding(name))
 
     def runs_out(self, name: str, policy: str = "debug") -> None:
         """Let the time in which a request must begin be over in two seconds, by its policy."""

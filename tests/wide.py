@@ -3,11 +3,9 @@
 import itertools
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from controlplane.client import Person
-from jitaccess.domain.text import parse_time
 from team import (
     CLUSTER_POLICIES,
     CLUSTER_REQUESTS,
@@ -15,6 +13,7 @@ from team import (
     cluster_policy_manifest,
     cluster_request_manifest,
     eventually,
+    is_lasting,
 )
 
 _numbers = itertools.count(1)
@@ -74,8 +73,7 @@ class Wide:
 
     def lasts(self, name: str) -> bool:
         """Whether a grant is there, with its binding, and nobody has begun to end it."""
-        status = self.status(name)
-        return bool(self.binding(name)) and status["state"] == "Active" and datetime.now(UTC) < parse_time(status["expiresAt"])
+        return is_lasting(self.status(name), self.binding(name))
 
     def status(self, name: str) -> dict[str, Any]:
         """The status of a request."""

@@ -102,8 +102,7 @@ def subjects(of: Wide | Team, name: str) -> list[str]:
 
 def restored(of: Wide | Team, name: str) -> int:
     """How often it is on record that the binding of a request was put back."""
-    status = of.team.status(name, CLUSTER_REQUESTS) if isinstance(of, Wide) else of.status(name)
-    return [entry["reason"] for entry in status["history"]].count("BindingRestored")
+    return [entry["reason"] for entry in of.status(name)["history"]].count("BindingRestored")
 
 
 def admin_of(of: Wide | Team) -> Person:

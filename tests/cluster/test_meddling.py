@@ -200,16 +200,21 @@ def test_a_job_that_comes_out_different_guards_nothing_and_says_so(team: Team, c
         team.admin.merge("jobs", left["metadata"]["name"], {"metadata": {"finalizers": None}}).sure()
 
 
+def backed_up(team: Team, name: str) -> dict[str, Any]:
+    """The binding of a request as a backup has it."""
+    binding = team.binding(name)
+    assert binding
+    kept = ("name", "labels", "annotations")
+    return {**binding, "metadata": {field: binding["metadata"][field] for field in kept}}
+
+
 def test_a_binding_that_comes_back_ends_when_it_is_seen(team: Team) -> None:
     team.policy()
     name = team.granted()
-    backup = team.binding(name)
-    assert backup
+    backup = backed_up(team, name)
     team.decide("alice", "revoke", name, "done")
     team.until(name, "Revoked")
-    kept = ("name", "labels", "annotations")
-    restored = {**backup, "metadata": {field: backup["metadata"][field] for field in kept}}
-    team.admin.create("rolebindings", restored).sure()
+    team.admin.create("rolebindings", backup).sure()
     promptly(team, SOON, lambda: team.binding(name) is None, "the restored binding is gone")
     assert team.state(name) == "Revoked"
 
@@ -217,13 +222,10 @@ def test_a_binding_that_comes_back_ends_when_it_is_seen(team: Team) -> None:
 def test_a_binding_that_comes_back_before_its_end_is_on_record_ends_too(team: Team) -> None:
     team.policy()
     for name in [team.granted() for _ in range(5)]:
-        backup = team.binding(name)
-        assert backup
-        kept = ("name", "labels", "annotations")
-        restored = {**backup, "metadata": {field: backup["metadata"][field] for field in kept}}
+        backup = backed_up(team, name)
         team.decide("alice", "revoke", name, "done")
         given_up = time.monotonic() + PATIENCE
-        while not team.admin.create("rolebindings", restored).ok:  # without a pause: the record comes milliseconds later
+        while not team.admin.create("rolebindings", backup).ok:  # without a pause: the record comes milliseconds later
             assert time.monotonic() < given_up, "expected the binding to go"
         team.until(name, "Revoked")
         promptly(team, SOON, lambda name=name: team.binding(name) is None, "the restored binding is gone")  # type: ignore[misc]

@@ -41,12 +41,14 @@ class Sight:
 
     async def _answered(self, _: aiohttp.ClientSession, __: SimpleNamespace, call: aiohttp.TraceRequestEndParams) -> None:
         asked = next((each for each in self._resources if call.url.path.endswith(each.path())), None)
+        if asked is None:
+            return
         status = call.response.status
-        if asked is not None and status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             self._watched.discard(asked)
             self._refused[asked] = status
-        elif asked is not None and status == HTTPStatus.OK and "watch" in call.url.query:
+        elif status == HTTPStatus.OK and "watch" in call.url.query:
             self._watched.add(asked)
             self._refused.pop(asked, None)
-        elif asked is not None and status == HTTPStatus.OK:
+        elif status == HTTPStatus.OK:
             self._listed()
